@@ -1,0 +1,172 @@
+//! Every maximum of the engine in one place, each with its reason.
+//!
+//! A decoder compares a length against these before it allocates; a queue takes its bound from
+//! here. The relations between them that the code relies on are asserted at compile time.
+
+/// Bytes in a KiB.
+pub const KIB: usize = 1024;
+/// Bytes in a MiB.
+pub const MIB: usize = 1024 * KIB;
+
+/// A pack is closed once it holds this many stored bytes: large enough that a request's latency
+/// and one key encapsulation are noise, small enough that a few fit in memory.
+pub const PACK_TARGET_BYTES: usize = 32 * MIB;
+/// No pack is larger: single PUT with a signed payload hash, read whole by `check`.
+pub const PACK_MAX_BYTES: usize = 64 * MIB;
+/// A block is closed once it holds this many raw bytes: the unit of compression.
+pub const BLOCK_TARGET_BYTES: usize = MIB;
+/// No block decompresses to more: bounds what a reader allocates for one block.
+pub const BLOCK_MAX_RAW_BYTES: usize = 8 * MIB;
+/// No chunk is longer, whatever the profile.
+pub const CHUNK_MAX_BYTES: usize = 4 * MIB;
+/// A pack's footer (block and chunk tables, sealed) is never larger than this.
+pub const FOOTER_MAX_BYTES: usize = 16 * MIB;
+/// A pack has no more blocks than this: a block has at least one chunk, a pack at least one block.
+pub const PACK_MAX_BLOCKS: usize = 1 << 16;
+/// A pack has no more chunks than this: 64 MiB of chunks of 100 bytes stays below it.
+pub const PACK_MAX_CHUNKS: usize = 1 << 18;
+
+/// Files up to this size are kept inside their tree entry: a chunk of its own would cost more in
+/// the index than the bytes themselves.
+pub const INLINE_MAX_BYTES: usize = 512;
+/// A file with at most this many extents lists them in its entry; more go into an extent tree.
+pub const INLINE_EXTENTS_MAX: usize = 24;
+/// A tree node of any kind encodes to at most this many bytes. One entry with the longest path,
+/// link target and extended attributes the limits below allow must fit.
+pub const NODE_MAX_BYTES: usize = 2 * MIB;
+/// Levels of a prolly tree, above which a tree is refused as damaged: 64^16 entries is beyond all.
+pub const TREE_MAX_LEVELS: usize = 16;
+/// Longest path key (all components joined); Linux paths beyond PATH_MAX exist and are kept.
+pub const PATH_MAX_BYTES: usize = 64 * KIB;
+/// Longest single name on every file system that Linux mounts.
+pub const NAME_MAX_BYTES: usize = 255;
+/// All extended attributes of one file together (the kernel allows 64 KiB a value).
+pub const XATTRS_MAX_BYTES: usize = MIB;
+
+/// Small control objects: config, slots, clients, sessions, flags.
+pub const CONTROL_MAX_BYTES: usize = 64 * KIB;
+/// A snapshot record with its list of named problems.
+pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
+/// Problems that a snapshot record names; more are only counted.
+pub const SNAPSHOT_MAX_PROBLEMS: usize = 1000;
+/// An index segment: at most [`SEGMENT_MAX_PACKS`] footers.
+pub const SEGMENT_MAX_BYTES: usize = 64 * MIB;
+/// A segment is written once this many packs are acknowledged: bounds what a crash re-uploads.
+pub const SEGMENT_MAX_PACKS: usize = 64;
+/// ... or once the oldest acknowledged pack has waited this long, in seconds.
+pub const SEGMENT_MAX_AGE_S: u64 = 300;
+
+/// Argon2id floor and ceiling: a hostile store can neither weaken nor exhaust a reader.
+pub const KDF_MEMORY_KIB_MIN: u32 = 64 * 1024;
+/// Upper bound of Argon2id memory, in KiB.
+pub const KDF_MEMORY_KIB_MAX: u32 = 4 * 1024 * 1024;
+/// Lower bound of Argon2id passes.
+pub const KDF_PASSES_MIN: u32 = 2;
+/// Upper bound of Argon2id passes.
+pub const KDF_PASSES_MAX: u32 = 20;
+/// Upper bound of Argon2id lanes.
+pub const KDF_LANES_MAX: u32 = 16;
+/// A passphrase has at least this many characters unless the user says `--weak`.
+pub const PASSPHRASE_MIN_CHARS: usize = 12;
+/// Longest passphrase that is read from a file, a command or a descriptor: a wrong file (a disk
+/// image, a device) is noticed before it fills memory.
+pub const PASSPHRASE_MAX_BYTES: usize = 4 * KIB;
+/// Key slots that are tried for one passphrase: each costs a KDF run.
+pub const SLOTS_MAX: usize = 64;
+
+/// Files that a user may have read at once: more threads than that only move the disk's heads.
+pub const READ_CONCURRENCY_MAX: u16 = 256;
+/// Packs that wait between a worker and an upload thread: none, a worker hands its pack over to a
+/// thread that is free. Each would be up to 32 MiB of memory.
+pub const UPLOAD_QUEUE_PACKS: usize = 0;
+/// Packs in flight at once to a remote store: one is sent while another waits for its answer.
+pub const UPLOAD_THREADS_REMOTE: usize = 3;
+/// Packs written at once to a local folder: one writes while the other syncs.
+pub const UPLOAD_THREADS_LOCAL: usize = 2;
+/// Files handed to workers before the tree builder has taken the oldest result.
+pub const FILE_WINDOW: usize = 4096;
+/// Bytes of decoded blocks that a tree reader keeps.
+pub const NODE_CACHE_BYTES: usize = 32 * MIB;
+/// Requests for blocks in flight during a restore from a remote store.
+pub const FETCH_THREADS_REMOTE: usize = 8;
+/// One joined range read of a restore is at most this long.
+pub const FETCH_RANGE_MAX_BYTES: usize = 8 * MIB;
+/// Two wanted blocks of a pack closer than this are read with one request.
+pub const FETCH_GAP_MAX_BYTES: usize = 256 * KIB;
+/// Chunk references that one window of a restore plan holds in memory.
+pub const RESTORE_WINDOW_CHUNKS: usize = 300_000;
+/// Files that one window of a restore plan holds open or named.
+pub const RESTORE_WINDOW_FILES: usize = 20_000;
+
+/// Descriptors of directories that a walk keeps open, whatever the depth and however many results
+/// are still in use: a quarter of the usual limit of 1024 a process. Closed ones open again by name.
+pub const WALK_OPEN_FOLDERS: usize = 256;
+/// Names of one directory held for sorting; a directory that never ends is a broken file system.
+pub const FOLDER_MAX_NAMES: usize = 50_000_000;
+/// Bytes that one `getdents` call may fill: few calls for large directories.
+pub const FOLDER_READ_BYTES: usize = 64 * KIB;
+/// Descriptors of directories that a restore target keeps open.
+pub const TARGET_OPEN_FOLDERS: usize = 128;
+/// Longest relative path given to the kernel at once, its PATH_MAX without the closing zero byte.
+pub const SYSCALL_PATH_MAX_BYTES: usize = 4095;
+/// Longest value and longest name list of extended attributes that the kernel hands out.
+pub const XATTR_MAX_BYTES: usize = 64 * KIB;
+
+/// Pages of the local index that its writing connection keeps: a transaction touches them in order.
+pub const INDEX_WRITER_CACHE_BYTES: usize = 16 * MIB;
+/// Pages of the local index that one reader keeps: all inner pages at 10 M chunks; the leaves of a
+/// random id are hardly ever met again, and the system caches the file anyway.
+pub const INDEX_READER_CACHE_BYTES: usize = 8 * MIB;
+/// Packs with their blocks that one reader keeps: about 10,000 packs of 32 blocks.
+pub const INDEX_PACK_CACHE_BYTES: usize = 5 * MIB;
+/// Look-ups through one view, after which a reader lets go of it, so that the write-ahead log of
+/// another process can shrink; a renewed view costs as much as about ten look-ups.
+pub const INDEX_VIEW_LOOKUPS: u32 = 10_000;
+/// The write-ahead log is cut to this size once it has served: a rebuild makes it far larger.
+pub const INDEX_LOG_KEPT_BYTES: usize = 16 * MIB;
+/// How long a connection waits for the transaction of another process, in milliseconds.
+pub const INDEX_BUSY_WAIT_MS: u64 = 10_000;
+/// Unusable index files that stay beside the index: enough to look at, not enough to fill a disk.
+pub const INDEX_BAD_FILES_KEPT: usize = 3;
+/// Finished runs that the local history keeps: a year of hourly runs.
+pub const INDEX_RUNS_KEPT: u32 = 10_000;
+/// A record of a hints file: an entry with its path, which fits into a tree node.
+pub const HINT_RECORD_MAX_BYTES: usize = NODE_MAX_BYTES;
+
+/// Objects in one listing, above which the listing is refused as hostile or mistaken.
+pub const LIST_MAX_OBJECTS: usize = 50_000_000;
+/// Pages without any object that a listing may have: filtering stores send some, hostile ones
+/// for ever.
+pub const LIST_MAX_EMPTY_PAGES: usize = 1000;
+
+/// Threads of the runtime inside a store: they only move bytes and timers.
+pub const STORE_RUNTIME_THREADS: usize = 2;
+/// Threads for blocking file calls of a local store; callers are bounded by their own threads.
+pub const STORE_BLOCKING_THREADS: usize = 32;
+/// An answer that is not the body of an object (a page of a listing, an error) is at most this
+/// long: a page of 1,000 keys of 1 KiB stays well below.
+pub const HTTP_ANSWER_MAX_BYTES: usize = 16 * MIB;
+/// Establishing a connection takes at most this long.
+pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// A store may take this long to begin to answer: fail-over of a cluster takes tens of seconds.
+pub const ANSWER_TIMEOUT_MS: u64 = 60_000;
+/// A transfer gets additional time for its bytes at this rate, the slowest line that is worth it.
+pub const TRANSFER_MIN_BYTES_PER_S: u64 = 16 * KIB as u64;
+/// Attempts of one request, the first included; with the waits below this lasts about a minute.
+pub const RETRY_ATTEMPTS_MAX: u32 = 10;
+/// The wait after the first failed attempt; it doubles from there.
+pub const RETRY_FIRST_WAIT_MS: u64 = 200;
+/// No wait between attempts is longer.
+pub const RETRY_MAX_WAIT_MS: u64 = 15_000;
+/// No attempt begins later than this: ten attempts that all time out.
+pub const RETRY_DEADLINE_MS: u64 = 660_000;
+/// Folders of a local store remembered as durable; forgetting one costs a few calls of fsync.
+pub const DURABLE_FOLDERS_MAX: usize = 4096;
+
+const _: () = assert!(CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
+const _: () = assert!(BLOCK_TARGET_BYTES + CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
+const _: () = assert!(PACK_TARGET_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES <= PACK_MAX_BYTES);
+const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);
+const _: () = assert!(XATTRS_MAX_BYTES + 2 * PATH_MAX_BYTES < NODE_MAX_BYTES);
+const _: () = assert!(INLINE_MAX_BYTES < NODE_MAX_BYTES);
+const _: () = assert!(RETRY_DEADLINE_MS >= RETRY_ATTEMPTS_MAX as u64 * ANSWER_TIMEOUT_MS);

@@ -1,0 +1,8 @@
+//! The engine of Mainstay: what a repository is, how data gets into it and back out of it.
+//!
+//! The order of the modules below is the order of the floors: a module names only modules that
+//! are declared above it. A test of the workspace (`tests/suite/tidy.rs`) holds every file to it.
+
+
+/// Floor 1: ids, paths, time, limits, error classes, the `Monitor`; no I/O.
+pub mod base;
