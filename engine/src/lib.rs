@@ -6,3 +6,9 @@
 
 /// Floor 1: ids, paths, time, limits, error classes, the `Monitor`; no I/O.
 pub mod base;
+
+/// Floor 2: algorithms on byte slices; keys in, bytes out; knows no format.
+pub mod crypt;
+
+/// Floor 3: cut points and compression frames.
+pub mod chunk;

@@ -1,0 +1,91 @@
+//! A key as 24 words that people can write down, read over a telephone and type in.
+//!
+//! BIP-39 with the English list: every word is told from all others by its first four letters, and
+//! eight bits of checksum notice a slip. Only the encoding is used, not the derivation of wallets:
+//! 24 words *are* the 256 bits, so nothing has to be stretched and nothing can be guessed.
+
+use bip39::{Language, Mnemonic};
+use zeroize::Zeroizing;
+
+use crate::crypt::error::CryptError;
+use crate::crypt::secret::SecretKey;
+
+/// Words in a phrase.
+const WORD_COUNT: usize = 24;
+
+/// The 24 words of `key`, in lower case with single spaces between them. As secret as the key.
+#[must_use]
+pub fn words(key: &SecretKey) -> String {
+    Mnemonic::from_entropy_in(Language::English, key.expose())
+        .expect("because 32 bytes are a length that the word list encodes")
+        .to_string()
+}
+
+/// The key of 24 words in any case, with any white space between and around them.
+///
+/// # Errors
+/// [`CryptError::PhraseLength`], [`CryptError::PhraseWord`] with the number of the first word that
+/// is not in the list, or [`CryptError::PhraseChecksum`].
+pub fn from_words(text: &str) -> Result<SecretKey, CryptError> {
+    let text = Zeroizing::new(text.to_lowercase());
+    let word_count = text.split_whitespace().count();
+    if word_count != WORD_COUNT {
+        return Err(CryptError::PhraseLength { word_count });
+    }
+    let phrase =
+        Mnemonic::parse_in_normalized(Language::English, &text).map_err(|error| match error {
+            bip39::Error::UnknownWord(index) => CryptError::PhraseWord { word_number: index + 1 },
+            _ => CryptError::PhraseChecksum,
+        })?;
+    let (entropy, _) = phrase.to_entropy_array();
+    let entropy = Zeroizing::new(entropy);
+    let mut key = Zeroizing::new([0; SecretKey::LEN]);
+    key.copy_from_slice(&entropy[..SecretKey::LEN]);
+    Ok(SecretKey::new(*key))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn failure(text: &str) -> Option<CryptError> {
+        from_words(text).err()
+    }
+
+    #[test]
+    fn case_and_white_space_do_not_matter() {
+        let key = SecretKey::new([0x5a; 32]);
+        let text = format!("\n\t{}  ", words(&key).to_uppercase().replace(' ', " \r\n  "));
+        assert_eq!(from_words(&text).map(|found| *found.expose()), Ok([0x5a; 32]));
+    }
+
+    #[test]
+    fn the_error_says_which_word_to_look_at() {
+        let text = words(&SecretKey::new([0; 32]));
+        assert_eq!(failure(""), Some(CryptError::PhraseLength { word_count: 0 }));
+        let short = "abandon ".repeat(12);
+        assert_eq!(failure(&short), Some(CryptError::PhraseLength { word_count: 12 }));
+        let wrong = text.replacen("abandon", "abandn", 1);
+        assert_eq!(failure(&wrong), Some(CryptError::PhraseWord { word_number: 1 }));
+        let wrong = text.replace("art", "aart");
+        assert_eq!(failure(&wrong), Some(CryptError::PhraseWord { word_number: 24 }));
+        let swapped = text.replacen("abandon", "zoo", 1);
+        assert_eq!(failure(&swapped), Some(CryptError::PhraseChecksum));
+    }
+
+    proptest! {
+        #[test]
+        fn words_bring_back_the_key(bytes: [u8; 32]) {
+            let text = words(&SecretKey::new(bytes));
+            prop_assert_eq!(text.split(' ').count(), 24);
+            prop_assert_eq!(from_words(&text).map(|key| *key.expose()), Ok(bytes));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>()) {
+            let _ = from_words(&text);
+        }
+    }
+}
