@@ -12,3 +12,6 @@ pub mod crypt;
 
 /// Floor 3: cut points and compression frames.
 pub mod chunk;
+
+/// Floor 4: bytes to values and back, for every kind of object; knows no key.
+pub mod format;

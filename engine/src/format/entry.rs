@@ -1,0 +1,162 @@
+//! One path of a snapshot: its kind, its metadata and where its content is.
+
+use minicbor::{Decode, Encode};
+
+use crate::base::id::ChunkId;
+use crate::base::time::Timestamp;
+use crate::format::extent::Extent;
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum EntryKind {
+    /// A regular file.
+    #[n(1)]
+    File,
+    /// A directory.
+    #[n(2)]
+    Directory,
+    /// A symbolic link.
+    #[n(3)]
+    Symlink,
+    /// A named pipe.
+    #[n(4)]
+    Fifo,
+    /// A local socket.
+    #[n(5)]
+    Socket,
+    /// A character device.
+    #[n(6)]
+    CharDevice,
+    /// A block device.
+    #[n(7)]
+    BlockDevice,
+}
+
+/// Where the bytes of a file are. A file's extents cover exactly its size, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Content {
+    /// Here, for short files.
+    #[n(0)]
+    Inline(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// In these extents.
+    #[n(1)]
+    Extents(#[n(0)] Vec<Extent>),
+    /// In the extents of an extent tree.
+    #[n(2)]
+    Tree {
+        /// Root node of the extent tree.
+        #[n(0)]
+        root: ChunkId,
+        /// Extents in the whole tree.
+        #[n(1)]
+        extent_count: u64,
+    },
+}
+
+/// One extended attribute; ACLs and file capabilities are among them, as raw bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(array)]
+pub struct Xattr {
+    /// Full name, for example `user.comment` or `system.posix_acl_access`.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub name: Vec<u8>,
+    /// Value.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub value: Vec<u8>,
+}
+
+/// The file changed while it was read, three times: its bytes may never have been together.
+pub const FLAG_INCONSISTENT: u8 = 1;
+/// Part of the file or of its metadata could not be read.
+pub const FLAG_PARTIAL: u8 = 2;
+
+/// Everything known about one path, except the path itself, which is the key in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Entry {
+    /// What it is.
+    #[n(0)]
+    pub kind: EntryKind,
+    /// Permission bits with set-id and sticky bits (the low 12 bits of `st_mode`).
+    #[n(1)]
+    pub mode: u32,
+    /// Owner.
+    #[n(2)]
+    pub uid: u32,
+    /// Group.
+    #[n(3)]
+    pub gid: u32,
+    /// Name of the owner where the backup ran, if it had one.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub user: Option<Vec<u8>>,
+    /// Name of the group.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub group: Option<Vec<u8>>,
+    /// Last change of content.
+    #[n(6)]
+    pub mtime: Timestamp,
+    /// Last change of metadata; cannot be restored, serves to notice changes.
+    #[n(7)]
+    pub ctime: Timestamp,
+    /// Birth, where the file system knows it.
+    #[n(8)]
+    pub btime: Option<Timestamp>,
+    /// Last access, only if asked for.
+    #[n(9)]
+    pub atime: Option<Timestamp>,
+    /// Logical size in bytes; 0 for everything but files and symbolic links.
+    #[cbor(n(10), default, skip_if = "is_zero_u64")]
+    pub size_bytes: u64,
+    /// Inode number; notices changes, groups hard links.
+    #[n(11)]
+    pub inode: u64,
+    /// Device number of the file system; groups hard links.
+    #[n(12)]
+    pub device: u64,
+    /// Number of hard links if there are several; otherwise, and for directories, 0.
+    #[cbor(n(13), default, skip_if = "is_zero_u32")]
+    pub link_count: u32,
+    /// Extended attributes, sorted by name.
+    #[cbor(n(14), default, skip_if = "Vec::is_empty")]
+    pub xattrs: Vec<Xattr>,
+    /// Inode flags as of `FS_IOC_GETFLAGS`, those that can be set again.
+    #[cbor(n(15), default, skip_if = "is_zero_u32")]
+    pub inode_flags: u32,
+    /// Target of a symbolic link.
+    #[cbor(n(16), with = "minicbor::bytes")]
+    pub target: Option<Vec<u8>>,
+    /// Major and minor number of a device.
+    #[n(17)]
+    pub device_number: Option<DeviceNumber>,
+    /// [`FLAG_INCONSISTENT`], [`FLAG_PARTIAL`].
+    #[cbor(n(18), default, skip_if = "is_zero_u8")]
+    pub flags: u8,
+    /// Content of a file; `None` for everything else.
+    #[n(19)]
+    pub content: Option<Content>,
+}
+
+/// Major and minor number of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(array)]
+pub struct DeviceNumber {
+    /// Major number.
+    #[n(0)]
+    pub major: u32,
+    /// Minor number.
+    #[n(1)]
+    pub minor: u32,
+}
+
+fn is_zero_u64(value: &u64) -> bool {
+    *value == 0
+}
+
+fn is_zero_u32(value: &u32) -> bool {
+    *value == 0
+}
+
+fn is_zero_u8(value: &u8) -> bool {
+    *value == 0
+}

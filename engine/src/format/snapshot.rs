@@ -1,0 +1,182 @@
+//! `snap/<sid>.commit`: the record that makes a session's tree a snapshot.
+
+use minicbor::{Decode, Encode};
+
+use crate::base::id::{ChunkId, ClientId, Digest, RepositoryId, SessionId};
+use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
+use crate::base::time::Timestamp;
+
+/// How complete a snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SnapshotState {
+    /// Everything that was asked for is in it.
+    #[n(1)]
+    Complete,
+    /// Everything is in it, but some files changed while they were read.
+    #[n(2)]
+    CompleteWithNotes,
+    /// Something could not be read; the record names it.
+    #[n(3)]
+    Partial,
+}
+
+impl SnapshotState {
+    /// The name that people and scripts see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CompleteWithNotes => "complete-with-notes",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+/// What a backup did, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Summary {
+    /// Files that the previous snapshot did not have.
+    #[cbor(n(0), default)]
+    pub files_new: u64,
+    /// Files whose content or metadata differ.
+    #[cbor(n(1), default)]
+    pub files_changed: u64,
+    /// Files taken over without being read.
+    #[cbor(n(2), default)]
+    pub files_unmodified: u64,
+    /// Paths of the previous snapshot that are gone.
+    #[cbor(n(3), default)]
+    pub paths_gone: u64,
+    /// Directories that are new.
+    #[cbor(n(4), default)]
+    pub dirs_new: u64,
+    /// Directories whose metadata differ.
+    #[cbor(n(5), default)]
+    pub dirs_changed: u64,
+    /// Directories that are equal.
+    #[cbor(n(6), default)]
+    pub dirs_unmodified: u64,
+    /// Symbolic links, pipes, sockets and devices.
+    #[cbor(n(7), default)]
+    pub others: u64,
+    /// All entries in the tree.
+    #[cbor(n(8), default)]
+    pub entries: u64,
+    /// Logical bytes of all files in the tree.
+    #[cbor(n(9), default)]
+    pub total_bytes: u64,
+    /// Bytes that were read from the source.
+    #[cbor(n(10), default)]
+    pub bytes_read: u64,
+    /// Raw bytes of chunks that the repository did not have.
+    #[cbor(n(11), default)]
+    pub bytes_new: u64,
+    /// Bytes of the packs that were written.
+    #[cbor(n(12), default)]
+    pub bytes_stored: u64,
+    /// Chunks of file content that the repository did not have.
+    #[cbor(n(13), default)]
+    pub data_chunks_new: u64,
+    /// Tree nodes that the repository did not have.
+    #[cbor(n(14), default)]
+    pub tree_nodes_new: u64,
+    /// Requests that the run sent to the store, up to the commit.
+    #[cbor(n(15), default)]
+    pub requests: u64,
+}
+
+/// One item that could not be backed up as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RecordedProblem {
+    /// Key of its path.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    /// What was being done.
+    #[n(1)]
+    pub action: String,
+    /// Why it failed.
+    #[n(2)]
+    pub why: String,
+}
+
+/// A committed snapshot. Signed by its client.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Snapshot {
+    /// The repository.
+    #[n(0)]
+    pub repository: RepositoryId,
+    /// The session; its id is the snapshot's id.
+    #[n(1)]
+    pub session: SessionId,
+    /// The client; also the first part of the session's id.
+    #[n(2)]
+    pub client: ClientId,
+    /// Plain BLAKE3 of the client's previous commit object, if it knows one.
+    #[n(3)]
+    pub previous: Option<Digest>,
+    /// Newest snapshot of every other client that this one has seen: a rolled-back store shows.
+    #[cbor(n(4), default, skip_if = "Vec::is_empty")]
+    pub seen: Vec<SessionId>,
+    /// Root node of the tree of entries.
+    #[n(5)]
+    pub root: ChunkId,
+    /// Host that was backed up.
+    #[n(6)]
+    pub host: String,
+    /// What was asked for, as absolute paths (raw bytes).
+    #[n(7)]
+    pub paths: Vec<PathBytes>,
+    /// When the run began.
+    #[n(8)]
+    pub started: Timestamp,
+    /// When the tree was complete.
+    #[n(9)]
+    pub finished: Timestamp,
+    /// Program and version.
+    #[n(10)]
+    pub program: String,
+    /// Tags.
+    #[cbor(n(11), default, skip_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Free words.
+    #[n(12)]
+    pub description: Option<String>,
+    /// Numbers.
+    #[n(13)]
+    pub summary: Summary,
+    /// How complete it is.
+    #[n(14)]
+    pub state: SnapshotState,
+    /// How many problems there were.
+    #[cbor(n(15), default)]
+    pub problem_count: u64,
+    /// The first of them, up to `limits::SNAPSHOT_MAX_PROBLEMS`.
+    #[cbor(n(16), default, skip_if = "Vec::is_empty")]
+    pub problems: Vec<RecordedProblem>,
+    /// Dedup domain of its chunks.
+    #[n(17)]
+    pub domain: u32,
+}
+
+/// A path as raw bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PathBytes(
+    /// The bytes.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub Vec<u8>,
+);
+
+impl Snapshot {
+    /// Adds a problem: counted always, named while there is room.
+    pub fn add_problem(&mut self, problem: RecordedProblem) {
+        self.problem_count += 1;
+        if self.problems.len() < SNAPSHOT_MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
