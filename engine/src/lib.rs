@@ -15,3 +15,6 @@ pub mod chunk;
 
 /// Floor 4: bytes to values and back, for every kind of object; knows no key.
 pub mod format;
+
+/// Floor 5: the live file system: walk, metadata, safe writing.
+pub mod disk;

@@ -1,0 +1,184 @@
+//! Metadata of restored files, in the order in which one step does not undo another.
+//!
+//! Owner first: changing it takes set-id bits and capabilities away. Then extended attributes,
+//! while the file still has the mode that lets its owner write them; then the mode; then the
+//! times, which all of that has touched; inode flags last, because nothing can be changed once a
+//! file is immutable. Everything goes through one descriptor, so all of it hits the same file.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Statx, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+
+use crate::base::monitor::Problem;
+use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
+use crate::disk::error::{DiskError, problem};
+use crate::disk::meta;
+use crate::disk::write::{MetadataOptions, Target};
+use crate::disk::xattr::{self, Reach};
+use crate::format::entry::{Entry, EntryKind};
+
+const SET_UID: u32 = 0o4000;
+const SET_GID: u32 = 0o2000;
+
+/// The file whose metadata is set.
+struct Subject {
+    fd: OwnedFd,
+    /// `fd` only points (`O_PATH`): it is a link or a special file, or cannot be opened.
+    is_pointer: bool,
+}
+
+impl Target {
+    /// Gives what lies at `path` the metadata of `entry`; directories after all they hold. What
+    /// could not be set is returned, and the rest is set nevertheless.
+    ///
+    /// Set-id bits are left out if the owner is not the one they were meant for.
+    #[must_use]
+    pub fn apply_metadata(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        options: &MetadataOptions,
+    ) -> Vec<Problem> {
+        let (subject, stat) = match self.subject(path, entry.kind) {
+            Ok(found) => found,
+            Err(error) => return vec![error.into_problem(path)],
+        };
+        let mut problems = Vec::new();
+        let mut note = |action, why: &dyn std::fmt::Display| {
+            problems.push(problem(path, action, why));
+        };
+        let mut owner = (stat.stx_uid, stat.stx_gid);
+        if options.owners && owner != (entry.uid, entry.gid) {
+            match subject.set_owner(entry.uid, entry.gid) {
+                Ok(()) => owner = (entry.uid, entry.gid),
+                Err(error) => note("setting the owner of", &io::Error::from(error)),
+            }
+        }
+        if options.xattrs {
+            for why in subject.set_xattrs(entry) {
+                note("setting the extended attributes of", &why);
+            }
+        }
+        if entry.kind != EntryKind::Symlink {
+            let mode = allowed_mode(entry, owner);
+            if let Err(error) = subject.set_mode(mode) {
+                note("setting the mode of", &io::Error::from(error));
+            }
+        }
+        if let Err(error) = subject.set_times(entry) {
+            note("setting the times of", &error);
+        }
+        let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
+        let sets_flags = options.inode_flags && has_flags && entry.inode_flags != 0;
+        if sets_flags && let Err(error) = subject.set_inode_flags(entry.inode_flags) {
+            note("setting the inode flags of", &error);
+        }
+        problems
+    }
+
+    /// Opens what lies at `path`, provided it is of this kind.
+    fn subject(&self, path: &TreePath, kind: EntryKind) -> Result<(Subject, Statx), DiskError> {
+        let action = "opening for its metadata";
+        let (directory, name) = self.holder(path, action)?;
+        let failed = |error: Errno| DiskError::io(action, path, error);
+        let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |flags| rustix::fs::openat(&directory, name, flags, Mode::empty());
+        let readable = match kind {
+            EntryKind::File => Some(OFlags::RDONLY | OFlags::NONBLOCK),
+            EntryKind::Directory => Some(OFlags::RDONLY | OFlags::DIRECTORY),
+            _ => None,
+        };
+        let subject = match readable.and_then(|access| open(flags | access).ok()) {
+            Some(fd) => Subject { fd, is_pointer: false },
+            None => Subject { fd: open(flags | OFlags::PATH).map_err(failed)?, is_pointer: true },
+        };
+        let stat = meta::stat_open(&subject.fd).map_err(failed)?;
+        if meta::kind(&stat) != Some(kind) {
+            return Err(DiskError::Replaced { path: path.to_string() });
+        }
+        Ok((subject, stat))
+    }
+}
+
+impl Subject {
+    fn set_owner(&self, uid: u32, gid: u32) -> rustix::io::Result<()> {
+        // All ones mean "leave as it is" to the kernel and belong to nobody.
+        if uid == u32::MAX || gid == u32::MAX {
+            return Err(Errno::INVAL);
+        }
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::chownat(&self.fd, "", uid, gid, AtFlags::EMPTY_PATH)
+    }
+
+    fn set_xattrs(&self, entry: &Entry) -> Vec<String> {
+        let reach = if self.is_pointer {
+            Reach::pointer(self.fd.as_fd())
+        } else {
+            Reach::Open(self.fd.as_fd())
+        };
+        xattr::write_all(&reach, &entry.xattrs)
+    }
+
+    fn set_mode(&self, mode: u32) -> rustix::io::Result<()> {
+        let mode = Mode::from_raw_mode(mode);
+        if self.is_pointer {
+            return rustix::fs::chmod(xattr::proc_path(self.fd.as_fd()), mode);
+        }
+        rustix::fs::fchmod(&self.fd, mode)
+    }
+
+    fn set_times(&self, entry: &Entry) -> io::Result<()> {
+        let times = Timestamps {
+            last_access: timespec(entry.atime.unwrap_or(entry.mtime))?,
+            last_modification: timespec(entry.mtime)?,
+        };
+        if self.is_pointer {
+            match rustix::fs::utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH) {
+                // Linux before 5.8 knows no empty path here.
+                Err(Errno::INVAL) => {
+                    let path = xattr::proc_path(self.fd.as_fd());
+                    rustix::fs::utimensat(rustix::fs::CWD, path, &times, AtFlags::empty())?;
+                }
+                result => result?,
+            }
+            return Ok(());
+        }
+        Ok(rustix::fs::futimens(&self.fd, &times)?)
+    }
+
+    fn set_inode_flags(&self, flags: u32) -> io::Result<()> {
+        if self.is_pointer {
+            let path = xattr::proc_path(self.fd.as_fd());
+            let open = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let fd = rustix::fs::open(path, open, Mode::empty())?;
+            return meta::set_inode_flags(&fd, flags);
+        }
+        meta::set_inode_flags(&self.fd, flags)
+    }
+}
+
+/// The mode of an entry without the set-id bits that would lend somebody else's rights.
+fn allowed_mode(entry: &Entry, (uid, gid): (u32, u32)) -> u32 {
+    let mut mode = entry.mode & 0o7777;
+    if uid != entry.uid {
+        mode &= !SET_UID;
+    }
+    if gid != entry.gid {
+        mode &= !SET_GID;
+    }
+    mode
+}
+
+/// A time for the kernel. Some numbers of nanoseconds mean "now" or "leave it" to it.
+fn timespec(time: Timestamp) -> io::Result<Timespec> {
+    if !time.is_valid() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the time is out of range"));
+    }
+    Ok(Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanos) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Directories of a walk: opened by name below their parent, closed when too many are open, and
+//! opened again on demand, provided they are still the same.
+//!
+//! A walk can be thousands of levels deep and its results can be in use in thousands of
+//! directories at once, while a process may have 1024 descriptors. So a [`Folder`] is an identity
+//! with a descriptor that may come and go: the oldest open one is closed for a new one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::base::limits::{FOLDER_MAX_NAMES, WALK_OPEN_FOLDERS};
+use crate::disk::meta;
+use crate::disk::owner::OwnerNames;
+
+/// What all folders of one walk share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Open folders, the oldest first.
+    open: Mutex<VecDeque<Weak<Folder>>>,
+    /// Names of users and groups seen so far.
+    pub(crate) owners: Mutex<OwnerNames>,
+    /// Whether entries carry the time of last access.
+    pub(crate) with_atime: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(with_atime: bool) -> Arc<Self> {
+        Arc::new(Self { with_atime, ..Self::default() })
+    }
+
+    fn remember(&self, folder: &Arc<Folder>) {
+        let mut open = lock(&self.open);
+        open.push_back(Arc::downgrade(folder));
+        let surplus = open.len().saturating_sub(WALK_OPEN_FOLDERS);
+        let oldest: Vec<_> = open.drain(..surplus).collect();
+        drop(open);
+        oldest.iter().filter_map(Weak::upgrade).for_each(|folder| folder.close());
+    }
+
+    /// Closes all folders that nobody is using at this moment.
+    fn close_all(&self) {
+        let all: Vec<_> = lock(&self.open).drain(..).collect();
+        all.iter().filter_map(Weak::upgrade).for_each(|folder| folder.close());
+    }
+
+    /// Runs `call`; if the process has no descriptor left, closes folders and runs it again.
+    pub(crate) fn with_descriptors<T>(
+        &self,
+        call: impl Fn() -> rustix::io::Result<T>,
+    ) -> rustix::io::Result<T> {
+        match call() {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.close_all();
+                call()
+            }
+            result => result,
+        }
+    }
+}
+
+/// A directory that was there when the walk came by.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    place: Place,
+    identity: (u64, u64),
+    slot: Mutex<Option<Arc<OwnedFd>>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Opened by a path that the user named; links in it are followed.
+    Absolute(Vec<u8>),
+    /// A real directory of this name in another.
+    Below(Arc<Folder>, Vec<u8>),
+}
+
+impl Folder {
+    /// Opens a directory by its path for looking up names in it, following symbolic links.
+    pub(crate) fn open_absolute(path: Vec<u8>, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
+        let fd = open_absolute(&path)?;
+        let identity = meta::identity(&meta::stat_open(&fd)?);
+        Ok(Self::opened(Place::Absolute(path), identity, fd, shared))
+    }
+
+    /// Opens the directory `name` in `parent` for listing. It must be the one known by `identity`.
+    pub(crate) fn open_below(
+        parent: &Arc<Self>,
+        name: &[u8],
+        identity: (u64, u64),
+    ) -> io::Result<Arc<Self>> {
+        let parent_fd = parent.fd()?;
+        let access = OFlags::RDONLY | OFlags::NOATIME;
+        let fd = parent.shared.with_descriptors(|| match open_real(&parent_fd, name, access) {
+            Err(Errno::PERM) => open_real(&parent_fd, name, OFlags::RDONLY),
+            result => result,
+        })?;
+        require(&fd, identity)?;
+        let place = Place::Below(Arc::clone(parent), name.to_vec());
+        Ok(Self::opened(place, identity, fd, &parent.shared))
+    }
+
+    fn opened(place: Place, identity: (u64, u64), fd: OwnedFd, shared: &Arc<Shared>) -> Arc<Self> {
+        let slot = Mutex::new(Some(Arc::new(fd)));
+        let folder = Arc::new(Self { place, identity, slot, shared: Arc::clone(shared) });
+        shared.remember(&folder);
+        folder
+    }
+
+    /// Device and inode number.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// The open directory. It stays open as long as the result is held.
+    pub(crate) fn fd(self: &Arc<Self>) -> io::Result<Arc<OwnedFd>> {
+        if let Some(fd) = lock(&self.slot).clone() {
+            return Ok(fd);
+        }
+        // Up to the next open ancestor, then down again; a loop, because trees can be deeper
+        // than a stack.
+        let mut closed = Vec::new();
+        let mut at = self;
+        let mut fd = loop {
+            if let Some(fd) = lock(&at.slot).clone() {
+                break fd;
+            }
+            match &at.place {
+                Place::Absolute(path) => break at.keep(open_absolute(path)?)?,
+                Place::Below(parent, name) => {
+                    closed.push((at, name));
+                    at = parent;
+                }
+            }
+        };
+        while let Some((folder, name)) = closed.pop() {
+            let open = || open_real(&fd, name, OFlags::PATH);
+            let opened = self.shared.with_descriptors(open)?;
+            fd = folder.keep(opened)?;
+        }
+        Ok(fd)
+    }
+
+    fn keep(self: &Arc<Self>, fd: OwnedFd) -> io::Result<Arc<OwnedFd>> {
+        require(&fd, self.identity)?;
+        let fd = Arc::new(fd);
+        *lock(&self.slot) = Some(Arc::clone(&fd));
+        self.shared.remember(self);
+        Ok(fd)
+    }
+
+    fn close(&self) {
+        lock(&self.slot).take();
+    }
+}
+
+impl Drop for Folder {
+    /// Lets go of a chain of ancestors one by one: the compiler's way recurses once per level.
+    fn drop(&mut self) {
+        let mut place = std::mem::replace(&mut self.place, Place::Absolute(Vec::new()));
+        while let Place::Below(parent, _) = place {
+            let Some(mut folder) = Arc::into_inner(parent) else { break };
+            place = std::mem::replace(&mut folder.place, Place::Absolute(Vec::new()));
+        }
+    }
+}
+
+/// Waits for a lock. A thread that panicked while holding it left nothing half done here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_absolute(path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+}
+
+fn open_real(parent: &OwnedFd, name: &[u8], access: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty())
+}
+
+fn require(fd: &OwnedFd, identity: (u64, u64)) -> io::Result<()> {
+    if meta::identity(&meta::stat_open(fd)?) == identity {
+        return Ok(());
+    }
+    Err(io::Error::other("the directory was replaced by another meanwhile"))
+}
+
+/// The names in a directory, sorted, in one piece of memory.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    bytes: Vec<u8>,
+    spans: Vec<(usize, u16)>,
+    next: usize,
+}
+
+impl Names {
+    /// Lists an open directory. What was listed before an error counts.
+    pub(crate) fn list(fd: &OwnedFd, buffer: &mut Vec<u8>) -> (Self, io::Result<()>) {
+        let mut names = Self::default();
+        let result = names.fill(fd, buffer);
+        let bytes = &names.bytes;
+        names.spans.sort_unstable_by(|a, b| slice(bytes, *a).cmp(slice(bytes, *b)));
+        // A directory that changes while it is listed can show a name twice.
+        names.spans.dedup_by(|a, b| slice(bytes, *a) == slice(bytes, *b));
+        (names, result)
+    }
+
+    fn fill(&mut self, fd: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let mut entries = rustix::fs::RawDir::new(fd, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            if self.spans.len() == FOLDER_MAX_NAMES {
+                return Err(io::Error::other("the directory has too many names"));
+            }
+            let length = u16::try_from(name.len()).map_err(io::Error::other)?;
+            self.spans.push((self.bytes.len(), length));
+            self.bytes.extend_from_slice(name);
+        }
+        Ok(())
+    }
+
+    /// Whether a name is among those not yet taken.
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        self.spans.binary_search_by(|span| slice(&self.bytes, *span).cmp(name)).is_ok()
+    }
+
+    /// Forgets all names but these.
+    pub(crate) fn keep_only(&mut self, kept: &[&[u8]]) {
+        let bytes = &self.bytes;
+        self.spans.retain(|span| kept.contains(&slice(bytes, *span)));
+    }
+
+    /// The next name in order.
+    pub(crate) fn take(&mut self) -> Option<&[u8]> {
+        let span = self.spans.get(self.next)?;
+        self.next += 1;
+        Some(slice(&self.bytes, *span))
+    }
+
+    /// All names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| slice(&self.bytes, *span))
+    }
+}
+
+fn slice(bytes: &[u8], (start, length): (usize, u16)) -> &[u8] {
+    &bytes[start..start + usize::from(length)]
+}

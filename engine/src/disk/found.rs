@@ -1,0 +1,156 @@
+//! One thing that a walk came across, and the ways to learn more about it later.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use rustix::fs::Statx;
+use rustix::io::Errno;
+
+use crate::base::monitor::Problem;
+use crate::base::path::TreePath;
+use crate::disk::error::{DiskError, problem};
+use crate::disk::folder::{Folder, lock};
+use crate::disk::meta;
+use crate::disk::read::OpenFile;
+use crate::disk::xattr::{self, Reach};
+use crate::format::entry::{Entry, EntryKind, FLAG_PARTIAL};
+
+/// One path of the source. It holds on to its directory, so it can be opened later even if the
+/// path then leads elsewhere; descriptors are shared and bounded, however many of these exist.
+#[derive(Debug)]
+pub struct Found {
+    /// Where it lies, below the root of the file system.
+    pub path: TreePath,
+    /// What `statx` says; content, extended attributes and inode flags are not looked up yet.
+    pub entry: Entry,
+    pub(crate) folder: Arc<Folder>,
+    /// `folder` is not the directory that holds it but the directory that it is.
+    pub(crate) is_folder_itself: bool,
+}
+
+impl Found {
+    /// Fills in extended attributes and inode flags. That takes several system calls, so it is
+    /// for entries that are new or whose `ctime` changed. What could not be read is returned,
+    /// and the entry is marked with [`FLAG_PARTIAL`].
+    #[must_use]
+    pub fn read_details(&self, entry: &mut Entry) -> Vec<Problem> {
+        let folder = match self.folder.fd() {
+            Ok(fd) => fd,
+            Err(error) => {
+                entry.flags |= FLAG_PARTIAL;
+                return vec![problem(&self.path, "reading the attributes of", &error)];
+            }
+        };
+        if matches!(entry.kind, EntryKind::File | EntryKind::Directory) {
+            let open = || OpenFile::open_at(folder.as_fd(), self.name());
+            if let Ok(fd) = self.folder.shared.with_descriptors(open) {
+                return self.read_details_through(fd.as_fd(), entry);
+            }
+            // Not readable: that is said when the content is read; the attributes may still be.
+        }
+        let reach = Reach::name(folder.as_fd(), self.name());
+        self.fill_xattrs(&reach, entry)
+    }
+
+    /// The same as [`Found::read_details`] for a file that is open already, at less cost.
+    #[must_use]
+    pub fn read_details_of(&self, file: &OpenFile, entry: &mut Entry) -> Vec<Problem> {
+        self.read_details_through(file.as_fd(), entry)
+    }
+
+    /// Opens the file for reading.
+    ///
+    /// # Errors
+    /// [`DiskError::Replaced`] if something else lies there now, a link for instance (see
+    /// [`Found::look_again`]); [`DiskError::NotRegular`]; [`DiskError::Io`].
+    pub fn open(&self) -> Result<OpenFile, DiskError> {
+        let folder = self.folder.fd().map_err(|error| self.error("opening", error))?;
+        let open = || OpenFile::open_at(folder.as_fd(), self.name());
+        let fd = match self.folder.shared.with_descriptors(open) {
+            Ok(fd) => fd,
+            // A symbolic link, a socket or a device without driver.
+            Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => return Err(self.replaced()),
+            Err(error) => return Err(self.error("opening", error)),
+        };
+        let stat = meta::stat_open(&fd).map_err(|error| self.error("opening", error))?;
+        if meta::identity(&stat) != (self.entry.device, self.entry.inode) {
+            return Err(self.replaced());
+        }
+        if meta::kind(&stat) != Some(EntryKind::File) {
+            return Err(DiskError::NotRegular { path: self.path.to_string() });
+        }
+        Ok(OpenFile::new(fd, self.path.clone(), &stat))
+    }
+
+    /// What lies at the same path in the same directory now. Programs that save by renaming a new
+    /// file over the old one replace files all the time.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`]; it is missing if nothing lies there any more.
+    pub fn look_again(&self) -> Result<Self, DiskError> {
+        let action = "looking again at";
+        let folder = self.folder.fd().map_err(|error| self.error(action, error))?;
+        let stat = meta::stat_at(folder.as_fd(), self.name())
+            .map_err(|error| self.error(action, error))?;
+        let entry = describe(&self.folder, folder.as_fd(), self.name(), &stat)
+            .map_err(|error| self.error(action, error))?;
+        let folder = Arc::clone(&self.folder);
+        let is_folder_itself = self.is_folder_itself;
+        Ok(Self { path: self.path.clone(), entry, folder, is_folder_itself })
+    }
+
+    fn read_details_through(&self, open: BorrowedFd<'_>, entry: &mut Entry) -> Vec<Problem> {
+        let mut problems = self.fill_xattrs(&Reach::Open(open), entry);
+        match meta::inode_flags(open) {
+            Ok(flags) => entry.inode_flags = flags,
+            Err(error) => {
+                entry.flags |= FLAG_PARTIAL;
+                problems.push(problem(&self.path, "reading the inode flags of", &error));
+            }
+        }
+        problems
+    }
+
+    fn fill_xattrs(&self, reach: &Reach<'_>, entry: &mut Entry) -> Vec<Problem> {
+        let (xattrs, failures) = xattr::read_all(reach);
+        entry.xattrs = xattrs;
+        if !failures.is_empty() {
+            entry.flags |= FLAG_PARTIAL;
+        }
+        let action = "reading the extended attributes of";
+        failures.iter().map(|why| problem(&self.path, action, why)).collect()
+    }
+
+    fn name(&self) -> &[u8] {
+        if self.is_folder_itself { b"." } else { self.path.name() }
+    }
+
+    fn replaced(&self) -> DiskError {
+        DiskError::Replaced { path: self.path.to_string() }
+    }
+
+    fn error(&self, action: &'static str, error: impl Into<io::Error>) -> DiskError {
+        DiskError::io(action, &self.path, error)
+    }
+}
+
+/// The entry of `name` in an open folder, with the target if it is a link.
+pub(crate) fn describe(
+    folder: &Folder,
+    fd: BorrowedFd<'_>,
+    name: &[u8],
+    stat: &Statx,
+) -> io::Result<Entry> {
+    let Some(kind) = meta::kind(stat) else {
+        return Err(io::Error::other("this kind of file is unknown"));
+    };
+    let with_atime = folder.shared.with_atime;
+    let mut entry = meta::entry(kind, stat, with_atime, &mut lock(&folder.shared.owners));
+    if kind == EntryKind::Symlink {
+        let target = rustix::fs::readlinkat(fd, name, Vec::new())?.into_bytes();
+        entry.size_bytes = target.len() as u64;
+        entry.target = Some(target);
+    }
+    Ok(entry)
+}

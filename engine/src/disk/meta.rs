@@ -1,0 +1,122 @@
+//! From `statx` to an [`Entry`], and the inode flags worth keeping.
+
+use std::io;
+
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, FileType, IFlags, Statx, StatxFlags, StatxTimestamp};
+
+use crate::base::time::Timestamp;
+use crate::disk::owner::OwnerNames;
+use crate::format::entry::{DeviceNumber, Entry, EntryKind};
+
+/// The inode flags that mean the same on every file system and can be set again; the others say
+/// how a file is stored at the moment.
+const KEPT_FLAGS: IFlags = IFlags::APPEND
+    .union(IFlags::IMMUTABLE)
+    .union(IFlags::NODUMP)
+    .union(IFlags::NOATIME)
+    .union(IFlags::SYNC)
+    .union(IFlags::DIRSYNC)
+    .union(IFlags::NOCOW)
+    .union(IFlags::COMPRESSED)
+    .union(IFlags::TOPDIR);
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+/// Metadata of `name` in `directory`; a symbolic link is not followed, nothing is mounted.
+pub(crate) fn stat_at(directory: impl AsFd, name: &[u8]) -> rustix::io::Result<Statx> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    rustix::fs::statx(directory, name, flags, WANTED)
+}
+
+/// Metadata of something open.
+pub(crate) fn stat_open(open: impl AsFd) -> rustix::io::Result<Statx> {
+    rustix::fs::statx(open, "", AtFlags::EMPTY_PATH, WANTED)
+}
+
+/// Device and inode number, which together are a file's identity on this machine.
+pub(crate) fn identity(stat: &Statx) -> (u64, u64) {
+    (rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino)
+}
+
+/// What it is; `None` for kinds that no Linux file system has today.
+pub(crate) fn kind(stat: &Statx) -> Option<EntryKind> {
+    match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
+        FileType::RegularFile => Some(EntryKind::File),
+        FileType::Directory => Some(EntryKind::Directory),
+        FileType::Symlink => Some(EntryKind::Symlink),
+        FileType::Fifo => Some(EntryKind::Fifo),
+        FileType::Socket => Some(EntryKind::Socket),
+        FileType::CharacterDevice => Some(EntryKind::CharDevice),
+        FileType::BlockDevice => Some(EntryKind::BlockDevice),
+        FileType::Unknown => None,
+    }
+}
+
+/// A point in time as `statx` gives it.
+pub(crate) fn timestamp(time: StatxTimestamp) -> Timestamp {
+    Timestamp { seconds: time.tv_sec, nanos: time.tv_nsec }
+}
+
+/// Everything that `statx` and the owners' names say; link target, extended attributes, inode
+/// flags and content are left empty.
+pub(crate) fn entry(
+    kind: EntryKind,
+    stat: &Statx,
+    with_atime: bool,
+    names: &mut OwnerNames,
+) -> Entry {
+    let (device, inode) = identity(stat);
+    let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
+    let has_links = stat.stx_nlink > 1 && kind != EntryKind::Directory;
+    let knows_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Entry {
+        kind,
+        mode: u32::from(stat.stx_mode) & 0o7777,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        user: names.user(stat.stx_uid),
+        group: names.group(stat.stx_gid),
+        mtime: timestamp(stat.stx_mtime),
+        ctime: timestamp(stat.stx_ctime),
+        btime: knows_birth.then(|| timestamp(stat.stx_btime)),
+        atime: with_atime.then(|| timestamp(stat.stx_atime)),
+        size_bytes: if kind == EntryKind::File { stat.stx_size } else { 0 },
+        inode,
+        device,
+        link_count: if has_links { stat.stx_nlink } else { 0 },
+        xattrs: Vec::new(),
+        inode_flags: 0,
+        target: None,
+        device_number: is_device
+            .then_some(DeviceNumber { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor }),
+        flags: 0,
+        content: None,
+    }
+}
+
+/// The inode flags of an open file or directory that are worth keeping; 0 where the file system
+/// has none.
+pub(crate) fn inode_flags(open: impl AsFd) -> io::Result<u32> {
+    match rustix::fs::ioctl_getflags(open) {
+        Ok(flags) => Ok((flags & KEPT_FLAGS).bits()),
+        Err(error) if has_no_flags(error) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets the kept flags of an open file or directory to `wanted` and leaves the others alone.
+pub(crate) fn set_inode_flags(open: impl AsFd, wanted: u32) -> io::Result<()> {
+    let now = rustix::fs::ioctl_getflags(&open)?;
+    let next = (now & !KEPT_FLAGS) | (IFlags::from_bits_retain(wanted) & KEPT_FLAGS);
+    if next != now {
+        rustix::fs::ioctl_setflags(&open, next)?;
+    }
+    Ok(())
+}
+
+/// The answers of file systems without inode flags.
+fn has_no_flags(error: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    [Errno::NOTTY, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL].contains(&error)
+}

@@ -1,0 +1,23 @@
+//! Floor 5: the live file system, the only place of the engine that touches users' files.
+//!
+//! Reading ([`walk`], [`read`], [`command`]) and writing ([`write`]) both work relative to open
+//! directories: no path is resolved twice, so nothing that is renamed or replaced by a link
+//! meanwhile can lead elsewhere, and paths longer than the kernel takes at once are no exception.
+
+pub mod error;
+pub mod owner;
+mod meta;
+mod xattr;
+mod folder;
+pub mod pattern;
+pub mod exclude;
+pub mod read;
+mod found;
+pub mod walk;
+pub mod command;
+mod beneath;
+pub mod write;
+mod apply;
+
+#[cfg(test)]
+mod tests;

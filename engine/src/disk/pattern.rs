@@ -1,0 +1,235 @@
+//! Patterns of paths as restic users write them.
+//!
+//! * Without `/` a pattern matches any one component; with a leading `/` it starts at the root;
+//!   otherwise its components match anywhere in a row.
+//! * `*`, `?` and `[a-z]` stay within a component; a component `**` stands for any number of them.
+//! * What lies below a match is matched too. `!pattern` takes back; the last match decides.
+//!
+//! `?` and `[…]` stand for one byte, so a letter outside ASCII needs `*`. Matching goes down the
+//! path: what an ancestor matched is handed to its children, so only the last component is looked
+//! at for patterns without `/`, and no path text is put together unless another kind exists.
+
+use std::borrow::Cow;
+
+use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+use crate::base::path::TreePath;
+use crate::disk::error::DiskError;
+
+/// Patterns, ready to be matched.
+#[derive(Debug, Clone, Default)]
+pub struct PathMatcher {
+    /// By number of the pattern: whether it takes back.
+    negated: Vec<bool>,
+    /// Patterns of one component, and their numbers.
+    names: GlobSet,
+    name_numbers: Vec<usize>,
+    /// The others, matched against the path without its leading `/`.
+    paths: GlobSet,
+    path_numbers: Vec<usize>,
+    /// The last pattern that matches the root and so everything.
+    everything: Verdict,
+    /// Component by component, the patterns that start at the root and do not take back.
+    anchored: Vec<Vec<GlobMatcher>>,
+    /// Whether a pattern that does not take back may match anywhere.
+    has_floating: bool,
+    ignore_case: bool,
+}
+
+/// The number of the last pattern that matched a path or an ancestor.
+pub(crate) type Verdict = Option<usize>;
+
+/// The meaning of one pattern.
+struct Parsed<'a> {
+    is_negated: bool,
+    is_anchored: bool,
+    /// Without `**` at the end, which adds nothing: what lies below a match is matched.
+    components: Vec<&'a str>,
+}
+
+impl PathMatcher {
+    /// Prepares patterns; empty ones count for nothing.
+    ///
+    /// # Errors
+    /// [`DiskError::BadPattern`] with what is wrong.
+    pub fn new(patterns: &[String], ignore_case: bool) -> Result<Self, DiskError> {
+        let mut matcher = Self { ignore_case, ..Self::default() };
+        let mut names = GlobSetBuilder::new();
+        let mut paths = GlobSetBuilder::new();
+        for (number, pattern) in patterns.iter().filter(|text| !text.is_empty()).enumerate() {
+            let folded = if ignore_case { pattern.to_lowercase() } else { pattern.clone() };
+            let parsed = parse(&folded).map_err(|why| bad(pattern, &why))?;
+            matcher.negated.push(parsed.is_negated);
+            let globs: Result<Vec<Glob>, _> =
+                parsed.components.iter().map(|component| glob(component)).collect();
+            let globs = globs.map_err(|error| bad(pattern, &error.kind()))?;
+            match parsed.components.as_slice() {
+                [] => matcher.everything = Some(number),
+                [name] if !parsed.is_anchored => {
+                    names.add(glob(&format!("**/{name}")).map_err(|e| bad(pattern, &e.kind()))?);
+                    matcher.name_numbers.push(number);
+                }
+                components => {
+                    let start = if parsed.is_anchored { "" } else { "**/" };
+                    let whole = format!("{start}{}", components.join("/"));
+                    paths.add(glob(&whole).map_err(|error| bad(pattern, &error.kind()))?);
+                    matcher.path_numbers.push(number);
+                }
+            }
+            if !parsed.is_negated {
+                matcher.note_reach(&parsed, &globs);
+            }
+        }
+        matcher.names = names.build().map_err(|error| bad("", &error.kind()))?;
+        matcher.paths = paths.build().map_err(|error| bad("", &error.kind()))?;
+        Ok(matcher)
+    }
+
+    fn note_reach(&mut self, parsed: &Parsed<'_>, globs: &[Glob]) {
+        if !parsed.is_anchored {
+            self.has_floating = true;
+            return;
+        }
+        let fixed = parsed.components.iter().take_while(|component| **component != "**").count();
+        self.anchored.push(globs[..fixed].iter().map(Glob::compile_matcher).collect());
+    }
+
+    /// Whether there are no patterns at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.negated.is_empty()
+    }
+
+    /// Whether `path` or one of its ancestors is matched.
+    #[must_use]
+    pub fn matches(&self, path: &TreePath) -> bool {
+        self.is_match(self.judge_all(path))
+    }
+
+    /// Whether anything below the directory `path` could match, so that it must be looked into.
+    #[must_use]
+    pub fn may_match_below(&self, path: &TreePath) -> bool {
+        if self.has_floating || self.matches(path) {
+            return true;
+        }
+        self.anchored.iter().any(|components| {
+            let mut pairs = components.iter().zip(path.components());
+            pairs.all(|(glob, name)| {
+                glob.is_match_candidate(&Candidate::from_bytes(&self.fold(name)))
+            })
+        })
+    }
+
+    /// What a verdict means.
+    pub(crate) fn is_match(&self, verdict: Verdict) -> bool {
+        verdict.is_some_and(|number| !self.negated[number])
+    }
+
+    /// The verdict on the root.
+    pub(crate) fn start(&self) -> Verdict {
+        self.everything
+    }
+
+    /// The verdict on a path, its ancestors being judged too.
+    pub(crate) fn judge_all(&self, path: &TreePath) -> Verdict {
+        let key = path.key();
+        let ends = (0..=key.len()).filter(|at| key.get(*at).is_none_or(|byte| *byte == 0));
+        ends.filter(|end| *end > 0)
+            .fold(self.start(), |verdict, end| self.judge_key(verdict, &key[..end]))
+    }
+
+    /// The verdict on a path whose parent's verdict is known.
+    pub(crate) fn judge(&self, parent: Verdict, path: &TreePath) -> Verdict {
+        self.judge_key(parent, path.key())
+    }
+
+    fn judge_key(&self, parent: Verdict, key: &[u8]) -> Verdict {
+        let mut verdict = parent;
+        if !self.names.is_empty() {
+            let start = key.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
+            let name = self.fold(&key[start..]);
+            verdict = verdict.max(last(&self.names, &self.name_numbers, &name));
+        }
+        if !self.paths.is_empty() {
+            let text: Vec<u8> =
+                key.iter().map(|byte| if *byte == 0 { b'/' } else { *byte }).collect();
+            let text = self.fold(&text);
+            verdict = verdict.max(last(&self.paths, &self.path_numbers, &text));
+        }
+        verdict
+    }
+
+    fn fold<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        match (self.ignore_case, std::str::from_utf8(text)) {
+            (false, _) => Cow::Borrowed(text),
+            (true, Ok(text)) => Cow::Owned(text.to_lowercase().into_bytes()),
+            (true, Err(_)) => Cow::Owned(text.to_ascii_lowercase()),
+        }
+    }
+}
+
+fn last(set: &GlobSet, numbers: &[usize], text: &[u8]) -> Verdict {
+    let matched = set.matches_candidate(&Candidate::from_bytes(text));
+    matched.into_iter().map(|at| numbers[at]).max()
+}
+
+fn parse(pattern: &str) -> Result<Parsed<'_>, String> {
+    let (is_negated, rest) = match pattern.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    if rest.is_empty() {
+        return Err("nothing follows the `!`".to_owned());
+    }
+    let mut components: Vec<&str> =
+        rest.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+    if components.contains(&"..") {
+        return Err("`..` never occurs in a path".to_owned());
+    }
+    while components.last() == Some(&"**") {
+        components.pop();
+    }
+    let is_anchored = rest.starts_with('/');
+    if !is_anchored {
+        let floating = components.iter().take_while(|name| **name == "**").count();
+        components.drain(..floating);
+    }
+    Ok(Parsed { is_negated, is_anchored, components })
+}
+
+/// A glob as restic understands it: braces and commas are ordinary letters.
+fn glob(text: &str) -> Result<Glob, globset::Error> {
+    let mut escaped = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    let mut in_class = false;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if !in_class => {
+                escaped.push('\\');
+                escaped.extend(letters.next());
+                continue;
+            }
+            '{' | '}' if !in_class => escaped.push('\\'),
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ => {}
+        }
+        escaped.push(letter);
+    }
+    GlobBuilder::new(&escaped).literal_separator(true).backslash_escape(true).build()
+}
+
+fn bad(pattern: &str, why: &dyn std::fmt::Display) -> DiskError {
+    DiskError::BadPattern { pattern: pattern.to_owned(), why: why.to_string() }
+}
+
+/// The patterns in the text of a pattern file: one a line; blank lines and lines that start with
+/// `#` do not count, nor does white space around a pattern.
+#[must_use]
+pub fn parse_pattern_file(text: &str) -> Vec<String> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

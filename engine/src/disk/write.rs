@@ -1,0 +1,463 @@
+//! The target of a restore: everything is made below one directory and never through a link.
+//!
+//! New files and directories are closed to others until their metadata is applied (see
+//! [`Target::apply_metadata`]), so half a restore exposes nothing. Nothing here replaces what
+//! exists: a caller that may overwrite removes first.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::base::limits::{FOLDER_READ_BYTES, KIB};
+use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
+use crate::disk::beneath::Beneath;
+use crate::disk::error::DiskError;
+use crate::disk::folder::Names;
+use crate::disk::meta;
+use crate::disk::read::OpenFile;
+use crate::format::entry::{Entry, EntryKind};
+
+/// Mode of what is not finished yet: for the owner only.
+const CLOSED_FILE: u32 = 0o600;
+const CLOSED_DIRECTORY: u32 = 0o700;
+
+/// What already lies at a path of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingStat {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Logical size of a file in bytes.
+    pub size_bytes: u64,
+    /// Last change of content.
+    pub mtime: Timestamp,
+    /// Last change of metadata.
+    pub ctime: Timestamp,
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// How many names it has.
+    pub link_count: u32,
+    /// Device and inode number.
+    pub device_and_inode: (u64, u64),
+}
+
+/// Which metadata to apply besides mode and times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetadataOptions {
+    /// Owner and group, by number. Only root can give files away.
+    pub owners: bool,
+    /// Extended attributes; those of the file that the entry does not have are removed.
+    pub xattrs: bool,
+    /// Inode flags, immutability among them.
+    pub inode_flags: bool,
+}
+
+/// A directory that a restore fills. All paths are relative to it; threads may share it.
+#[derive(Debug)]
+pub struct Target {
+    pub(crate) beneath: Beneath,
+    device_and_inode: (u64, u64),
+}
+
+impl Target {
+    /// Opens the directory, making it (for its owner only) and those above it if necessary. The
+    /// path itself is the user's word: links in it are followed.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn create(path: &Path) -> Result<Self, DiskError> {
+        let bytes = path.as_os_str().as_bytes();
+        let mut builder = std::fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(CLOSED_DIRECTORY)
+            .create(path)
+            .map_err(|error| DiskError::io_at("making the target", bytes, error))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || {
+            let base = rustix::fs::open(path, flags, Mode::empty())?;
+            let device_and_inode = meta::identity(&meta::stat_open(&base)?);
+            Ok(Self { beneath: Beneath::new(base), device_and_inode })
+        };
+        open().map_err(|error: Errno| DiskError::io_at("opening the target", bytes, error))
+    }
+
+    /// Device and inode number of the directory.
+    #[must_use]
+    pub fn device_and_inode(&self) -> (u64, u64) {
+        self.device_and_inode
+    }
+
+    /// Whether nothing lies in it.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn is_empty(&self) -> Result<bool, DiskError> {
+        Ok(self.list(&TreePath::root())?.is_empty())
+    }
+
+    /// Bytes that this user can still write to the file system.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn free_bytes(&self) -> Result<u64, DiskError> {
+        let space = rustix::fs::fstatvfs(self.beneath.base()).map_err(|error| {
+            DiskError::io("asking for the free space of", &TreePath::root(), error)
+        })?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    /// What lies at `path`; `None` if nothing does.
+    ///
+    /// # Errors
+    /// [`DiskError::Obstructed`] if the way there is none; [`DiskError::Io`].
+    pub fn stat(&self, path: &TreePath) -> Result<Option<ExistingStat>, DiskError> {
+        let action = "looking at";
+        let stat = match self.holder(path, action) {
+            Ok((fd, name)) => meta::stat_at(&fd, name),
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let stat = match stat {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(DiskError::io(action, path, error)),
+        };
+        let unknown = || DiskError::io(action, path, io::Error::other("its kind is unknown"));
+        Ok(Some(ExistingStat {
+            kind: meta::kind(&stat).ok_or_else(unknown)?,
+            size_bytes: stat.stx_size,
+            mtime: meta::timestamp(stat.stx_mtime),
+            ctime: meta::timestamp(stat.stx_ctime),
+            mode: u32::from(stat.stx_mode) & 0o7777,
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            link_count: stat.stx_nlink,
+            device_and_inode: meta::identity(&stat),
+        }))
+    }
+
+    /// The names in the directory at `path`, sorted.
+    ///
+    /// # Errors
+    /// [`DiskError::Obstructed`], [`DiskError::Io`].
+    pub fn list(&self, path: &TreePath) -> Result<Vec<Vec<u8>>, DiskError> {
+        let action = "listing";
+        let directory = self.directory(path, action)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&directory, ".", flags, Mode::empty())
+            .map_err(|error| DiskError::io(action, path, error))?;
+        let (names, result) = Names::list(&fd, &mut Vec::with_capacity(FOLDER_READ_BYTES));
+        result.map_err(|error| DiskError::io(action, path, error))?;
+        Ok(names.iter().map(<[u8]>::to_vec).collect())
+    }
+
+    /// Makes a directory; one that exists is fine.
+    ///
+    /// # Errors
+    /// [`DiskError::Obstructed`] if something else lies there; [`DiskError::Io`].
+    pub fn make_directory(&self, path: &TreePath) -> Result<(), DiskError> {
+        if path.is_root() {
+            return Ok(());
+        }
+        let action = "making the directory";
+        let (fd, name) = self.holder(path, action)?;
+        match rustix::fs::mkdirat(&fd, name, Mode::from_raw_mode(CLOSED_DIRECTORY)) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => match self.stat(path)?.map(|stat| stat.kind) {
+                Some(EntryKind::Directory) => Ok(()),
+                _ => Err(DiskError::Obstructed { path: path.to_string() }),
+            },
+            Err(error) => Err(DiskError::io(action, path, error)),
+        }
+    }
+
+    /// Makes a new file of this size, all hole, for its owner only.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if anything lies there; [`DiskError::Obstructed`].
+    pub fn create_file(&self, path: &TreePath, size_bytes: u64) -> Result<TargetFile, DiskError> {
+        let action = "creating";
+        let (directory, name) = self.holder(path, action)?;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(CLOSED_FILE);
+        let fd = rustix::fs::openat(&directory, name, flags, mode)
+            .map_err(|error| DiskError::io(action, path, error))?;
+        let file = TargetFile { fd, path: path.clone() };
+        if let Err(error) = file.set_len(size_bytes) {
+            // Nothing of it would be right; the first error is the one to tell.
+            let _ = rustix::fs::unlinkat(&directory, name, AtFlags::empty());
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    /// Opens a file that exists, for reading and writing.
+    ///
+    /// # Errors
+    /// [`DiskError::NotRegular`]; [`DiskError::Shared`] if it has other names, which may lie
+    /// outside the target; [`DiskError::Io`].
+    pub fn open_existing_file(&self, path: &TreePath) -> Result<TargetFile, DiskError> {
+        let action = "opening for writing";
+        let (directory, name) = self.holder(path, action)?;
+        let failed = |error: Errno| DiskError::io(action, path, error);
+        // Opening a device can already do something, so look first.
+        let seen = meta::stat_at(&directory, name).map_err(failed)?;
+        if meta::kind(&seen) != Some(EntryKind::File) {
+            return Err(DiskError::NotRegular { path: path.to_string() });
+        }
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(failed)?;
+        let stat = meta::stat_open(&fd).map_err(failed)?;
+        if meta::identity(&stat) != meta::identity(&seen) {
+            return Err(DiskError::Replaced { path: path.to_string() });
+        }
+        if stat.stx_nlink != 1 {
+            let link_count = stat.stx_nlink;
+            return Err(DiskError::Shared { path: path.to_string(), link_count });
+        }
+        Ok(TargetFile { fd, path: path.clone() })
+    }
+
+    /// Opens a file for reading what was written.
+    ///
+    /// # Errors
+    /// [`DiskError::NotRegular`], [`DiskError::Obstructed`], [`DiskError::Io`].
+    pub fn open_for_reading(&self, path: &TreePath) -> Result<OpenFile, DiskError> {
+        let action = "opening";
+        let (directory, name) = self.holder(path, action)?;
+        let failed = |error: Errno| DiskError::io(action, path, error);
+        let fd = match OpenFile::open_at(directory.as_fd(), name) {
+            Ok(fd) => fd,
+            Err(Errno::LOOP | Errno::NXIO) => {
+                return Err(DiskError::NotRegular { path: path.to_string() });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let stat = meta::stat_open(&fd).map_err(failed)?;
+        if meta::kind(&stat) != Some(EntryKind::File) {
+            return Err(DiskError::NotRegular { path: path.to_string() });
+        }
+        Ok(OpenFile::new(fd, path.clone(), &stat))
+    }
+
+    /// Makes a symbolic link; where it points is not looked at.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if anything lies there; [`DiskError::Obstructed`].
+    pub fn make_symlink(&self, path: &TreePath, target: &[u8]) -> Result<(), DiskError> {
+        let action = "making the symbolic link";
+        let (fd, name) = self.holder(path, action)?;
+        rustix::fs::symlinkat(target, &fd, name).map_err(|error| DiskError::io(action, path, error))
+    }
+
+    /// Gives what lies at `existing` a second name. A link at `existing` is not followed.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if anything lies at `new`; [`DiskError::Obstructed`].
+    pub fn make_hard_link(&self, existing: &TreePath, new: &TreePath) -> Result<(), DiskError> {
+        let action = "making the hard link";
+        let (old_fd, old_name) = self.holder(existing, action)?;
+        let (new_fd, new_name) = self.holder(new, action)?;
+        rustix::fs::linkat(&old_fd, old_name, &new_fd, new_name, AtFlags::empty())
+            .map_err(|error| DiskError::io(action, new, error))
+    }
+
+    /// Makes a pipe, socket or device as `entry` says, for its owner only.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if anything lies there, if the right to make devices is missing,
+    /// or if the entry is of another kind or lacks its device number; [`DiskError::Obstructed`].
+    pub fn make_special(&self, path: &TreePath, entry: &Entry) -> Result<(), DiskError> {
+        let action = "making the special file";
+        let (fd, name) = self.holder(path, action)?;
+        let number = || entry.device_number.map(|it| rustix::fs::makedev(it.major, it.minor));
+        let (file_type, device) = match entry.kind {
+            EntryKind::Fifo => (FileType::Fifo, Some(0)),
+            EntryKind::Socket => (FileType::Socket, Some(0)),
+            EntryKind::CharDevice => (FileType::CharacterDevice, number()),
+            EntryKind::BlockDevice => (FileType::BlockDevice, number()),
+            EntryKind::File | EntryKind::Directory | EntryKind::Symlink => {
+                (FileType::Unknown, None)
+            }
+        };
+        let Some(device) = device else {
+            return Err(DiskError::io(action, path, io::ErrorKind::InvalidInput));
+        };
+        rustix::fs::mknodat(&fd, name, file_type, Mode::from_raw_mode(CLOSED_FILE), device)
+            .map_err(|error| DiskError::io(action, path, error))
+    }
+
+    /// Removes what lies at `path`, a directory with all it holds; links in it are removed, not
+    /// followed. Nothing there is fine. The target itself is emptied, not removed.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] at the first thing that cannot be removed; [`DiskError::Obstructed`].
+    pub fn remove(&self, path: &TreePath) -> Result<(), DiskError> {
+        // A list instead of recursion: a tree can be deeper than a stack. A directory stays in
+        // the list below what it holds, marked as listed.
+        let mut left = vec![(path.clone(), false)];
+        while let Some((path, is_listed)) = left.pop() {
+            if is_listed {
+                self.beneath.forget(path.key());
+                if !path.is_root() {
+                    self.unlink(&path, AtFlags::REMOVEDIR)?;
+                }
+            } else if path.is_root() || !self.unlink(&path, AtFlags::empty())? {
+                let names = self.list(&path)?;
+                left.push((path.clone(), true));
+                for name in names {
+                    let child = path.join(&name).map_err(|error| {
+                        DiskError::io("removing", &path, io::Error::other(error))
+                    })?;
+                    left.push((child, false));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Unlinks one name; `false` if it is a directory and `flags` do not say so.
+    fn unlink(&self, path: &TreePath, flags: AtFlags) -> Result<bool, DiskError> {
+        let action = "removing";
+        let (fd, name) = match self.holder(path, action) {
+            Ok(holder) => holder,
+            Err(error) if error.is_missing() => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        match rustix::fs::unlinkat(&fd, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            Err(Errno::ISDIR) if flags.is_empty() => Ok(false),
+            Err(error) => Err(DiskError::io(action, path, error)),
+        }
+    }
+
+    /// Writes everything of the target's file system to its storage.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn sync(&self) -> Result<(), DiskError> {
+        rustix::fs::syncfs(self.beneath.base())
+            .map_err(|error| DiskError::io("syncing", &TreePath::root(), error))
+    }
+
+    /// The directory at `path`.
+    pub(crate) fn directory(
+        &self,
+        path: &TreePath,
+        action: &'static str,
+    ) -> Result<Arc<OwnedFd>, DiskError> {
+        self.beneath.directory(path.key()).map_err(|error| match error {
+            Errno::LOOP | Errno::NOTDIR | Errno::XDEV => {
+                DiskError::Obstructed { path: path.to_string() }
+            }
+            error => DiskError::io(action, path, error),
+        })
+    }
+
+    /// The directory that holds `path`, and the name there.
+    pub(crate) fn holder<'a>(
+        &self,
+        path: &'a TreePath,
+        action: &'static str,
+    ) -> Result<(Arc<OwnedFd>, &'a [u8]), DiskError> {
+        match path.parent() {
+            Some(parent) => Ok((self.directory(&parent, action)?, path.name())),
+            None => Ok((self.directory(path, action)?, b".")),
+        }
+    }
+}
+
+/// A file of the target, open for writing. Writing does not move any position; threads may share
+/// it.
+#[derive(Debug)]
+pub struct TargetFile {
+    fd: OwnedFd,
+    path: TreePath,
+}
+
+impl TargetFile {
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`]; part of the bytes may be written then.
+    pub fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), DiskError> {
+        while !bytes.is_empty() {
+            match rustix::io::pwrite(&self.fd, bytes, offset) {
+                Ok(0) => return Err(self.error("writing", io::ErrorKind::WriteZero)),
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    offset += count as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.error("writing", error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `length_bytes` at `offset` read as zero, as a hole where the file system can.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn make_hole(&self, offset: u64, length_bytes: u64) -> Result<(), DiskError> {
+        if length_bytes == 0 {
+            return Ok(());
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.fd, flags, offset, length_bytes) {
+            Ok(()) => return Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(self.error("making a hole in", error)),
+        }
+        let zeros = vec![0; 64 * KIB];
+        let mut done = 0;
+        while done < length_bytes {
+            let count = (length_bytes - done).min(zeros.len() as u64);
+            self.write_at(&zeros[..count as usize], offset + done)?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Cuts the file to this size or extends it with a hole.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn set_len(&self, size_bytes: u64) -> Result<(), DiskError> {
+        rustix::fs::ftruncate(&self.fd, size_bytes)
+            .map_err(|error| self.error("setting the size of", error))
+    }
+
+    /// Waits until content and size are on the storage.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn sync(&self) -> Result<(), DiskError> {
+        rustix::fs::fsync(&self.fd).map_err(|error| self.error("syncing", error))
+    }
+
+    fn error(&self, action: &'static str, error: impl Into<io::Error>) -> DiskError {
+        DiskError::io(action, &self.path, error)
+    }
+}
+
+/// Whether this process may do what only root may: give files away, make devices.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(test)]
+mod tests;

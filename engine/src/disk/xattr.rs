@@ -1,0 +1,164 @@
+//! Extended attributes: read all, set some; ACLs and capabilities are among them, as raw bytes.
+//!
+//! There are no calls relative to a directory before Linux 6.13, so what cannot be opened (links,
+//! pipes, devices) is reached through `/proc/self/fd`, where the number stands for the open
+//! directory itself and nothing above it is resolved again.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+
+use crate::base::limits::{XATTR_MAX_BYTES, XATTRS_MAX_BYTES};
+use crate::base::path::escape;
+use crate::format::entry::Xattr;
+
+/// The way to the attributes of one file.
+pub(crate) enum Reach<'a> {
+    /// Through the file opened for reading or writing.
+    Open(BorrowedFd<'a>),
+    /// Through a path whose last component is not followed: `/proc/self/fd/DIRECTORY/NAME`.
+    Name(Vec<u8>),
+    /// Through the path of a descriptor that only points (`O_PATH`): `/proc/self/fd/NUMBER`.
+    Pointer(Vec<u8>),
+}
+
+impl Reach<'_> {
+    /// `name` in an open directory.
+    pub(crate) fn name(directory: BorrowedFd<'_>, name: &[u8]) -> Self {
+        let mut path = proc_path(directory);
+        path.push(b'/');
+        path.extend_from_slice(name);
+        Self::Name(path)
+    }
+
+    /// The file that an `O_PATH` descriptor points to, be it a symbolic link.
+    pub(crate) fn pointer(pointer: BorrowedFd<'_>) -> Self {
+        Self::Pointer(proc_path(pointer))
+    }
+
+    fn list(&self, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+        match self {
+            Self::Open(file) => rustix::fs::flistxattr(file, buffer),
+            Self::Name(path) => rustix::fs::llistxattr(path.as_slice(), buffer),
+            Self::Pointer(path) => rustix::fs::listxattr(path.as_slice(), buffer),
+        }
+    }
+
+    fn get(&self, name: &[u8], buffer: &mut [u8]) -> rustix::io::Result<usize> {
+        match self {
+            Self::Open(file) => rustix::fs::fgetxattr(file, name, buffer),
+            Self::Name(path) => rustix::fs::lgetxattr(path.as_slice(), name, buffer),
+            Self::Pointer(path) => rustix::fs::getxattr(path.as_slice(), name, buffer),
+        }
+    }
+
+    /// Sets one attribute.
+    pub(crate) fn set(&self, name: &[u8], value: &[u8]) -> rustix::io::Result<()> {
+        let flags = XattrFlags::empty();
+        match self {
+            Self::Open(file) => rustix::fs::fsetxattr(file, name, value, flags),
+            Self::Name(path) => rustix::fs::lsetxattr(path.as_slice(), name, value, flags),
+            Self::Pointer(path) => rustix::fs::setxattr(path.as_slice(), name, value, flags),
+        }
+    }
+
+    /// Takes one attribute away.
+    pub(crate) fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
+        match self {
+            Self::Open(file) => rustix::fs::fremovexattr(file, name),
+            Self::Name(path) => rustix::fs::lremovexattr(path.as_slice(), name),
+            Self::Pointer(path) => rustix::fs::removexattr(path.as_slice(), name),
+        }
+    }
+}
+
+/// The path under which this process finds one of its own descriptors.
+pub(crate) fn proc_path(fd: BorrowedFd<'_>) -> Vec<u8> {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into_bytes()
+}
+
+/// All readable attributes, sorted by name, and in words what could not be read.
+pub(crate) fn read_all(reach: &Reach<'_>) -> (Vec<Xattr>, Vec<String>) {
+    let mut xattrs = Vec::new();
+    let mut failures = Vec::new();
+    let names = match with_room(|buffer| reach.list(buffer)) {
+        Ok(names) => names,
+        Err(error) if has_none(error) => return (xattrs, failures),
+        Err(error) => return (xattrs, vec![io::Error::from(error).to_string()]),
+    };
+    let mut total_bytes = 0;
+    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let value = match with_room(|buffer| reach.get(name, buffer)) {
+            Ok(value) => value,
+            // Removed since it was listed, or listed by a file system that does not keep it.
+            Err(error) if error == Errno::NODATA || has_none(error) => continue,
+            Err(error) => {
+                failures.push(format!("{}: {}", escape(name), io::Error::from(error)));
+                continue;
+            }
+        };
+        total_bytes += name.len() + value.len();
+        if total_bytes > XATTRS_MAX_BYTES {
+            failures.push(format!("more than {XATTRS_MAX_BYTES} bytes of attributes"));
+            break;
+        }
+        xattrs.push(Xattr { name: name.to_vec(), value });
+    }
+    xattrs.sort();
+    (xattrs, failures)
+}
+
+/// Makes the attributes equal to `wanted`; returns in words what could not be done.
+///
+/// Attributes that belong to the machine rather than to the file (security labels, what file
+/// systems derive) are set where wanted, but never taken away.
+pub(crate) fn write_all(reach: &Reach<'_>, wanted: &[Xattr]) -> Vec<String> {
+    let (present, mut failures) = read_all(reach);
+    let mut note = |name: &[u8], error: Errno| {
+        failures.push(format!("{}: {}", escape(name), io::Error::from(error)));
+    };
+    for old in &present {
+        let is_wanted = wanted.iter().any(|xattr| xattr.name == old.name);
+        if !is_wanted && is_of_the_file(&old.name) {
+            reach.remove(&old.name).unwrap_or_else(|error| note(&old.name, error));
+        }
+    }
+    for xattr in wanted.iter().filter(|xattr| !present.contains(xattr)) {
+        reach.set(&xattr.name, &xattr.value).unwrap_or_else(|error| note(&xattr.name, error));
+    }
+    failures
+}
+
+/// Whether an attribute is data of the file: an ACL inherited from a directory would otherwise
+/// grant access that the snapshot did not.
+fn is_of_the_file(name: &[u8]) -> bool {
+    let kept: [&[u8]; 5] = [
+        b"user.",
+        b"trusted.",
+        b"security.capability",
+        b"system.posix_acl_access",
+        b"system.posix_acl_default",
+    ];
+    // The overlay file system keeps its own state in `trusted.overlay.`.
+    kept.iter().any(|start| name.starts_with(start)) && !name.starts_with(b"trusted.overlay.")
+}
+
+fn has_none(error: Errno) -> bool {
+    [Errno::OPNOTSUPP, Errno::NOSYS].contains(&error)
+}
+
+/// Calls with a small buffer first, which nearly always suffices, then with the largest.
+fn with_room(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
+    let mut small = [0; 512];
+    match call(&mut small) {
+        Ok(length) => return Ok(small[..length].to_vec()),
+        Err(Errno::RANGE) => {}
+        Err(error) => return Err(error),
+    }
+    let mut large = vec![0; XATTR_MAX_BYTES];
+    let length = call(&mut large)?;
+    large.truncate(length);
+    Ok(large)
+}
