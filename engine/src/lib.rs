@@ -18,3 +18,6 @@ pub mod format;
 
 /// Floor 5: the live file system: walk, metadata, safe writing.
 pub mod disk;
+
+/// Floor 6: the object store, the only shared state.
+pub mod store;

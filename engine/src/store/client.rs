@@ -1,0 +1,428 @@
+//! The blocking surface of a store: requests that are repeated until their outcome is known.
+//!
+//! Uploading never concludes from a status. After a timeout, a 5xx, a 409 or a 412 the object is
+//! read back and compared: a 412 can be the answer to our own write, and a 409 can mean that
+//! nothing was written. Since names are never shared, the only honest outcomes are "the store
+//! holds exactly these bytes", "it holds other bytes" and "unknown".
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::{ObjectStore, PutPayload};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::limits::{
+    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_RUNTIME_THREADS,
+};
+use crate::store::backend::Backend;
+use crate::store::bucket::BucketFacts;
+use crate::store::connect::connect;
+use crate::store::error::StoreError;
+use crate::store::listing::{Listed, Page};
+use crate::store::location::{Location, StoreOptions};
+use crate::store::meter::Usage;
+use crate::store::name::ObjectName;
+use crate::store::request::Link;
+use crate::store::retry::{Backoff, RetrySettings};
+use crate::store::transport::Fault;
+
+/// A connection to a store; clones share it. Blocks, so it belongs on ordinary threads.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    retry: RetrySettings,
+}
+
+struct Shared {
+    link: Link,
+    description: String,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A request that timed out may still hold a thread; nobody waits for it.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What a read-back found.
+enum Held {
+    Same,
+    Other,
+    Nothing,
+}
+
+impl Store {
+    /// Opens a store; sends no request. `create_missing` makes the folder of a local store.
+    ///
+    /// # Errors
+    /// [`StoreError::BadLocation`] for options that cannot be used, [`StoreError::FolderMissing`]
+    /// and [`StoreError::Local`] for a local folder.
+    pub fn open(
+        location: &Location,
+        options: &StoreOptions,
+        create_missing: bool,
+    ) -> Result<Self, StoreError> {
+        let backend = connect(location, options, create_missing)?;
+        Self::with_backend(backend, location.display())
+    }
+
+    /// Wraps any object store: the seam for tests and for layers that inject faults.
+    ///
+    /// # Panics
+    /// If the system gives no thread for the runtime.
+    #[must_use]
+    pub fn from_object_store(
+        inner: Arc<dyn ObjectStore>,
+        description: &str,
+        is_local: bool,
+    ) -> Self {
+        Self::with_backend(Backend::bare(inner, is_local), description.to_owned())
+            .expect("because a process that runs tests can start two threads")
+    }
+
+    fn with_backend(backend: Backend, description: String) -> Result<Self, StoreError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(STORE_RUNTIME_THREADS)
+            .max_blocking_threads(STORE_BLOCKING_THREADS)
+            .thread_name("store")
+            .enable_all()
+            .build()
+            .map_err(|source| StoreError::Local {
+                action: "starting threads for",
+                key: description.clone(),
+                source,
+            })?;
+        let shared = Shared { link: Link::new(backend), description, runtime: Some(runtime) };
+        Ok(Self { shared: Arc::new(shared), retry: RetrySettings::default() })
+    }
+
+    /// The same connection with other rules for repeating requests.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetrySettings) -> Self {
+        Self { shared: Arc::clone(&self.shared), retry }
+    }
+
+    /// The location, without secrets.
+    #[must_use]
+    pub fn describe(&self) -> &str {
+        &self.shared.description
+    }
+
+    /// Whether a round trip is as cheap as a system call.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.link().backend.is_local
+    }
+
+    /// Requests and bytes of this connection and all its clones so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.link().meter.usage()
+    }
+
+    /// Writes an object that does not exist yet. Once this returns, the store holds exactly
+    /// `body`, durably, and every listing that begins later shows it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key holds other bytes. After an error of class *transient*
+    /// the outcome is unknown: a late request may still write exactly these bytes.
+    pub fn put_new(&self, name: &ObjectName, body: Bytes) -> Result<(), StoreError> {
+        self.raw_put_new(&name.key(), body)
+    }
+
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], before anything is downloaded, if it has more than `max_bytes`.
+    pub fn get(&self, name: &ObjectName, max_bytes: u64) -> Result<Bytes, StoreError> {
+        self.raw_get(&name.key(), max_bytes)
+    }
+
+    /// Reads exactly the bytes of `range`.
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfRange`] if the object does not have them all.
+    pub fn get_range(&self, name: &ObjectName, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.raw_get_range(&name.key(), range)
+    }
+
+    /// Reads the last `last_bytes` bytes, or the whole object if it has fewer; and its size.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn get_tail(&self, name: &ObjectName, last_bytes: u64) -> Result<(Bytes, u64), StoreError> {
+        self.raw_get_tail(&name.key(), last_bytes)
+    }
+
+    /// All objects whose key begins with `prefix`, sorted by key.
+    ///
+    /// # Errors
+    /// [`StoreError::EndlessListing`] beyond [`LIST_MAX_OBJECTS`] objects.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut all = Vec::new();
+        self.list_each(prefix, &mut |object| {
+            all.push(object);
+            true
+        })?;
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        all.dedup_by(|a, b| a.key == b.key);
+        Ok(all)
+    }
+
+    /// Hands the objects whose key begins with `prefix` to `visit` as their pages arrive, until it
+    /// returns false. Remote stores keep one page in memory at a time.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub fn list_each(
+        &self,
+        prefix: &str,
+        visit: &mut dyn FnMut(Listed) -> bool,
+    ) -> Result<(), StoreError> {
+        self.check_folder()?;
+        let mut token = None;
+        let (mut object_count, mut empty_count) = (0_usize, 0_usize);
+        loop {
+            let page = self.raw_page(prefix, token.clone(), None)?;
+            object_count += page.objects.len();
+            empty_count += usize::from(page.objects.is_empty());
+            for object in page.objects {
+                if !visit(object) {
+                    return Ok(());
+                }
+            }
+            let Some(next) = page.next else { return Ok(()) };
+            let ends = object_count <= LIST_MAX_OBJECTS
+                && empty_count <= LIST_MAX_EMPTY_PAGES
+                && token.as_ref() != Some(&next);
+            if !ends {
+                return Err(StoreError::EndlessListing { prefix: prefix.to_owned() });
+            }
+            token = Some(next);
+        }
+    }
+
+    /// Deletes an object; that it is absent is fine.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        self.raw_delete(&name.key())
+    }
+
+    /// The rules for repeating requests that this handle follows.
+    #[must_use]
+    pub fn retry(&self) -> RetrySettings {
+        self.retry
+    }
+
+    fn link(&self) -> &Link {
+        &self.shared.link
+    }
+
+    fn check_folder(&self) -> Result<(), StoreError> {
+        self.link().backend.folder.as_ref().map_or(Ok(()), |folder| folder.check())
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        let runtime = self.shared.runtime.as_ref();
+        runtime.expect("because it is taken only when the last clone is gone").block_on(work)
+    }
+
+    /// Repeats `attempt` while its error is transient and the settings allow it.
+    fn repeat<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut backoff = Backoff::new(self.retry);
+        self.block_on(async {
+            loop {
+                match attempt().await {
+                    Err(error) if error.class() == ErrorClass::Transient => {
+                        self.pause(&mut backoff, error).await?;
+                    }
+                    other => return other,
+                }
+            }
+        })
+    }
+
+    async fn pause(&self, backoff: &mut Backoff, error: StoreError) -> Result<(), StoreError> {
+        let Some(wait) = backoff.next_wait() else { return Err(error) };
+        self.link().meter.retry();
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// The same with free keys: what the public methods stand on, and what the probe needs besides.
+impl Store {
+    pub(crate) fn raw_put_new(&self, key: &str, body: Bytes) -> Result<(), StoreError> {
+        if let Some(folder) = &self.link().backend.folder {
+            folder.prepare(key)?;
+        }
+        let mut backoff = Backoff::new(self.retry);
+        self.block_on(async {
+            loop {
+                let failed = match self.put_and_look(key, &body).await {
+                    Err(error) if error.class() == ErrorClass::Transient => error,
+                    other => return other,
+                };
+                self.pause(&mut backoff, failed).await?;
+            }
+        })
+    }
+
+    /// One attempt to write, and a look at what is there if its outcome is not plain.
+    async fn put_and_look(&self, key: &str, body: &Bytes) -> Result<(), StoreError> {
+        let link = self.link();
+        let mut create = link.creates();
+        let failed = loop {
+            match link.put_once(key, body.clone(), create, None).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::NotSupported { .. }) if create => {
+                    link.plain_puts.store(true, Ordering::Relaxed);
+                    create = false;
+                }
+                Err(error) => break error,
+            }
+        };
+        if !matches!(failed.class(), ErrorClass::Conflict | ErrorClass::Transient) {
+            return Err(failed);
+        }
+        match self.look(key, body).await? {
+            Held::Same => link.backend.folder.as_ref().map_or(Ok(()), |folder| folder.sync(key)),
+            Held::Other => Err(StoreError::Conflict { key: key.to_owned() }),
+            Held::Nothing if failed.class() == ErrorClass::Conflict => {
+                Err(StoreError::Inconsistent { key: key.to_owned() })
+            }
+            Held::Nothing => Err(failed),
+        }
+    }
+
+    async fn look(&self, key: &str, body: &Bytes) -> Result<Held, StoreError> {
+        match self.link().get_once(key, body.len() as u64).await {
+            Ok(held) if held == *body => Ok(Held::Same),
+            Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(Held::Other),
+            Err(StoreError::NotFound { .. }) => Ok(Held::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One write, not repeated and not looked after; the version if the bucket keeps versions.
+    pub(crate) fn raw_put_once(
+        &self,
+        key: &str,
+        body: Bytes,
+        create: bool,
+        fault: Option<Fault>,
+    ) -> Result<Option<String>, StoreError> {
+        if let Some(folder) = &self.link().backend.folder {
+            folder.prepare(key)?;
+        }
+        self.block_on(self.link().put_once(key, body, create, fault))
+    }
+
+    pub(crate) fn raw_get(&self, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+        self.check_folder()?;
+        self.repeat(|| self.link().get_once(key, max_bytes))
+    }
+
+    pub(crate) fn raw_get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.check_folder()?;
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        self.repeat(|| self.link().range_once(key, range.clone()))
+    }
+
+    pub(crate) fn raw_get_tail(
+        &self,
+        key: &str,
+        last_bytes: u64,
+    ) -> Result<(Bytes, u64), StoreError> {
+        self.check_folder()?;
+        if last_bytes == 0 {
+            return Ok((Bytes::new(), self.raw_size(key)?));
+        }
+        self.repeat(|| self.link().tail_once(key, last_bytes))
+    }
+
+    pub(crate) fn raw_size(&self, key: &str) -> Result<u64, StoreError> {
+        self.repeat(|| self.link().size_once(key))
+    }
+
+    pub(crate) fn raw_delete(&self, key: &str) -> Result<(), StoreError> {
+        self.check_folder()?;
+        self.repeat(|| self.link().delete_once(key))
+    }
+
+    pub(crate) fn raw_page(
+        &self,
+        prefix: &str,
+        token: Option<String>,
+        max_keys: Option<usize>,
+    ) -> Result<Page, StoreError> {
+        self.repeat(|| self.link().page_once(prefix, token.clone(), max_keys))
+    }
+
+    /// Begins an upload in parts, sends one part, lets `look` see the store, then aborts.
+    pub(crate) fn raw_abandoned_upload<T>(
+        &self,
+        key: &str,
+        part: Bytes,
+        look: impl FnOnce() -> T,
+    ) -> Result<T, StoreError> {
+        let path = self.link().backend.path(key);
+        let objects = &self.link().backend.objects;
+        let failed = |error| crate::store::error::classify("writing", key, error);
+        let begun = self.block_on(async {
+            let mut upload = objects.put_multipart_opts(&path, Default::default()).await?;
+            upload.put_part(PutPayload::from(part)).await?;
+            Ok(upload)
+        });
+        let mut upload = begun.map_err(failed)?;
+        let seen = look();
+        self.block_on(upload.abort()).map_err(failed)?;
+        Ok(seen)
+    }
+
+    /// What an S3 bucket says about itself; `None` for all other stores.
+    pub(crate) fn raw_bucket_facts(&self) -> Option<BucketFacts> {
+        let bucket = self.link().backend.bucket.as_ref()?;
+        let wait = Duration::from_secs(30);
+        let asked = async { tokio::time::timeout(wait, bucket.facts()).await.unwrap_or_default() };
+        Some(self.block_on(asked))
+    }
+
+    /// Whether [`Fault`]s have an effect.
+    pub(crate) fn raw_can_misbehave(&self) -> bool {
+        self.link().backend.can_misbehave()
+    }
+
+    /// Whether the hash of each payload is part of its signature.
+    pub(crate) fn raw_signs_payload(&self) -> bool {
+        self.link().backend.bucket.is_some()
+    }
+
+    /// Whether pages come in the store's own order, not in ours.
+    pub(crate) fn raw_has_pages(&self) -> bool {
+        self.link().backend.pager.is_some()
+    }
+
+    /// Removes what a local store leaves of a folder once its files are deleted.
+    pub(crate) fn raw_remove_empty(&self, folder_key: &str) {
+        if let Some(folder) = &self.link().backend.folder {
+            folder.remove_empty(folder_key);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Opens a location: which library object stands behind it, and with which settings.
+//!
+//! The settings that matter: payload hashes are signed (`x-amz-checksum-*` is not checked by every
+//! store, the signed hash is); creation sends `If-None-Match: *`; deletion is one request per key,
+//! because batches are not supported everywhere; own endpoints are addressed path-style; local
+//! files and their folders are synced; the library's own retries and its total timeout are off,
+//! since a large upload over a slow line is no failure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::HttpConnector;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{ClientOptions, RetryConfig};
+use url::{Host, Url};
+
+use crate::store::backend::Backend;
+use crate::store::bucket::Bucket;
+use crate::store::error::StoreError;
+use crate::store::folder::Folder;
+use crate::store::location::{Cloud, Location, Place, StoreOptions};
+use crate::store::transport::Connector;
+
+pub(crate) fn connect(
+    location: &Location,
+    options: &StoreOptions,
+    create_missing: bool,
+) -> Result<Backend, StoreError> {
+    match location.place() {
+        Place::Folder(path) => open_folder(path, create_missing),
+        Place::Memory(name) => Ok(Backend::bare(named_memory(name), true)),
+        Place::Bucket { cloud, bucket, prefix } => {
+            let opened = match cloud {
+                Cloud::S3 => open_s3(bucket, options),
+                Cloud::Google => open_google(bucket, options),
+                Cloud::Azure => open_azure(bucket, options),
+            };
+            let named = |why| StoreError::BadLocation { location: location.display(), why };
+            Ok(Backend { root: prefix.clone(), ..opened.map_err(named)? })
+        }
+    }
+}
+
+fn open_folder(path: &Path, create_missing: bool) -> Result<Backend, StoreError> {
+    let folder = Folder::open(path, create_missing)?;
+    let files = LocalFileSystem::new_with_prefix(folder.root()).map_err(|error| {
+        let source = std::io::Error::other(error);
+        StoreError::FolderMissing { path: path.to_owned(), source }
+    })?;
+    let files = Arc::new(files.with_fsync(true));
+    Ok(Backend { folder: Some(folder), ..Backend::bare(files, true) })
+}
+
+/// The store that bears `name` in this process; made at its first use.
+fn named_memory(name: &str) -> Arc<InMemory> {
+    static NAMED: LazyLock<Mutex<BTreeMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(named.entry(name.to_owned()).or_default())
+}
+
+fn open_s3(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
+    let mut builder = AmazonS3Builder::new();
+    for (key, value) in settings::<AmazonS3ConfigKey>(options, "AWS_") {
+        use AmazonS3ConfigKey as Key;
+        match key {
+            // What would weaken the connection, or contradict what is set below.
+            Key::UnsignedPayload
+            | Key::SkipSignature
+            | Key::Client(_)
+            | Key::ConditionalPut
+            | Key::CopyIfNotExists
+            | Key::DisableBulkDelete
+            | Key::Bucket
+            | Key::S3Express
+            | Key::VirtualHostedStyleRequest => {}
+            Key::Token if value.is_empty() => {}
+            key => builder = builder.with_config(key, value),
+        }
+    }
+    if let Some(region) = &options.region {
+        builder = builder.with_region(region);
+    }
+    let configured = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+    let endpoint = options
+        .endpoint
+        .clone()
+        .or_else(|| configured(AmazonS3ConfigKey::S3Endpoint))
+        .or_else(|| configured(AmazonS3ConfigKey::Endpoint));
+    let region = configured(AmazonS3ConfigKey::Region)
+        .or_else(|| configured(AmazonS3ConfigKey::DefaultRegion))
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    let (url, allow_http) = match &endpoint {
+        Some(endpoint) => {
+            let allow_http = check_endpoint(endpoint, options.allow_http)?;
+            // Elsewhere than at AWS nobody hands out credentials by a metadata service.
+            let has_key = configured(AmazonS3ConfigKey::AccessKeyId).is_some()
+                || configured(AmazonS3ConfigKey::WebIdentityTokenFile).is_some();
+            if !has_key {
+                return Err("no credentials: AWS_ACCESS_KEY_ID is not set".to_owned());
+            }
+            let endpoint = endpoint.trim_end_matches('/');
+            builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
+            (format!("{endpoint}/{bucket}"), allow_http)
+        }
+        None => (aws_url(bucket, &region), false),
+    };
+    let connector = connector(options);
+    let client_options = client_options(allow_http);
+    let client = connector.connect(&client_options).map_err(in_words)?;
+    let store = builder
+        .with_bucket_name(bucket)
+        .with_region(&region)
+        .with_virtual_hosted_style_request(endpoint.is_none() && !bucket.contains('.'))
+        .with_client_options(client_options)
+        .with_retry(no_retries())
+        .with_unsigned_payload(false)
+        .with_skip_signature(false)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_disable_bulk_delete(true)
+        .with_disable_tagging(true)
+        .with_http_connector(connector)
+        .build()
+        .map_err(in_words)?;
+    let credentials = Arc::clone(store.credentials());
+    let store = Arc::new(store);
+    Ok(Backend {
+        pager: Some(Arc::clone(&store) as _),
+        bucket: Some(Bucket { url, region, credentials, client }),
+        ..Backend::bare(store, false)
+    })
+}
+
+/// A dot in the name of a bucket would not match the certificate, so it goes into the path then.
+fn aws_url(bucket: &str, region: &str) -> String {
+    match bucket.contains('.') {
+        true => format!("https://s3.{region}.amazonaws.com/{bucket}"),
+        false => format!("https://{bucket}.s3.{region}.amazonaws.com/"),
+    }
+}
+
+fn open_google(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
+    let mut builder = GoogleCloudStorageBuilder::new();
+    for (key, value) in settings::<GoogleConfigKey>(options, "GOOGLE_") {
+        use GoogleConfigKey as Key;
+        if !matches!(key, Key::SkipSignature | Key::Client(_) | Key::Bucket | Key::BaseUrl) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    let mut allow_http = false;
+    if let Some(endpoint) = &options.endpoint {
+        allow_http = check_endpoint(endpoint, options.allow_http)?;
+        builder = builder.with_config(GoogleConfigKey::BaseUrl, endpoint);
+    }
+    let store = builder
+        .with_bucket_name(bucket)
+        .with_client_options(client_options(allow_http))
+        .with_retry(no_retries())
+        .with_http_connector(connector(options))
+        .build()
+        .map_err(in_words)?;
+    let store = Arc::new(store);
+    Ok(Backend { pager: Some(Arc::clone(&store) as _), ..Backend::bare(store, false) })
+}
+
+fn open_azure(container: &str, options: &StoreOptions) -> Result<Backend, String> {
+    let mut builder = MicrosoftAzureBuilder::new();
+    for (key, value) in settings::<AzureConfigKey>(options, "AZURE_") {
+        use AzureConfigKey as Key;
+        if !matches!(key, Key::SkipSignature | Key::Client(_) | Key::ContainerName | Key::Endpoint)
+        {
+            builder = builder.with_config(key, value);
+        }
+    }
+    let mut allow_http = false;
+    if let Some(endpoint) = &options.endpoint {
+        allow_http = check_endpoint(endpoint, options.allow_http)?;
+        builder = builder.with_endpoint(endpoint.clone());
+    }
+    let store = builder
+        .with_container_name(container)
+        .with_client_options(client_options(allow_http))
+        .with_retry(no_retries())
+        .with_http_connector(connector(options))
+        .build()
+        .map_err(in_words)?;
+    let store = Arc::new(store);
+    Ok(Backend { pager: Some(Arc::clone(&store) as _), ..Backend::bare(store, false) })
+}
+
+/// The variables that begin with `prefix` and that the library knows.
+fn settings<'a, K: std::str::FromStr>(
+    options: &'a StoreOptions,
+    prefix: &'a str,
+) -> impl Iterator<Item = (K, String)> + 'a {
+    let ours = options.environment.iter().filter(move |(name, _)| name.starts_with(prefix));
+    ours.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
+}
+
+fn connector(options: &StoreOptions) -> Connector {
+    let find = |wanted: &str| {
+        let all = options.environment.iter().rev();
+        let named =
+            all.filter(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty());
+        named.map(|(_, value)| value.clone()).next()
+    };
+    Connector {
+        proxy: find("HTTPS_PROXY").or_else(|| find("ALL_PROXY")),
+        no_proxy: find("NO_PROXY"),
+    }
+}
+
+fn client_options(allow_http: bool) -> ClientOptions {
+    ClientOptions::new().with_allow_http(allow_http).with_timeout_disabled()
+}
+
+fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+/// Whether the endpoint needs plain HTTP; an error if it may not have it.
+fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<bool, String> {
+    let url = Url::parse(endpoint).map_err(|error| format!("the endpoint is no URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials do not belong into the URL of the endpoint".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the endpoint has a query or a fragment".to_owned());
+    }
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(false),
+        "http" if is_loopback || allow_http => Ok(true),
+        "http" => Err("the endpoint is plain HTTP on another machine".to_owned()),
+        other => Err(format!("the endpoint is neither https nor http but {other}")),
+    }
+}
+
+fn in_words(error: object_store::Error) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine_unless_allowed() {
+        for local in ["http://127.0.0.1:9000", "http://localhost", "http://[::1]:9000"] {
+            assert_eq!(check_endpoint(local, false), Ok(true), "{local}");
+        }
+        assert_eq!(check_endpoint("https://s3.example", false), Ok(false));
+        assert_eq!(check_endpoint("http://s3.example", true), Ok(true));
+        for bad in ["http://s3.example", "http://127.0.0.1.example", "https://k:s@s3.example", "s3"]
+        {
+            assert!(check_endpoint(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_credentials_is_refused_before_any_request() {
+        let options = StoreOptions {
+            endpoint: Some("http://127.0.0.1:1".to_owned()),
+            ..StoreOptions::default()
+        };
+        let location = Location::parse("s3://bucket").expect("a location");
+        let error = connect(&location, &options, false).err().expect("refused");
+        assert!(matches!(error, StoreError::BadLocation { .. }), "{error}");
+    }
+}

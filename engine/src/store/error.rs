@@ -1,0 +1,270 @@
+//! What can go wrong between us and a store, told apart by what a caller can do about it.
+//!
+//! The answers of the libraries below arrive as chains of boxed errors; [`classify`] walks such a
+//! chain once, so that nobody above ever looks at a status code or at a text.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+
+use object_store::client::HttpError;
+
+use crate::base::error::{Classified, ErrorClass};
+
+/// A boxed cause.
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
+
+/// An error of a store. `action` is a present participle: `reading`, `writing` …
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The location or an option of the connection cannot be used.
+    #[error("the store {location:?} cannot be opened: {why}")]
+    BadLocation {
+        /// The location without secrets.
+        location: String,
+        /// Why not.
+        why: String,
+    },
+    /// The folder of a local store does not exist, or is another one than was opened.
+    #[error("the folder {} is not there", path.display())]
+    FolderMissing {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There is no such object (or no such bucket).
+    #[error("{action} {key:?}: not in the store")]
+    NotFound {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store said.
+        source: Source,
+    },
+    /// The credentials do not suffice.
+    #[error("{action} {key:?}: the store denies access")]
+    Denied {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store said.
+        source: Source,
+    },
+    /// The store did not answer, answered too late, or asked to come back later.
+    #[error("{action} {key:?}: the store is not available")]
+    Unavailable {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// The last answer.
+        source: Source,
+    },
+    /// The key holds something else than what was to be written.
+    #[error("writing {key:?}: the store holds other content under this key")]
+    Conflict {
+        /// The key below the location.
+        key: String,
+    },
+    /// The store claims that a new object exists, and does not return it.
+    #[error("writing {key:?}: the store says that it exists, and does not return it")]
+    Inconsistent {
+        /// The key below the location.
+        key: String,
+    },
+    /// The store answered with a redirect; they are never followed.
+    #[error("{action} {key:?}: redirected to {target:?}; check the endpoint and the region")]
+    Redirected {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// Where to, cut to a printable length.
+        target: String,
+    },
+    /// The store refused the request as such.
+    #[error("{action} {key:?}: the store refuses the request with status {status} {code}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// The HTTP status.
+        status: u16,
+        /// The store's own error code, if it named one.
+        code: String,
+    },
+    /// The store does not know this kind of request.
+    #[error("{action} {key:?}: the store does not support this")]
+    NotSupported {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store said.
+        source: Source,
+    },
+    /// The object is larger than its kind can be; nothing was downloaded.
+    #[error("reading {key:?}: {size_bytes} bytes, where at most {max_bytes} can be")]
+    TooLarge {
+        /// The key below the location.
+        key: String,
+        /// What the store announces or has sent.
+        size_bytes: u64,
+        /// What was allowed.
+        max_bytes: u64,
+    },
+    /// The body ended before the announced length.
+    #[error("reading {key:?}: {received_bytes} bytes came where {announced_bytes} were announced")]
+    ShortBody {
+        /// The key below the location.
+        key: String,
+        /// What came.
+        received_bytes: u64,
+        /// What should have come.
+        announced_bytes: u64,
+    },
+    /// The object does not hold the range that was asked for.
+    #[error("reading {key:?}: bytes {start}..{end} are not all there")]
+    OutOfRange {
+        /// The key below the location.
+        key: String,
+        /// First byte wanted.
+        start: u64,
+        /// End of the range, exclusive.
+        end: u64,
+    },
+    /// A listing does not come to an end.
+    #[error("listing {prefix:?}: the store's listing does not come to an end")]
+    EndlessListing {
+        /// The prefix that was listed.
+        prefix: String,
+    },
+    /// The machine's own file system failed.
+    #[error("{action} {key:?}: the local file system failed")]
+    Local {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The user asked to stop.
+    #[error("probing the store was stopped")]
+    Interrupted,
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NotFound { .. } | Self::FolderMissing { .. } => ErrorClass::Missing,
+            Self::Denied { .. } => ErrorClass::Denied,
+            Self::Unavailable { .. } | Self::ShortBody { .. } | Self::Inconsistent { .. } => {
+                ErrorClass::Transient
+            }
+            Self::Conflict { .. } => ErrorClass::Conflict,
+            Self::BadLocation { .. }
+            | Self::Redirected { .. }
+            | Self::Refused { .. }
+            | Self::NotSupported { .. } => ErrorClass::Usage,
+            Self::TooLarge { .. } | Self::OutOfRange { .. } | Self::EndlessListing { .. } => {
+                ErrorClass::Corrupt
+            }
+            Self::Local { .. } => ErrorClass::Local,
+            Self::Interrupted => ErrorClass::Interrupted,
+        }
+    }
+}
+
+/// An HTTP status other than success, taken out of the answer before the library sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("status {status} {code}: {message}")]
+pub(crate) struct HttpStatus {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// A redirect that was not followed.
+#[derive(Debug, thiserror::Error)]
+#[error("redirect with status {status} to {target}")]
+pub(crate) struct RefusedRedirect {
+    pub(crate) status: u16,
+    pub(crate) target: String,
+}
+
+/// No answer within the time allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {limit_ms} ms")]
+pub(crate) struct TimedOut {
+    pub(crate) limit_ms: u64,
+}
+
+/// Turns the library's error into ours.
+pub(crate) fn classify(action: &'static str, key: &str, error: object_store::Error) -> StoreError {
+    use object_store::Error as Lower;
+    let key = key.to_owned();
+    match error {
+        Lower::NotFound { source, .. } => StoreError::NotFound { action, key, source },
+        Lower::PermissionDenied { source, .. } | Lower::Unauthenticated { source, .. } => {
+            StoreError::Denied { action, key, source }
+        }
+        Lower::AlreadyExists { .. } | Lower::Precondition { .. } => StoreError::Conflict { key },
+        Lower::NotImplemented { .. } | Lower::NotSupported { .. } => {
+            StoreError::NotSupported { action, key, source: Box::new(error) }
+        }
+        Lower::Generic { source, .. } => from_chain(action, key, source),
+        other => StoreError::Unavailable { action, key, source: Box::new(other) },
+    }
+}
+
+fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
+    let mut is_remote = false;
+    let mut link: Option<&(dyn StdError + 'static)> = Some(source.as_ref());
+    while let Some(error) = link {
+        if let Some(answer) = error.downcast_ref::<HttpStatus>() {
+            let (status, code) = (answer.status, answer.code.clone());
+            return from_status(action, key, status, code, source);
+        }
+        if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
+            return StoreError::Redirected { action, key, target: redirect.target.clone() };
+        }
+        is_remote |= error.is::<HttpError>();
+        // Below an HTTP error an I/O error is the connection's, otherwise the disk's.
+        if let (false, Some(local)) = (is_remote, error.downcast_ref::<std::io::Error>()) {
+            let source = local.raw_os_error().map_or_else(
+                || std::io::Error::new(local.kind(), local.to_string()),
+                std::io::Error::from_raw_os_error,
+            );
+            return StoreError::Local { action, key, source };
+        }
+        link = error.source();
+    }
+    StoreError::Unavailable { action, key, source }
+}
+
+fn from_status(
+    action: &'static str,
+    key: String,
+    status: u16,
+    code: String,
+    source: Source,
+) -> StoreError {
+    // S3 says 400 to slow uploads and to expired tokens alike, so its own code decides.
+    match (status, code.as_str()) {
+        (400, "RequestTimeout" | "SlowDown" | "ThrottlingException") => {
+            StoreError::Unavailable { action, key, source }
+        }
+        (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") | (401 | 403, _) => {
+            StoreError::Denied { action, key, source }
+        }
+        (404, _) => StoreError::NotFound { action, key, source },
+        (501, _) | (_, "NotImplemented") => StoreError::NotSupported { action, key, source },
+        (408 | 425 | 429 | 500..=599, _) => StoreError::Unavailable { action, key, source },
+        (409 | 412, _) => StoreError::Conflict { key },
+        _ => StoreError::Refused { action, key, status, code },
+    }
+}

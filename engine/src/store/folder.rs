@@ -1,0 +1,156 @@
+//! What a local folder needs beyond the library to be as durable as a remote store.
+//!
+//! * The library syncs a file and its folder; a folder that another thread or process has just
+//!   made may itself not be durable yet. So each folder is synced up to the root before its first
+//!   use by this process.
+//! * A write that failed between publishing the file and syncing it looks complete to the next
+//!   attempt; what is found in place of a repeated write is synced before it is believed.
+//! * A disk that was unmounted leaves an empty folder behind, in which everything would be created
+//!   anew and nothing be found. The root is therefore recognised by device and inode.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::limits::DURABLE_FOLDERS_MAX;
+use crate::store::error::StoreError;
+
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    identity: (u64, u64),
+    durable: Mutex<HashSet<PathBuf>>,
+}
+
+impl Folder {
+    /// Opens the folder, making it and its parents if `create_missing`.
+    pub(crate) fn open(path: &Path, create_missing: bool) -> Result<Self, StoreError> {
+        let missing = |source| StoreError::FolderMissing { path: path.to_owned(), source };
+        if create_missing {
+            let made = fs::create_dir_all(path).and_then(|()| sync_up(&fs::canonicalize(path)?));
+            made.map_err(|source| StoreError::Local {
+                action: "making the folder",
+                key: path.display().to_string(),
+                source,
+            })?;
+        }
+        let root = fs::canonicalize(path).map_err(missing)?;
+        let metadata = fs::metadata(&root).map_err(missing)?;
+        if !metadata.is_dir() {
+            return Err(missing(io::ErrorKind::NotADirectory.into()));
+        }
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Self { root, identity, durable: Mutex::new(HashSet::new()) })
+    }
+
+    /// The folder itself, absolute and without symbolic links.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Fails unless the folder is still the one that was opened.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let gone = |source| StoreError::FolderMissing { path: self.root.clone(), source };
+        let metadata = fs::metadata(&self.root).map_err(gone)?;
+        if (metadata.dev(), metadata.ino()) != self.identity {
+            return Err(gone(io::Error::other("another folder is in its place")));
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of `key` exist, durably.
+    pub(crate) fn prepare(&self, key: &str) -> Result<(), StoreError> {
+        self.check()?;
+        let path = self.root.join(key);
+        let parent = path.parent().unwrap_or(&self.root);
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if durable.contains(parent) && parent.is_dir() {
+            return Ok(());
+        }
+        let made = fs::create_dir_all(parent).and_then(|()| {
+            parent.ancestors().take_while(|part| part.starts_with(&self.root)).try_for_each(sync)
+        });
+        made.map_err(|source| local("writing", key, source))?;
+        if durable.len() >= DURABLE_FOLDERS_MAX {
+            durable.clear();
+        }
+        durable.insert(parent.to_owned());
+        Ok(())
+    }
+
+    /// Syncs an object that is in place, and the folder it is in.
+    pub(crate) fn sync(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.root.join(key);
+        let synced = sync(&path).and_then(|()| path.parent().map_or(Ok(()), sync));
+        synced.map_err(|source| local("syncing", key, source))
+    }
+
+    /// Removes the folder `key` with all folders in it, as far as they hold no files.
+    pub(crate) fn remove_empty(&self, key: &str) {
+        fn remove(path: &Path) {
+            for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    remove(&entry.path());
+                }
+            }
+            // What still holds a file stays; that is the point.
+            let _ = fs::remove_dir(path);
+        }
+        remove(&self.root.join(key));
+    }
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Syncs a folder and everything above it, passing over what may not be opened.
+fn sync_up(path: &Path) -> io::Result<()> {
+    for part in path.ancestors() {
+        match sync(part) {
+            // Folders above may be unreadable to us, or of a kind that cannot sync; then they
+            // were not made by us either.
+            Err(error) if part != path && error.kind() != io::ErrorKind::StorageFull => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn local(action: &'static str, key: &str, source: io::Error) -> StoreError {
+    StoreError::Local { action, key: key.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_replaced_is_not_taken_for_the_old_one() {
+        let place = tempfile::tempdir().expect("a scratch folder");
+        let path = place.path().join("a/b");
+        assert!(matches!(Folder::open(&path, false), Err(StoreError::FolderMissing { .. })));
+        let folder = Folder::open(&path, true).expect("made");
+        folder.prepare("x/y/z").expect("prepared");
+        assert!(path.join("x/y").is_dir());
+        fs::rename(&path, place.path().join("moved")).expect("renamed");
+        assert!(matches!(folder.check(), Err(StoreError::FolderMissing { .. })));
+        fs::create_dir(&path).expect("made");
+        assert!(matches!(folder.prepare("x/y/z"), Err(StoreError::FolderMissing { .. })));
+    }
+
+    #[test]
+    fn only_empty_folders_are_removed() {
+        let place = tempfile::tempdir().expect("a scratch folder");
+        let folder = Folder::open(place.path(), false).expect("opened");
+        folder.prepare("p/q/r/file").expect("prepared");
+        folder.prepare("p/s/file").expect("prepared");
+        File::create(place.path().join("p/s/file")).expect("made");
+        folder.remove_empty("p");
+        assert!(!place.path().join("p/q").exists());
+        assert!(place.path().join("p/s/file").exists());
+    }
+}

@@ -1,0 +1,262 @@
+//! Where a store is, and with which options it is reached.
+//!
+//! A location is what users type and what reports show, so it never holds a secret: credentials in
+//! a URL are refused, not stripped. The engine reads neither environment nor home directory; the
+//! caller hands in what it wants to be used.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use object_store::path::Path as KeyPath;
+
+use crate::store::error::StoreError;
+
+/// The place of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    place: Place,
+}
+
+/// The kinds of places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Folder(PathBuf),
+    Bucket { cloud: Cloud, bucket: String, prefix: String },
+    Memory(String),
+}
+
+/// Whose protocol a bucket speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cloud {
+    S3,
+    Google,
+    Azure,
+}
+
+impl Cloud {
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+        }
+    }
+}
+
+impl Location {
+    /// Reads a plain path, `file:///path`, `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix`, or `memory:NAME` (one per process and name; for tests).
+    ///
+    /// # Errors
+    /// [`StoreError::BadLocation`] for anything else, and for a URL with credentials, a query or
+    /// a fragment.
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        let place = match text.split_once("://") {
+            Some((scheme, rest)) => parse_url(scheme, rest)?,
+            None => match text.strip_prefix("memory:") {
+                Some(name) => Place::Memory(name.to_owned()),
+                None if text.is_empty() => return Err(bad(text, "it is empty")),
+                None => Place::Folder(PathBuf::from(text)),
+            },
+        };
+        Ok(Self { place })
+    }
+
+    /// The location as [`Location::parse`] reads it; without secrets, since it cannot hold any.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match &self.place {
+            Place::Folder(path) => path.display().to_string(),
+            Place::Bucket { cloud, bucket, prefix } if prefix.is_empty() => {
+                format!("{}://{bucket}", cloud.scheme())
+            }
+            Place::Bucket { cloud, bucket, prefix } => {
+                format!("{}://{bucket}/{prefix}", cloud.scheme())
+            }
+            Place::Memory(name) => format!("memory:{name}"),
+        }
+    }
+
+    /// The folder, if the store is one.
+    #[must_use]
+    pub fn local_path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// How a store is reached. Secrets are in `environment` only, and are not shown by `Debug`.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// URL of the service, for stores other than the cloud's own.
+    pub endpoint: Option<String>,
+    /// Region that requests are signed for.
+    pub region: Option<String>,
+    /// Allows plain HTTP to a host other than this machine.
+    pub allow_http: bool,
+    /// `AWS_*`, `GOOGLE_*`, `AZURE_*` variables, and `HTTPS_PROXY` and `NO_PROXY`, as the caller
+    /// found them; later ones win. What weakens the connection (unsigned payloads, skipped
+    /// signatures, plain HTTP) is passed over.
+    pub environment: Vec<(String, String)>,
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        out.debug_struct("StoreOptions")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("allow_http", &self.allow_http)
+            .field("environment", &names)
+            .finish()
+    }
+}
+
+/// Takes one profile out of the text of `~/.aws/credentials` or `~/.aws/config`, as `AWS_*`
+/// variables for [`StoreOptions::environment`]. Unknown settings are passed over; an absent
+/// profile gives an empty list.
+#[must_use]
+pub fn parse_aws_profile(text: &str, profile: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut is_wanted = false;
+    for line in text.lines() {
+        // Settings nested below another one are indented; none of them is wanted.
+        let nested = line.starts_with([' ', '\t']);
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let header = header.trim();
+            is_wanted = header == profile
+                || header.strip_prefix("profile ").is_some_and(|name| name.trim() == profile);
+            continue;
+        }
+        let Some((name, value)) = line.split_once('=') else { continue };
+        let variable = match name.trim() {
+            "aws_access_key_id" => "AWS_ACCESS_KEY_ID",
+            "aws_secret_access_key" => "AWS_SECRET_ACCESS_KEY",
+            "aws_session_token" => "AWS_SESSION_TOKEN",
+            "region" => "AWS_REGION",
+            "endpoint_url" => "AWS_ENDPOINT_URL",
+            _ => continue,
+        };
+        if is_wanted && !nested {
+            found.push((variable.to_owned(), value.trim().to_owned()));
+        }
+    }
+    found
+}
+
+fn parse_url(scheme: &str, rest: &str) -> Result<Place, StoreError> {
+    let cloud = match scheme {
+        "file" => return parse_file_url(rest),
+        "s3" => Cloud::S3,
+        "gs" => Cloud::Google,
+        "az" => Cloud::Azure,
+        _ => return Err(bad(&format!("{scheme}://…"), "unknown kind of store")),
+    };
+    let shown = format!("{scheme}://…");
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.contains('@') {
+        return Err(bad(&shown, "credentials do not belong into a URL"));
+    }
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if bucket.is_empty() || !bucket.bytes().all(is_name) {
+        return Err(bad(
+            &shown,
+            "the name of the bucket is empty or has other characters than a-z, 0-9, -, _ and .",
+        ));
+    }
+    if rest.contains(['?', '#']) {
+        return Err(bad(&shown, "a query or a fragment does not belong into it"));
+    }
+    let prefix = prefix.trim_end_matches('/');
+    match KeyPath::parse(prefix) {
+        Ok(path) if path.as_ref() == prefix => {}
+        _ => return Err(bad(&shown, "the prefix has empty or special components")),
+    }
+    Ok(Place::Bucket { cloud, bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+}
+
+fn parse_file_url(rest: &str) -> Result<Place, StoreError> {
+    let text = format!("file://{rest}");
+    let path = url::Url::parse(&text).ok().and_then(|url| url.to_file_path().ok());
+    path.map(Place::Folder).ok_or_else(|| bad(&text, "it names no local folder"))
+}
+
+fn bad(location: &str, why: &str) -> StoreError {
+    StoreError::BadLocation { location: location.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_location_reads_back_what_it_shows() {
+        for text in [
+            "/srv/backup",
+            "relative/path",
+            "s3://bucket",
+            "s3://bucket/a/b",
+            "gs://bucket.example/x",
+            "az://container/x",
+            "memory:",
+            "memory:one",
+        ] {
+            let location = Location::parse(text).expect(text);
+            assert_eq!(location.display(), text);
+            assert_eq!(Location::parse(&location.display()).expect(text), location);
+        }
+        let folder = Location::parse("file:///srv/my%20backup").expect("a path");
+        assert_eq!(folder.local_path(), Some(Path::new("/srv/my backup")));
+        assert_eq!(Location::parse("s3://bucket/a/").expect("trimmed").display(), "s3://bucket/a");
+        assert_eq!(Location::parse("s3://bucket/a").expect("a bucket").local_path(), None);
+    }
+
+    #[test]
+    fn what_is_no_location_is_refused_and_secrets_are_not_repeated() {
+        for text in [
+            "",
+            "s3://",
+            "s3:///x",
+            "s3://bucket/a//b",
+            "s3://bucket/../b",
+            "s3://bucket/a?x=1",
+            "s3://bucket#x",
+            "sftp://host/path",
+            "file://elsewhere/path",
+            "s3://key:hunter2@bucket/x",
+            "https://key:hunter2@host/x",
+        ] {
+            let error = Location::parse(text).expect_err(text);
+            assert!(matches!(error, StoreError::BadLocation { .. }), "{text}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let options = StoreOptions {
+            environment: vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "hunter2".to_owned())],
+            ..StoreOptions::default()
+        };
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_profile_is_found_in_both_spellings() {
+        let text = "[default]\naws_access_key_id = A\n[profile work]\nregion = eu\ns3 =\n  region = no\n\
+                    [work]\naws_secret_access_key=B=\n# comment\n";
+        let get = |profile| parse_aws_profile(text, profile);
+        assert_eq!(get("default"), [("AWS_ACCESS_KEY_ID".to_owned(), "A".to_owned())]);
+        assert_eq!(
+            get("work"),
+            [
+                ("AWS_REGION".to_owned(), "eu".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY".to_owned(), "B=".to_owned()),
+            ]
+        );
+        assert!(get("other").is_empty());
+    }
+}

@@ -1,0 +1,33 @@
+//! Floor 6: the object store, the only state that machines share.
+//!
+//! [`Store`] does what `docs/GC.md` asks of a store and nothing else: put a new object, read it
+//! whole or in part, list, delete. It is blocking at its surface and owns a small runtime inside,
+//! so every operation above stays an ordinary function on an ordinary thread. Whatever a store
+//! answers is bounded, compared and classified here; [`contract`] finds out whether a store can be
+//! trusted with the protocol at all.
+
+pub mod name;
+pub mod error;
+pub mod meter;
+pub mod location;
+pub mod retry;
+mod transport;
+mod folder;
+mod bucket;
+mod backend;
+mod connect;
+mod request;
+mod listing;
+pub mod client;
+pub mod contract;
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod tests;
+
+pub use client::Store;
+pub use error::StoreError;
+pub use listing::Listed;
+pub use location::{Location, StoreOptions};
+pub use meter::Usage;
+pub use name::ObjectName;

@@ -1,0 +1,211 @@
+//! The grammar of object keys: the only file that knows how keys are spelled.
+//!
+//! Every name holds a random part or an id that is drawn at random, so no two writers ever share a
+//! key and none is used twice. Parsing is strict: a key that would be spelled differently again is
+//! no key of ours, and foreign objects under the same prefix are passed over.
+
+use std::fmt;
+
+use crate::base::id::{ClientId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId};
+
+/// What keys begin with; each ends so that listing it finds exactly one kind of object.
+pub mod prefix {
+    /// Repository configurations; exactly one is expected.
+    pub const CONFIG: &str = "config-";
+    /// Key slots.
+    pub const SLOTS: &str = "keys/";
+    /// Client registrations.
+    pub const CLIENTS: &str = "clients/";
+    /// Registrations of sessions.
+    pub const SESSIONS: &str = "sess/";
+    /// Packs of file content.
+    pub const DATA: &str = "data/";
+    /// Packs of tree nodes.
+    pub const TREE: &str = "tree/";
+    /// Index segments.
+    pub const INDEX: &str = "index/";
+    /// Outcomes of sessions.
+    pub const SNAPSHOTS: &str = "snap/";
+    /// Records of collections.
+    pub const COLLECTIONS: &str = "gc/";
+    /// Tombstones of forgotten snapshots.
+    pub const TOMBS: &str = "tomb/";
+}
+
+/// The name of an object in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectName {
+    /// The configuration of a repository.
+    Config(RepositoryId),
+    /// A key slot.
+    Slot(SlotId),
+    /// The registration of a client.
+    Client(ClientId),
+    /// The registration of a session.
+    Session(SessionId),
+    /// A pack, of content or of tree nodes.
+    Pack(PackId),
+    /// A segment of the index.
+    Segment {
+        /// The session that wrote it.
+        session: SessionId,
+        /// Running number within the session.
+        number: u32,
+    },
+    /// The commit flag of a session: its snapshot record.
+    Commit(SessionId),
+    /// Says that the commit was seen without a fence.
+    Confirm(SessionId),
+    /// A fencer's flag, with its random part.
+    Fence(SessionId, Nonce8),
+    /// A fencer's decision, with its random part.
+    Final(SessionId, Nonce8),
+}
+
+impl ObjectName {
+    /// The key below the location of the repository.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Config(id) => format!("{}{id}", prefix::CONFIG),
+            Self::Slot(id) => format!("{}{id}", prefix::SLOTS),
+            Self::Client(id) => format!("{}{id}", prefix::CLIENTS),
+            Self::Session(id) => format!("{}{id}", prefix::SESSIONS),
+            Self::Pack(pack) => {
+                let PackId { kind, session, counter, random } = pack;
+                format!("{}/{session}/{counter:08x}-{random}", kind.prefix())
+            }
+            Self::Segment { session, number } => format!("{}{session}/{number:08x}", prefix::INDEX),
+            Self::Commit(id) => format!("{}{id}.commit", prefix::SNAPSHOTS),
+            Self::Confirm(id) => format!("{}{id}.ok", prefix::SNAPSHOTS),
+            Self::Fence(id, random) => format!("{}{id}.fence-{random}", prefix::SNAPSHOTS),
+            Self::Final(id, random) => format!("{}{id}.final-{random}", prefix::SNAPSHOTS),
+        }
+    }
+
+    /// The name that is spelled `key`; `None` for every other key.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        if let Some(id) = key.strip_prefix(prefix::CONFIG) {
+            return RepositoryId::from_hex(id).ok().map(Self::Config);
+        }
+        let (folder, rest) = key.split_once('/')?;
+        match folder {
+            "keys" => SlotId::from_hex(rest).ok().map(Self::Slot),
+            "clients" => ClientId::from_hex(rest).ok().map(Self::Client),
+            "sess" => SessionId::from_hex(rest).ok().map(Self::Session),
+            "data" => parse_pack(PackKind::Data, rest),
+            "tree" => parse_pack(PackKind::Tree, rest),
+            "index" => {
+                let (session, number) = rest.split_once('/')?;
+                let session = SessionId::from_hex(session).ok()?;
+                Some(Self::Segment { session, number: parse_number(number)? })
+            }
+            "snap" => parse_outcome(rest),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.key())
+    }
+}
+
+fn parse_pack(kind: PackKind, rest: &str) -> Option<ObjectName> {
+    let (session, file) = rest.split_once('/')?;
+    let (counter, random) = file.split_once('-')?;
+    Some(ObjectName::Pack(PackId {
+        kind,
+        session: SessionId::from_hex(session).ok()?,
+        counter: parse_number(counter)?,
+        random: Nonce8::from_hex(random).ok()?,
+    }))
+}
+
+fn parse_outcome(rest: &str) -> Option<ObjectName> {
+    let (session, what) = rest.split_once('.')?;
+    let session = SessionId::from_hex(session).ok()?;
+    match what.split_once('-') {
+        None if what == "commit" => Some(ObjectName::Commit(session)),
+        None if what == "ok" => Some(ObjectName::Confirm(session)),
+        Some(("fence", random)) => Some(ObjectName::Fence(session, Nonce8::from_hex(random).ok()?)),
+        Some(("final", random)) => Some(ObjectName::Final(session, Nonce8::from_hex(random).ok()?)),
+        _ => None,
+    }
+}
+
+/// Exactly eight lower-case hexadecimal digits.
+fn parse_number(text: &str) -> Option<u32> {
+    let number = u32::from_str_radix(text, 16).ok()?;
+    (format!("{number:08x}") == text).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn every_kind(a: [u8; 24], n: [u8; 8], number: u32) -> Vec<ObjectName> {
+        let session = SessionId::new(a);
+        let random = Nonce8::new(n);
+        let pack = |kind| ObjectName::Pack(PackId { kind, session, counter: number, random });
+        vec![
+            ObjectName::Config(RepositoryId::new([n[0]; 16])),
+            ObjectName::Slot(SlotId::new(n)),
+            ObjectName::Client(ClientId::new(n)),
+            ObjectName::Session(session),
+            pack(PackKind::Data),
+            pack(PackKind::Tree),
+            ObjectName::Segment { session, number },
+            ObjectName::Commit(session),
+            ObjectName::Confirm(session),
+            ObjectName::Fence(session, random),
+            ObjectName::Final(session, random),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn names_round_trip_and_stay_within_the_characters_that_the_probe_tries(
+            a: [u8; 24], n: [u8; 8], number: u32,
+        ) {
+            for name in every_kind(a, n, number) {
+                let key = name.key();
+                prop_assert_eq!(ObjectName::parse(&key), Some(name));
+                prop_assert!(key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()
+                    || b"/.-".contains(&b)));
+            }
+        }
+
+        #[test]
+        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/)?[0-9a-fA-F/.+-]{0,90}") {
+            if let Some(name) = ObjectName::parse(&key) {
+                prop_assert_eq!(name.key(), key);
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_no_names() {
+        let session = "ab".repeat(24);
+        for key in [
+            format!("index/{session}/+0000001"),
+            format!("index/{session}/0000000A"),
+            format!("index/{session}/1"),
+            format!("snap/{session}"),
+            format!("snap/{session}.commit-"),
+            format!("snap/{session}.fence-1"),
+            format!("snap/{session}.commit/x"),
+            format!("data/{session}/00000001"),
+            format!("/keys/{}", "0".repeat(16)),
+            "config-".to_owned(),
+            "README".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(ObjectName::parse(&key), None, "{key}");
+        }
+    }
+}

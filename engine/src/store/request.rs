@@ -1,0 +1,223 @@
+//! Single attempts of single requests: bounded, timed, counted, classified; nothing repeated.
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use object_store::{
+    Extensions, GetOptions, GetRange, GetResult, GetResultPayload, ObjectStoreExt, PutMode,
+    PutOptions, PutPayload,
+};
+
+use crate::base::limits::{ANSWER_TIMEOUT_MS, TRANSFER_MIN_BYTES_PER_S};
+use crate::store::backend::Backend;
+use crate::store::error::{StoreError, TimedOut, classify};
+use crate::store::meter::{Meter, RequestKind};
+use crate::store::transport::Fault;
+
+/// Error numbers by which file systems without hard links refuse to create atomically.
+const NO_HARD_LINKS: [i32; 4] =
+    [1 /* EPERM */, 31 /* EMLINK */, 38 /* ENOSYS */, 95 /* EOPNOTSUPP */];
+
+/// A connection with its counters and what was learned about it.
+pub(crate) struct Link {
+    pub(crate) backend: Backend,
+    pub(crate) meter: Meter,
+    /// Set once the store refused to know creation; plain writes are used from then on.
+    pub(crate) plain_puts: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self { backend, meter: Meter::default(), plain_puts: AtomicBool::new(false) }
+    }
+
+    /// Writes; answers with the version that a versioned bucket gives it. `create` asks that
+    /// nothing be there yet: [`StoreError::Conflict`] if the store says there is.
+    pub(crate) async fn put_once(
+        &self,
+        key: &str,
+        body: Bytes,
+        create: bool,
+        fault: Option<Fault>,
+    ) -> Result<Option<String>, StoreError> {
+        self.meter.request(RequestKind::Put);
+        self.meter.uploaded(body.len());
+        let mut extensions = Extensions::new();
+        if let Some(fault) = fault {
+            extensions.insert(fault);
+        }
+        let mode = if create { PutMode::Create } else { PutMode::Overwrite };
+        let options = PutOptions { mode, extensions, ..PutOptions::default() };
+        let limit = time_limit(body.len() as u64);
+        let path = self.backend.path(key);
+        let request = self.backend.objects.put_opts(&path, PutPayload::from(body), options);
+        match timed("writing", key, limit, request).await {
+            Err(StoreError::Local { source, .. })
+                if create && source.raw_os_error().is_some_and(|e| NO_HARD_LINKS.contains(&e)) =>
+            {
+                let (action, key) = ("creating", key.to_owned());
+                Err(StoreError::NotSupported { action, key, source: Box::new(source) })
+            }
+            other => other.map(|answer| answer.version),
+        }
+    }
+
+    /// Reads a whole object of at most `max_bytes`.
+    pub(crate) async fn get_once(&self, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+        let answer = self.open(key, None, false).await?;
+        let size_bytes = answer.meta.size;
+        if size_bytes > max_bytes {
+            return Err(StoreError::TooLarge { key: key.to_owned(), size_bytes, max_bytes });
+        }
+        self.body(key, answer, size_bytes).await
+    }
+
+    /// Reads exactly `range`.
+    pub(crate) async fn range_once(
+        &self,
+        key: &str,
+        range: Range<u64>,
+    ) -> Result<Bytes, StoreError> {
+        let outside =
+            || StoreError::OutOfRange { key: key.to_owned(), start: range.start, end: range.end };
+        let answer = match self.open(key, Some(GetRange::Bounded(range.clone())), false).await {
+            Ok(answer) => answer,
+            // Libraries and stores say this in many ways, so a refusal is judged by the size.
+            Err(error @ (StoreError::Unavailable { .. } | StoreError::Refused { .. })) => {
+                return Err(match self.size_once(key).await {
+                    Ok(size_bytes) if size_bytes < range.end => outside(),
+                    _ => error,
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        if answer.range != range {
+            return Err(outside());
+        }
+        self.body(key, answer, range.end - range.start).await
+    }
+
+    /// Reads the last `last_bytes` bytes, or all if there are fewer, and the size of the whole.
+    pub(crate) async fn tail_once(
+        &self,
+        key: &str,
+        last_bytes: u64,
+    ) -> Result<(Bytes, u64), StoreError> {
+        let answer = match self.open(key, Some(GetRange::Suffix(last_bytes)), false).await {
+            Err(StoreError::NotSupported { .. }) => {
+                let size_bytes = self.size_once(key).await?;
+                let start = size_bytes.saturating_sub(last_bytes);
+                return Ok((self.range_once(key, start..size_bytes).await?, size_bytes));
+            }
+            other => other?,
+        };
+        let size_bytes = answer.meta.size;
+        let expected = size_bytes.saturating_sub(last_bytes)..size_bytes;
+        if answer.range != expected {
+            let (start, end) = (expected.start, expected.end);
+            return Err(StoreError::OutOfRange { key: key.to_owned(), start, end });
+        }
+        let bytes = self.body(key, answer, expected.end - expected.start).await?;
+        Ok((bytes, size_bytes))
+    }
+
+    /// The size of an object.
+    pub(crate) async fn size_once(&self, key: &str) -> Result<u64, StoreError> {
+        self.open(key, None, true).await.map(|answer| answer.meta.size)
+    }
+
+    /// Deletes; that nothing was there is fine.
+    pub(crate) async fn delete_once(&self, key: &str) -> Result<(), StoreError> {
+        self.meter.request(RequestKind::Delete);
+        let path = self.backend.path(key);
+        match timed("deleting", key, time_limit(0), self.backend.objects.delete(&path)).await {
+            Err(StoreError::NotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn open(
+        &self,
+        key: &str,
+        range: Option<GetRange>,
+        head: bool,
+    ) -> Result<GetResult, StoreError> {
+        self.meter.request(RequestKind::Get);
+        let options = GetOptions { range, head, ..GetOptions::default() };
+        let path = self.backend.path(key);
+        timed("reading", key, time_limit(0), self.backend.objects.get_opts(&path, options)).await
+    }
+
+    /// Collects a body that must have exactly `announced_bytes`, and stops at the first byte more.
+    async fn body(
+        &self,
+        key: &str,
+        answer: GetResult,
+        announced_bytes: u64,
+    ) -> Result<Bytes, StoreError> {
+        let collect = async {
+            let mut stream = match answer.payload {
+                GetResultPayload::File(..) => return answer.bytes().await,
+                GetResultPayload::Stream(stream) => stream,
+            };
+            let mut first = Bytes::new();
+            let mut rest = BytesMut::new();
+            while let Some(piece) = stream.next().await.transpose()? {
+                if first.is_empty() {
+                    first = piece;
+                } else {
+                    if rest.is_empty() {
+                        rest.reserve(announced_bytes as usize);
+                        rest.extend_from_slice(&first);
+                    }
+                    rest.extend_from_slice(&piece);
+                }
+                if first.len().max(rest.len()) as u64 > announced_bytes {
+                    break;
+                }
+            }
+            Ok(if rest.is_empty() { first } else { rest.freeze() })
+        };
+        let bytes = timed("reading", key, time_limit(announced_bytes), collect).await?;
+        self.meter.downloaded(bytes.len());
+        let (key, received_bytes) = (key.to_owned(), bytes.len() as u64);
+        if received_bytes > announced_bytes {
+            let (size_bytes, max_bytes) = (received_bytes, announced_bytes);
+            return Err(StoreError::TooLarge { key, size_bytes, max_bytes });
+        }
+        if received_bytes < announced_bytes {
+            return Err(StoreError::ShortBody { key, received_bytes, announced_bytes });
+        }
+        Ok(bytes)
+    }
+
+    /// Whether new objects are still asked for with `If-None-Match`.
+    pub(crate) fn creates(&self) -> bool {
+        !self.plain_puts.load(Ordering::Relaxed)
+    }
+}
+
+/// The time that a request with so many bytes of body may take.
+pub(crate) fn time_limit(body_bytes: u64) -> Duration {
+    Duration::from_millis(ANSWER_TIMEOUT_MS + body_bytes * 1000 / TRANSFER_MIN_BYTES_PER_S)
+}
+
+/// Waits for `request` as long as `limit`, and classifies its error.
+pub(crate) async fn timed<T>(
+    action: &'static str,
+    key: &str,
+    limit: Duration,
+    request: impl Future<Output = object_store::Result<T>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| classify(action, key, error)),
+        Err(_) => {
+            let source = Box::new(TimedOut { limit_ms: limit.as_millis() as u64 });
+            Err(StoreError::Unavailable { action, key: key.to_owned(), source })
+        }
+    }
+}
