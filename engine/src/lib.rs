@@ -21,3 +21,6 @@ pub mod disk;
 
 /// Floor 6: the object store, the only shared state.
 pub mod store;
+
+/// Floor 7: keys meet format: create, unlock, typed objects, sessions.
+pub mod repo;

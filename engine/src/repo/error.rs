@@ -1,0 +1,144 @@
+//! What can go wrong between a repository and its keys.
+
+use crate::base::codec::CodecError;
+use crate::base::error::{Classified, ErrorClass};
+use crate::crypt::error::CryptError;
+use crate::format::envelope::EnvelopeError;
+use crate::format::slot::Role;
+use crate::store::error::StoreError;
+
+/// Errors of this floor.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// Nothing there is a repository.
+    #[error("there is no repository at {place}")]
+    NoRepository {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A repository is there already, or other files are.
+    #[error("{place} is not empty: {found}")]
+    Occupied {
+        /// Where a repository should have been made.
+        place: String,
+        /// What was found.
+        found: String,
+    },
+    /// More than one configuration under one prefix.
+    #[error("{place} holds {count} repository configurations, there must be exactly one")]
+    Ambiguous {
+        /// Where.
+        place: String,
+        /// How many.
+        count: usize,
+    },
+    /// No slot opens with what was given.
+    #[error("{what} opens none of the {slot_count} key slots of this repository")]
+    WrongKey {
+        /// The passphrase, the recovery words, or the key file.
+        what: &'static str,
+        /// Slots that were tried.
+        slot_count: usize,
+    },
+    /// The key file is damaged or of another repository.
+    #[error("the key file cannot be used: {why}")]
+    KeyFile {
+        /// Why not.
+        why: String,
+    },
+    /// The role does not allow it.
+    #[error("this key has the role {role}, which cannot {action}", role = .role.name())]
+    Denied {
+        /// The role that opened the repository.
+        role: Role,
+        /// What was wanted.
+        action: &'static str,
+    },
+    /// The repository needs a newer program.
+    #[error("the repository needs a newer program: {why}")]
+    Newer {
+        /// What is new.
+        why: String,
+    },
+    /// An object is damaged, forged, or not where it belongs.
+    #[error("the object {key} is damaged: {why}")]
+    Corrupt {
+        /// Its key in the store.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The last snapshot or key slot must not be removed, and the like.
+    #[error("refused: {why}")]
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// Two slots or clients match where one was wanted.
+    #[error("{wanted:?} matches {count} key slots")]
+    NotOneSlot {
+        /// What was asked for.
+        wanted: String,
+        /// How many match.
+        count: usize,
+    },
+    /// The store fails the checks that safety needs.
+    #[error("the store at {place} fails check {check}: {detail}")]
+    UnsafeStore {
+        /// Where.
+        place: String,
+        /// Number and name of the check.
+        check: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key operation failed.
+    #[error(transparent)]
+    Crypt(#[from] CryptError),
+}
+
+impl Classified for RepoError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoRepository { .. } => ErrorClass::Missing,
+            Self::Occupied { .. }
+            | Self::Ambiguous { .. }
+            | Self::Refused { .. }
+            | Self::UnsafeStore { .. } => ErrorClass::Refused,
+            Self::WrongKey { .. } | Self::KeyFile { .. } | Self::Denied { .. } => {
+                ErrorClass::Denied
+            }
+            Self::Newer { .. } => ErrorClass::Newer,
+            Self::Corrupt { .. } => ErrorClass::Corrupt,
+            Self::NotOneSlot { .. } => ErrorClass::Usage,
+            Self::Store(error) => error.class(),
+            Self::Crypt(error) => error.class(),
+        }
+    }
+}
+
+impl RepoError {
+    /// A damaged object, or a newer one if that is what its envelope says.
+    #[must_use]
+    pub fn envelope(key: &str, error: &EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Newer { .. } => Self::Newer { why: format!("{key}: {error}") },
+            _ => Self::Corrupt { key: key.to_owned(), why: error.to_string() },
+        }
+    }
+
+    /// A damaged object.
+    #[must_use]
+    pub fn corrupt(key: &str, why: impl Into<String>) -> Self {
+        Self::Corrupt { key: key.to_owned(), why: why.into() }
+    }
+
+    /// A record inside an object that does not decode.
+    #[must_use]
+    pub fn codec(key: &str, error: &CodecError) -> Self {
+        Self::corrupt(key, error.to_string())
+    }
+}

@@ -1,0 +1,91 @@
+//! Floor 7: where keys meet format: create and unlock a repository, read and write its small
+//! objects, run the commit protocol.
+//!
+//! [`Repo`] is one concrete handle over store, clock, configuration and keys. It has few methods
+//! on purpose: operations are functions that take a `Repo`.
+
+pub mod error;
+pub mod keyring;
+pub mod object;
+pub mod footer;
+pub mod slots;
+pub mod create;
+pub mod open;
+pub mod commits;
+pub mod session;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::base::id::ClientId;
+use crate::base::time::Clock;
+use crate::format::client::Client;
+use crate::format::config::Config;
+use crate::repo::keyring::Keyring;
+use crate::store::Store;
+
+/// An opened repository.
+pub struct Repo {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    config: Config,
+    keys: Keyring,
+    clients: Mutex<HashMap<ClientId, Client>>,
+}
+
+impl Repo {
+    fn new(store: Store, clock: Arc<dyn Clock>, config: Config, keys: Keyring) -> Self {
+        Self { store, clock, config, keys, clients: Mutex::default() }
+    }
+
+    /// Where its objects lie.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Its configuration, verified.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The keys of the role that opened it.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The identity of the repository as shown to people: BLAKE3 of the administrator's public
+    /// key, the first 16 bytes in groups of four digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.config.admin_key)
+    }
+}
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Repo")
+            .field("store", &self.store.describe())
+            .field("repository", &self.config.repository)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The form of [`Repo::fingerprint`] for any administrator key.
+#[must_use]
+pub fn fingerprint(admin_key: &[u8; 32]) -> String {
+    let digits = crate::crypt::hash::digest(admin_key).to_string();
+    let groups: Vec<&str> = (0..8).filter_map(|n| digits.get(n * 4..n * 4 + 4)).collect();
+    groups.join("-")
+}
+
+/// Program and version as records name it.
+pub const PROGRAM: &str = concat!("mainstay ", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,200 @@
+//! Typed reading and writing of small sealed objects, and of index segments.
+//!
+//! A control object is sealed under the control key and signed by its writer; repository, key in
+//! the store and kind are part of what is sealed and of what is signed.
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+
+use crate::base::id::{ClientId, Digest, SessionId};
+use crate::base::limits::{CONTROL_MAX_BYTES, SEGMENT_MAX_BYTES, SNAPSHOT_MAX_BYTES};
+use crate::crypt::sign::{SigningKey, verify};
+use crate::crypt::{aead, hash};
+use crate::format::client::Client;
+use crate::format::envelope::{
+    ControlKind, associated_data, decode_control, decode_record, encode_control, encode_record,
+    split_signed,
+};
+use crate::format::segment::{self, SegmentPack};
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::store::name::ObjectName;
+
+/// An object as read: its record, and the hash of the stored bytes.
+#[derive(Debug, Clone)]
+pub struct Stored<T> {
+    /// The record.
+    pub record: T,
+    /// Plain BLAKE3 of the object.
+    pub digest: Digest,
+}
+
+/// The bytes whose signature stands in a control object.
+fn signed_message(repo: &Repo, name: &ObjectName, kind: ControlKind, body: &[u8]) -> Vec<u8> {
+    let key_hash = hash::digest(name.key().as_bytes());
+    let mut message = associated_data("signed", repo.config().repository, key_hash, &[kind.code()]);
+    message.extend_from_slice(body);
+    message
+}
+
+fn sealed_data(repo: &Repo, name: &ObjectName, kind: ControlKind) -> Vec<u8> {
+    let key_hash = hash::digest(name.key().as_bytes());
+    associated_data("control", repo.config().repository, key_hash, &[kind.code()])
+}
+
+/// Signs, seals and stores a control object; returns the hash of the stored bytes.
+///
+/// # Errors
+/// [`RepoError::Store`].
+pub fn put_control<T: Encode<()>>(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    record: &T,
+    signer: &SigningKey,
+) -> Result<Digest, RepoError> {
+    let bytes = seal_control(repo, name, kind, record, signer);
+    let digest = hash::digest(&bytes);
+    repo.store().put_new(name, Bytes::from(bytes))?;
+    Ok(digest)
+}
+
+/// The stored form of a control object.
+fn seal_control<T: Encode<()>>(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    record: &T,
+    signer: &SigningKey,
+) -> Vec<u8> {
+    let body = encode_record(record);
+    let signature = signer.sign(&signed_message(repo, name, kind, &body));
+    let mut plain = Vec::with_capacity(signature.len() + body.len());
+    plain.extend_from_slice(&signature);
+    plain.extend_from_slice(&body);
+    let (key, epoch) = repo.keys().control();
+    let sealed = aead::seal(key, &sealed_data(repo, name, kind), &plain);
+    encode_control(kind, epoch, &sealed)
+}
+
+/// Reads a control object; `signer_of` names the key that must have signed the record.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it does not open, decode or verify; errors of the store and of
+/// `signer_of`.
+pub fn get_control<T>(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    signer_of: impl FnOnce(&T) -> Result<[u8; 32], RepoError>,
+) -> Result<Stored<T>, RepoError>
+where
+    T: for<'b> Decode<'b, ()>,
+{
+    let max = if kind == ControlKind::Commit { SNAPSHOT_MAX_BYTES } else { CONTROL_MAX_BYTES };
+    let bytes = repo.store().get(name, max as u64)?;
+    let key = name.key();
+    let frame = decode_control(&bytes, kind).map_err(|e| RepoError::envelope(&key, &e))?;
+    let (control, epoch) = repo.keys().control();
+    if frame.epoch != epoch {
+        return Err(RepoError::Newer {
+            why: format!("{key} is sealed in epoch {}, this key knows epoch {epoch}", frame.epoch),
+        });
+    }
+    let plain =
+        aead::open(control, &sealed_data(repo, name, kind), frame.sealed).map_err(|_| {
+            RepoError::corrupt(&key, "it does not open with the key of this repository")
+        })?;
+    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+    let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
+    let signer = signer_of(&record)?;
+    verify(&signer, &signed_message(repo, name, kind, body), &signature)
+        .map_err(|_| RepoError::corrupt(&key, "its signature is wrong"))?;
+    Ok(Stored { record, digest: hash::digest(&bytes) })
+}
+
+/// The record of a client, verified against the administrator's key. Kept for the life of `repo`.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it is forged; errors of the store.
+pub fn client(repo: &Repo, id: ClientId) -> Result<Client, RepoError> {
+    if let Some(known) = repo.clients.lock().ok().and_then(|known| known.get(&id).cloned()) {
+        return Ok(known);
+    }
+    let name = ObjectName::Client(id);
+    let admin = repo.config().admin_key;
+    let stored = get_control::<Client>(repo, &name, ControlKind::Client, |_| Ok(admin))?;
+    if stored.record.client != id {
+        return Err(RepoError::corrupt(&name.key(), "it is the record of another client"));
+    }
+    if let Ok(mut known) = repo.clients.lock() {
+        known.insert(id, stored.record.clone());
+    }
+    Ok(stored.record)
+}
+
+/// Enrols a client: writes its record, signed by the administrator.
+///
+/// # Errors
+/// [`RepoError::Denied`] without the administrator's keys; errors of the store.
+pub fn put_client(repo: &Repo, client: &Client) -> Result<(), RepoError> {
+    let admin = repo.keys().admin()?;
+    let name = ObjectName::Client(client.client);
+    put_control(repo, &name, ControlKind::Client, client, admin.signing())?;
+    Ok(())
+}
+
+fn segment_data(repo: &Repo, name: &ObjectName, domain: u32) -> Vec<u8> {
+    let key_hash = hash::digest(name.key().as_bytes());
+    associated_data("segment", repo.config().repository, key_hash, &domain.to_le_bytes())
+}
+
+/// Writes a segment of the domain that this keyring writes to.
+///
+/// # Errors
+/// [`RepoError::Denied`] for roles that cannot write; errors of the store.
+pub fn put_segment(
+    repo: &Repo,
+    session: SessionId,
+    number: u32,
+    packs: &[SegmentPack],
+) -> Result<(), RepoError> {
+    let write = repo.keys().write()?;
+    let name = ObjectName::Segment { session, number };
+    let data = segment_data(repo, &name, write.domain);
+    let sealed = aead::seal(&write.index, &data, &segment::encode_packs(packs));
+    repo.store().put_new(&name, Bytes::from(segment::encode_frame(write.domain, &sealed)))?;
+    Ok(())
+}
+
+/// A segment as the key in use sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentView {
+    /// What it lists.
+    Open(Vec<SegmentPack>),
+    /// It belongs to a dedup domain that is closed to this key.
+    Closed {
+        /// The domain.
+        domain: u32,
+    },
+}
+
+/// Reads a segment.
+///
+/// # Errors
+/// [`RepoError::Corrupt`], or errors of the store.
+pub fn get_segment(repo: &Repo, session: SessionId, number: u32) -> Result<SegmentView, RepoError> {
+    let name = ObjectName::Segment { session, number };
+    let key = name.key();
+    let bytes = repo.store().get(&name, SEGMENT_MAX_BYTES as u64)?;
+    let (domain, sealed) =
+        segment::decode_frame(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
+    let Some(index_key) = repo.keys().index_key(domain) else {
+        return Ok(SegmentView::Closed { domain });
+    };
+    let plain =
+        aead::open(&index_key, &segment_data(repo, &name, domain), sealed).map_err(|_| {
+            RepoError::corrupt(&key, "it does not open with the key of this repository")
+        })?;
+    segment::decode_packs(&plain).map(SegmentView::Open).map_err(|e| RepoError::codec(&key, &e))
+}

@@ -1,0 +1,229 @@
+//! Opening a repository: find its configuration, unwrap a bundle, check that both belong together.
+
+use std::sync::Arc;
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::{RepositoryId, SlotId};
+use crate::base::limits::{CONTROL_MAX_BYTES, SLOTS_MAX};
+use crate::base::time::Clock;
+use crate::crypt::hash::mac;
+use crate::crypt::phrase;
+use crate::crypt::seal::Suite;
+use crate::crypt::secret::SecretKey;
+use crate::crypt::sign::verify;
+use crate::format::config::{self, KNOWN_FEATURES, SignedConfig};
+use crate::format::slot::{Bundle, Slot, SlotKind};
+use crate::repo::Repo;
+use crate::repo::create::config_mac_key;
+use crate::repo::error::RepoError;
+use crate::repo::keyring::Keyring;
+use crate::repo::slots;
+use crate::store::Store;
+use crate::store::name::{ObjectName, prefix};
+
+/// What a repository is opened with.
+pub enum Unlock<'a> {
+    /// A passphrase.
+    Passphrase(&'a [u8]),
+    /// The 24 recovery words.
+    Words(&'a str),
+    /// The content of a key file.
+    KeyFile(&'a KeyFile),
+}
+
+/// Content of a key file: which slot of which repository it opens, and the key.
+pub struct KeyFile {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The slot.
+    pub slot: SlotId,
+    /// What unwraps it.
+    pub key: SecretKey,
+}
+
+const KEY_FILE_HEAD: &str = "mainstay key file, version 1";
+
+impl KeyFile {
+    /// The text that goes into the file.
+    #[must_use]
+    pub fn to_text(&self) -> zeroize::Zeroizing<String> {
+        let key = zeroize::Zeroizing::new(crate::base::id::encode_hex(self.key.expose()));
+        zeroize::Zeroizing::new(format!(
+            "{KEY_FILE_HEAD}\nrepository {}\nslot {}\nkey {}\n",
+            self.repository, self.slot, *key
+        ))
+    }
+
+    /// Reads the text of a key file.
+    ///
+    /// # Errors
+    /// [`RepoError::KeyFile`] that says which line is wrong.
+    pub fn parse(text: &str) -> Result<Self, RepoError> {
+        let wrong = |why: &str| RepoError::KeyFile { why: why.to_owned() };
+        let mut lines = text.lines();
+        if lines.next() != Some(KEY_FILE_HEAD) {
+            return Err(wrong("it does not begin as a key file of this program"));
+        }
+        let mut field = |name: &str| {
+            let line = lines.next().and_then(|line| line.strip_prefix(name));
+            line.map(str::trim).ok_or_else(|| wrong(&format!("the line {name:?} is missing")))
+        };
+        let repository = RepositoryId::from_hex(field("repository ")?)
+            .map_err(|error| wrong(&error.to_string()))?;
+        let slot = SlotId::from_hex(field("slot ")?).map_err(|error| wrong(&error.to_string()))?;
+        let key = crate::base::id::Digest::from_hex(field("key ")?)
+            .map_err(|_| wrong("its key is not 64 hexadecimal digits"))?;
+        Ok(Self { repository, slot, key: SecretKey::new(*key.as_bytes()) })
+    }
+}
+
+/// Opens the repository at `store`.
+///
+/// # Errors
+/// [`RepoError::NoRepository`], [`RepoError::WrongKey`], [`RepoError::Newer`],
+/// [`RepoError::Corrupt`], or errors of the store.
+pub fn open(store: &Store, clock: Arc<dyn Clock>, unlock: &Unlock<'_>) -> Result<Repo, RepoError> {
+    let signed = read_config(store, unlock)?;
+    let config = &signed.config;
+    let suite = Suite::from_code(config.suite)
+        .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
+    let (bundle, slot) = unlock_bundle(store, config.repository, unlock)?;
+    let slot_key = ObjectName::Slot(slot.slot).key();
+    let config_key = ObjectName::Config(config.repository).key();
+    if bundle.admin_key != config.admin_key {
+        return Err(RepoError::corrupt(
+            &config_key,
+            "it is signed by another administrator than the one this key belongs to",
+        ));
+    }
+    let keys = Keyring::from_bundle(&bundle, suite, &slot_key)?;
+    let mut covered = signed.signed.clone();
+    covered.extend_from_slice(&signed.signature);
+    if mac(&config_mac_key(&keys), &covered) != signed.mac {
+        return Err(RepoError::corrupt(&config_key, "its authentication code is wrong"));
+    }
+    if let Some(cost) = slot.cost {
+        let too_weak =
+            cost.memory_kib < config.kdf_memory_kib_min || cost.passes < config.kdf_passes_min;
+        if too_weak {
+            return Err(RepoError::corrupt(&slot_key, "it is weaker than the repository allows"));
+        }
+    }
+    Ok(Repo::new(store.clone(), clock, signed.config, keys))
+}
+
+fn read_config(store: &Store, unlock: &Unlock<'_>) -> Result<SignedConfig, RepoError> {
+    let name = match unlock {
+        Unlock::KeyFile(file) => ObjectName::Config(file.repository),
+        _ => find_config(store)?,
+    };
+    let key = name.key();
+    let bytes = match store.get(&name, CONTROL_MAX_BYTES as u64) {
+        Ok(bytes) => bytes,
+        Err(error) if error.class() == ErrorClass::Missing => {
+            // Tell a key of another repository from no repository at all.
+            let found = find_config(store)?;
+            return Err(RepoError::KeyFile {
+                why: format!("it belongs to {key}, this is {}", found.key()),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let signed = config::decode(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
+    if name != ObjectName::Config(signed.config.repository) {
+        return Err(RepoError::corrupt(&key, "it describes another repository"));
+    }
+    verify(&signed.config.admin_key, &signed.signed, &signed.signature)
+        .map_err(|_| RepoError::corrupt(&key, "its signature is wrong"))?;
+    let unknown = signed.config.features.iter().find(|f| !KNOWN_FEATURES.contains(&f.as_str()));
+    if let Some(feature) = unknown {
+        return Err(RepoError::Newer { why: format!("it uses the feature {feature:?}") });
+    }
+    if signed.config.chunker.kind != 1 {
+        return Err(RepoError::Newer { why: "it uses another chunker".to_owned() });
+    }
+    Ok(signed)
+}
+
+/// The one configuration under this prefix.
+fn find_config(store: &Store) -> Result<ObjectName, RepoError> {
+    let place = || store.describe().to_owned();
+    let listed = match store.list(prefix::CONFIG) {
+        Ok(listed) => listed,
+        Err(error) if error.class() == ErrorClass::Missing => {
+            return Err(RepoError::NoRepository { place: place() });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let found: Vec<_> = listed.iter().filter_map(|object| ObjectName::parse(&object.key)).collect();
+    match found.as_slice() {
+        [] => Err(RepoError::NoRepository { place: place() }),
+        [one] => Ok(*one),
+        several => Err(RepoError::Ambiguous { place: place(), count: several.len() }),
+    }
+}
+
+fn unlock_bundle(
+    store: &Store,
+    repository: RepositoryId,
+    unlock: &Unlock<'_>,
+) -> Result<(Bundle, Slot), RepoError> {
+    match unlock {
+        Unlock::KeyFile(file) => {
+            let slot = match slots::read(store, repository, file.slot) {
+                Err(RepoError::Store(error)) if error.class() == ErrorClass::Missing => {
+                    return Err(RepoError::WrongKey { what: "the key file", slot_count: 0 });
+                }
+                other => other?,
+            };
+            let opened = slots::unwrap_bundle(&slot, &file.key)?;
+            let bundle =
+                opened.ok_or(RepoError::WrongKey { what: "the key file", slot_count: 1 })?;
+            Ok((bundle, slot))
+        }
+        Unlock::Words(words) => {
+            let key = phrase::from_words(words)?;
+            try_slots(store, repository, SlotKind::Phrase, "these recovery words", |_| {
+                Ok(key.clone())
+            })
+        }
+        Unlock::Passphrase(passphrase) => {
+            try_slots(store, repository, SlotKind::Passphrase, "the passphrase", |slot| {
+                slots::stretch(slot, passphrase)
+            })
+        }
+    }
+}
+
+/// Tries every slot of one kind; a damaged slot does not keep the others from opening.
+fn try_slots(
+    store: &Store,
+    repository: RepositoryId,
+    kind: SlotKind,
+    what: &'static str,
+    key_for: impl Fn(&Slot) -> Result<SecretKey, RepoError>,
+) -> Result<(Bundle, Slot), RepoError> {
+    let mut slot_count = 0;
+    let mut damaged = None;
+    for id in slots::ids(store)?.into_iter().take(SLOTS_MAX) {
+        let slot = match slots::read(store, repository, id) {
+            Ok(slot) => slot,
+            Err(error @ (RepoError::Corrupt { .. } | RepoError::Newer { .. })) => {
+                damaged = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if slot.kind != kind {
+            continue;
+        }
+        slot_count += 1;
+        if let Some(bundle) = slots::unwrap_bundle(&slot, &key_for(&slot)?)? {
+            return Ok((bundle, slot));
+        }
+    }
+    match damaged {
+        Some(error) if slot_count == 0 => Err(error),
+        _ => Err(RepoError::WrongKey { what, slot_count }),
+    }
+}

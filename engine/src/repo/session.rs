@@ -1,0 +1,170 @@
+//! A session's way from registration to a confirmed commit: steps B1 and B5 of `docs/GC.md`, and
+//! what is done about sessions that a crash left behind.
+//!
+//! Every step starts after the acknowledgement of the one before. Two flags decide: a client puts
+//! up its commit and then looks for a fence; a fencer puts up its fence and then looks for the
+//! commit. Whoever looks sees the other, and backs off. Nothing here needs a conditional write.
+
+use crate::base::id::{Digest, Nonce8, SessionId};
+use crate::crypt::random;
+use crate::format::envelope::ControlKind;
+use crate::format::session::{Confirm, Fence, Session, SessionKind};
+use crate::format::snapshot::Snapshot;
+use crate::repo::commits::{self, Flags};
+use crate::repo::error::RepoError;
+use crate::repo::keyring::Identity;
+use crate::repo::object::put_control;
+use crate::repo::{PROGRAM, Repo};
+use crate::store::name::{ObjectName, prefix};
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// Confirmed: nobody can abort it any more. Carries the hash of the commit object.
+    Confirmed(Digest),
+    /// Somebody fenced the session; commit again under a new one. Uploaded packs stay usable.
+    Fenced,
+}
+
+/// What became of a session that a crash left open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Its commit had landed and nobody had fenced it: it is a snapshot.
+    Adopted(Digest),
+    /// It never becomes a snapshot.
+    GivenUp,
+}
+
+/// A new session's id. Note it where a restart finds it, then [`register`] it.
+#[must_use]
+pub fn new_id(identity: &Identity, sequence: u64) -> SessionId {
+    SessionId::from_parts(identity.client, sequence, Nonce8::new(random::array()))
+}
+
+/// B1: registers a session; only afterwards may anything be read that depends on collections.
+///
+/// # Errors
+/// Those of the store.
+pub fn register(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+    kind: SessionKind,
+    host: &str,
+) -> Result<(), RepoError> {
+    let record = Session {
+        session,
+        kind,
+        started: repo.clock().now(),
+        host: host.to_owned(),
+        program: PROGRAM.to_owned(),
+        pinned: Vec::new(),
+    };
+    let name = ObjectName::Session(session);
+    put_control(repo, &name, ControlKind::Session, &record, &identity.signing)?;
+    Ok(())
+}
+
+/// B2: reads the collection records. Version 1 writes none; a repository that has some is
+/// maintained by a newer program, whose exclusions this one would not respect.
+///
+/// # Errors
+/// [`RepoError::Newer`] if there are any; errors of the store.
+pub fn require_no_collections(repo: &Repo) -> Result<(), RepoError> {
+    let mut first = None;
+    repo.store().list_each(prefix::COLLECTIONS, &mut |object| {
+        first = Some(object.key);
+        false
+    })?;
+    match first {
+        None => Ok(()),
+        Some(key) => Err(RepoError::Newer { why: format!("it has the collection record {key}") }),
+    }
+}
+
+/// B5: puts the commit, then looks for a fence, then confirms.
+///
+/// # Errors
+/// Those of the store. After an error the outcome is open: [`settle`] finds out.
+pub fn commit(
+    repo: &Repo,
+    identity: &Identity,
+    snapshot: &Snapshot,
+) -> Result<CommitOutcome, RepoError> {
+    let session = snapshot.session;
+    let name = ObjectName::Commit(session);
+    let digest = put_control(repo, &name, ControlKind::Commit, snapshot, &identity.signing)?;
+    let flags = commits::list_one(repo, session)?;
+    if !flags.fences.is_empty() || !flags.finals.is_empty() {
+        return Ok(CommitOutcome::Fenced);
+    }
+    confirm(repo, identity, session, digest)?;
+    Ok(CommitOutcome::Confirmed(digest))
+}
+
+fn confirm(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+    commit: Digest,
+) -> Result<(), RepoError> {
+    let record = Confirm { session, commit };
+    let name = ObjectName::Confirm(session);
+    put_control(repo, &name, ControlKind::Confirm, &record, &identity.signing)?;
+    Ok(())
+}
+
+/// After a crash: adopts an own session whose commit landed unfenced, gives up every other one,
+/// and fences it to spare collectors the wait.
+///
+/// # Errors
+/// Those of the store.
+pub fn settle(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+) -> Result<Aftermath, RepoError> {
+    let mut flags = commits::list_one(repo, session)?;
+    if flags.commit && !flags.confirm {
+        // Only a listing that begins after the commit was seen can tell that there is no fence.
+        flags = commits::list_one(repo, session)?;
+    }
+    if flags.is_confirmed() {
+        let stored = commits::read(repo, session)?;
+        if !flags.confirm {
+            confirm(repo, identity, session, stored.digest)?;
+        }
+        return Ok(Aftermath::Adopted(stored.digest));
+    }
+    if flags.finals.is_empty() {
+        fence(repo, identity, session, "left open by a run that ended early", &flags)?;
+    }
+    Ok(Aftermath::GivenUp)
+}
+
+/// F1–F3: puts a fence, then looks for the commit, and only if there is none declares the session
+/// aborted.
+///
+/// # Errors
+/// Those of the store.
+pub fn fence(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+    reason: &str,
+    seen: &Flags,
+) -> Result<(), RepoError> {
+    if seen.commit {
+        return Ok(());
+    }
+    let random = Nonce8::new(random::array());
+    let record = Fence { session, by: identity.client, reason: reason.to_owned() };
+    let name = ObjectName::Fence(session, random);
+    put_control(repo, &name, ControlKind::Fence, &record, &identity.signing)?;
+    if commits::list_one(repo, session)?.commit {
+        return Ok(());
+    }
+    let name = ObjectName::Final(session, random);
+    put_control(repo, &name, ControlKind::Final, &record, &identity.signing)?;
+    Ok(())
+}
