@@ -24,3 +24,6 @@ pub mod store;
 
 /// Floor 7: keys meet format: create, unlock, typed objects, sessions.
 pub mod repo;
+
+/// Floor 8: the local index, a cache that can be rebuilt.
+pub mod index;

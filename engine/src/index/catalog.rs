@@ -1,0 +1,120 @@
+//! The snapshots of a repository: listed from the store, records kept in the index.
+//!
+//! A record never changes, so one that was read and verified once is not read again. Which
+//! sessions are snapshots is decided by the listing alone, each time anew; but one that was there
+//! before and is gone without a tombstone stays known as missing: a store that hides a snapshot, or
+//! that was put back to an older state, cannot be told from a healthy one by what it shows.
+
+use std::collections::HashSet;
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::{Digest, SessionId};
+use crate::format::envelope::{decode_record, encode_record};
+use crate::format::snapshot::Snapshot;
+use crate::index::identity::newest_written;
+use crate::index::{Index, IndexError};
+use crate::repo::Repo;
+use crate::repo::commits::{self, Standing};
+use crate::repo::error::RepoError;
+use crate::store::name::prefix;
+
+/// A confirmed snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Its record, verified.
+    pub snapshot: Snapshot,
+    /// Plain BLAKE3 of the commit object.
+    pub digest: Digest,
+}
+
+/// All snapshots, oldest first, and those whose records cannot be read.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Confirmed snapshots by the time they were started.
+    pub snapshots: Vec<Committed>,
+    /// Commits that are there and cannot be used.
+    pub damaged: Vec<(SessionId, RepoError)>,
+    /// Sessions with a commit that is not confirmed yet.
+    pub unconfirmed: Vec<SessionId>,
+    /// Snapshots that this machine has seen or written and that are gone, though nobody forgot
+    /// them.
+    pub missing: Vec<SessionId>,
+}
+
+/// Lists the snapshots.
+///
+/// # Errors
+/// Those of the store and of the database; damaged records are part of the result.
+pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
+    let mut catalog = Catalog::default();
+    let mut seen = HashSet::new();
+    for (session, mut flags) in commits::list_all(repo)? {
+        if !flags.commit {
+            continue;
+        }
+        if !flags.confirm {
+            // A listing in no order may have passed a fence before the commit came: only one that
+            // begins after the commit was seen can tell that there is none.
+            flags = commits::list_one(repo, session)?;
+        }
+        seen.insert(session);
+        match load(repo, index, session) {
+            Ok(committed) => match commits::standing(repo, session, &flags, &committed.digest)? {
+                Standing::Confirmed => catalog.snapshots.push(committed),
+                Standing::Open => catalog.unconfirmed.push(session),
+                Standing::Aborted => {}
+            },
+            Err(IndexError::Repo(error))
+                if matches!(
+                    error.class(),
+                    ErrorClass::Corrupt | ErrorClass::Newer | ErrorClass::Missing
+                ) =>
+            {
+                catalog.damaged.push((session, error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    catalog.missing = missing(repo, index, seen)?;
+    catalog.snapshots.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
+    Ok(catalog)
+}
+
+/// What was known and is not in `seen`; what was forgotten on purpose is dropped from the index.
+fn missing(
+    repo: &Repo,
+    index: &Index,
+    mut seen: HashSet<SessionId>,
+) -> Result<Vec<SessionId>, IndexError> {
+    let mut known = index.kept_snapshots()?;
+    known.extend(newest_written(index)?);
+    let mut missing: Vec<_> = known.difference(&seen).copied().collect();
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let mut forgotten = HashSet::new();
+    repo.store()
+        .list_each(prefix::TOMBS, &mut |object| {
+            let id = object.key.strip_prefix(prefix::TOMBS).map(SessionId::from_hex);
+            forgotten.extend(id.and_then(Result::ok));
+            true
+        })
+        .map_err(RepoError::from)?;
+    missing.retain(|session| !forgotten.contains(session));
+    missing.sort_unstable();
+    seen.extend(&missing);
+    index.drop_snapshots_except(&seen)?;
+    Ok(missing)
+}
+
+fn load(repo: &Repo, index: &Index, session: SessionId) -> Result<Committed, IndexError> {
+    if let Some((digest, record)) = index.snapshot(session)? {
+        // A record that does not decode any more was kept by another version: read it again.
+        if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record") {
+            return Ok(Committed { snapshot, digest });
+        }
+    }
+    let stored = commits::read(repo, session)?;
+    index.put_snapshot(session, stored.digest, &encode_record(&stored.record))?;
+    Ok(Committed { snapshot: stored.record, digest: stored.digest })
+}

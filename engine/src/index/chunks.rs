@@ -1,0 +1,290 @@
+//! Adding packs with their chunks, remembering segments, and counting what is there.
+//!
+//! Rows of the look-up table are sorted within a transaction: on random keys the insert is four
+//! times slower. Each transaction writes every page it touches, and the chunks of one segment are
+//! spread over all pages; so whoever has many segments at hand adds them together with
+//! [`Index::add_segments`], some hundred thousand chunks at a time.
+
+use std::collections::HashSet;
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use crate::base::id::{Digest, PackKind, SessionId};
+use crate::format::segment::SegmentPack;
+use crate::index::database::Index;
+use crate::index::error::{Failure, IndexError};
+use crate::index::fingerprint::fingerprint;
+use crate::index::record::{self, RECORD_BYTES};
+use crate::index::schema::PART_RECORDS;
+use crate::index::table::{digest, encode_blocks};
+
+/// One segment as it was read from the store.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSegment<'a> {
+    /// The session that wrote it.
+    pub session: SessionId,
+    /// Its running number within the session.
+    pub number: u32,
+    /// What it lists.
+    pub packs: &'a [SegmentPack],
+}
+
+/// Sizes and counts over everything that is indexed. Copies count as often as they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexStatistics {
+    /// Segments that were read.
+    pub segment_count: u64,
+    /// Packs of both kinds.
+    pub pack_count: u64,
+    /// Chunks and tree nodes.
+    pub chunk_count: u64,
+    /// Raw bytes of the chunks in data packs.
+    pub data_raw_bytes: u64,
+    /// Bytes of the data packs in the store.
+    pub data_stored_bytes: u64,
+    /// Raw bytes of the nodes in tree packs.
+    pub tree_raw_bytes: u64,
+    /// Bytes of the tree packs in the store.
+    pub tree_stored_bytes: u64,
+}
+
+impl Index {
+    /// The segments that are indexed, by session and number.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn known_segments(&self) -> Result<HashSet<(SessionId, u32)>, IndexError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT session, number FROM segment")?;
+            let rows =
+                statement.query_map((), |row| Ok((SessionId::new(row.get(0)?), row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Segments that some key of this machine could not open, with their dedup domains.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn closed_segments(&self) -> Result<Vec<(SessionId, u32, u32)>, IndexError> {
+        self.read(|connection| {
+            let sql = "SELECT session, number, domain FROM closed_segment";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement
+                .query_map((), |row| Ok((SessionId::new(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Remembers that a segment belongs to a dedup domain that is closed to the key in use, so
+    /// that it is not fetched again until a key comes that opens it.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] if the database fails.
+    pub fn add_closed_segment(
+        &self,
+        session: SessionId,
+        number: u32,
+        domain: u32,
+    ) -> Result<(), IndexError> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR IGNORE INTO closed_segment (session, number, domain)
+                 VALUES (?1, ?2, ?3)",
+                (session.as_bytes(), number, domain),
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Adds one segment in one transaction. A segment that is known already changes nothing.
+    ///
+    /// # Errors
+    /// As [`Index::add_segments`].
+    pub fn add_segment(
+        &self,
+        session: SessionId,
+        number: u32,
+        packs: &[SegmentPack],
+    ) -> Result<(), IndexError> {
+        self.add_segments(&[NewSegment { session, number, packs }])
+    }
+
+    /// Adds many segments in one transaction, much faster than one by one. Needs 16 bytes of
+    /// memory for each of their chunks, on top of the segments themselves.
+    ///
+    /// # Errors
+    /// [`IndexError::PackDiffers`] if a pack is known with another table,
+    /// [`IndexError::ImpossiblePack`] for a table that no decoder made, [`IndexError::Database`] if
+    /// the database fails. Nothing is added then, so the caller can leave the bad one out.
+    pub fn add_segments(&self, segments: &[NewSegment<'_>]) -> Result<(), IndexError> {
+        self.write(|transaction| {
+            let mut adding = Adding::begin(transaction)?;
+            let mut remember = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO segment (session, number) VALUES (?1, ?2)",
+            )?;
+            for segment in segments {
+                let new = remember.execute((segment.session.as_bytes(), segment.number))? > 0;
+                if new {
+                    segment.packs.iter().try_for_each(|pack| adding.pack(pack))?;
+                }
+            }
+            adding.finish()
+        })
+    }
+
+    /// Adds packs that no segment is known for: just acknowledged ones, or ones whose footers were
+    /// read. A pack that is known already changes nothing.
+    ///
+    /// # Errors
+    /// As [`Index::add_segments`].
+    pub fn add_packs(&self, packs: &[SegmentPack]) -> Result<(), IndexError> {
+        self.write(|transaction| {
+            let mut adding = Adding::begin(transaction)?;
+            packs.iter().try_for_each(|pack| adding.pack(pack))?;
+            adding.finish()
+        })
+    }
+
+    /// BLAKE3 over all packs and all chunks in them (id, pack, block, offset, length), sorted. Two
+    /// indexes with the same fingerprint answer every look-up alike, whatever was added in
+    /// whatever order. Reads everything, also the look-up table, which must lead to these chunks.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if anything in the tables of packs contradicts anything else,
+    /// [`IndexError::Database`] if the database fails.
+    pub fn fingerprint(&self) -> Result<Digest, IndexError> {
+        self.reader()?.view(fingerprint)
+    }
+
+    /// Sums over all packs; reads one row per pack.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn statistics(&self) -> Result<IndexStatistics, IndexError> {
+        self.read(|connection| {
+            let segments =
+                connection.query_row("SELECT count(*) FROM segment", (), |r| r.get(0))?;
+            let mut sums =
+                IndexStatistics { segment_count: amount(segments)?, ..IndexStatistics::default() };
+            let mut statement = connection.prepare(
+                "SELECT kind, count(*), sum(chunk_count), sum(raw_bytes), sum(stored_bytes)
+                 FROM pack GROUP BY kind",
+            )?;
+            let mut rows = statement.query(())?;
+            while let Some(row) = rows.next()? {
+                sums.pack_count += amount(row.get(1)?)?;
+                sums.chunk_count += amount(row.get(2)?)?;
+                let (raw_bytes, stored_bytes) = (amount(row.get(3)?)?, amount(row.get(4)?)?);
+                match PackKind::from_code(row.get(0)?) {
+                    Some(PackKind::Data) => {
+                        (sums.data_raw_bytes, sums.data_stored_bytes) = (raw_bytes, stored_bytes);
+                    }
+                    Some(PackKind::Tree) => {
+                        (sums.tree_raw_bytes, sums.tree_stored_bytes) = (raw_bytes, stored_bytes);
+                    }
+                    None => return Err(Failure::Unreadable("the kind of a pack")),
+                }
+            }
+            Ok(sums)
+        })
+    }
+}
+
+fn amount(sum: i64) -> Result<u64, Failure> {
+    u64::try_from(sum).map_err(|_| Failure::Unreadable("a sum over packs"))
+}
+
+/// One transaction that adds packs.
+struct Adding<'t> {
+    transaction: &'t Transaction<'t>,
+    /// Number of the next row of `part`.
+    next_part: i64,
+    /// Rows for the look-up table: prefix and record number.
+    rows: Vec<(i64, i64)>,
+    records: Vec<u8>,
+}
+
+impl<'t> Adding<'t> {
+    fn begin(transaction: &'t Transaction<'t>) -> Result<Self, Failure> {
+        let last: i64 =
+            transaction
+                .query_row("SELECT coalesce(max(id), -1) FROM part", (), |row| row.get(0))?;
+        Ok(Self { transaction, next_part: last + 1, rows: Vec::new(), records: Vec::new() })
+    }
+
+    fn pack(&mut self, new: &SegmentPack) -> Result<(), Failure> {
+        let digest = digest(new.stored_bytes, &new.table);
+        let name = new.pack.to_bytes();
+        let known: Option<[u8; 32]> = self
+            .transaction
+            .prepare_cached("SELECT digest FROM pack WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        match known {
+            Some(known) if known == *digest.as_bytes() => return Ok(()),
+            Some(_) => return Err(IndexError::PackDiffers { pack: new.pack }.into()),
+            None => {}
+        }
+        let raw_bytes: i64 =
+            new.table.chunks.iter().map(|chunk| i64::from(chunk.length_bytes)).sum();
+        let row = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO pack (name, kind, stored_bytes, raw_bytes, chunk_count, first_part,
+                                   digest, blocks)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .insert((
+                name,
+                new.pack.kind.code(),
+                new.stored_bytes,
+                raw_bytes,
+                new.table.chunks.len() as i64,
+                self.next_part,
+                digest.as_bytes(),
+                encode_blocks(&new.table),
+            ))?;
+        self.parts(row, new)
+    }
+
+    /// Writes the records of a pack and notes its rows for the look-up table.
+    fn parts(&mut self, row: i64, new: &SegmentPack) -> Result<(), Failure> {
+        let mut insert = self
+            .transaction
+            .prepare_cached("INSERT INTO part (id, pack, records) VALUES (?1, ?2, ?3)")?;
+        for chunks in new.table.chunks.chunks(PART_RECORDS) {
+            self.records.clear();
+            self.records.reserve(chunks.len() * RECORD_BYTES);
+            let first = self.next_part * PART_RECORDS as i64;
+            for (chunk, number) in chunks.iter().zip(first..) {
+                if chunk.block as usize >= new.table.blocks.len() {
+                    return Err(impossible(new, "number of a block").into());
+                }
+                record::encode(chunk, &mut self.records).map_err(|what| impossible(new, what))?;
+                self.rows.push((record::prefix(&chunk.id), number));
+            }
+            insert.execute((self.next_part, row, &self.records))?;
+            self.next_part += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        self.rows.sort_unstable();
+        let mut insert = self
+            .transaction
+            .prepare_cached("INSERT INTO chunk (prefix, record) VALUES (?1, ?2)")?;
+        for row in &self.rows {
+            insert.execute(*row)?;
+        }
+        Ok(())
+    }
+}
+
+fn impossible(new: &SegmentPack, what: &'static str) -> IndexError {
+    IndexError::ImpossiblePack { pack: new.pack, what }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Floor 8: the local index, a cache that can be rebuilt from the object store at any time.
+//!
+//! One SQLite file per repository tells which chunk lies where, keeps snapshots and client records
+//! at hand and remembers the runs of this machine. Beside it lie the hints (entries of the last
+//! run of a source) and the lock of the folder. Nothing here is the truth: a damaged file is moved
+//! aside and a fresh one begun. Only this floor names the database.
+
+pub mod error;
+mod schema;
+mod record;
+mod damage;
+mod place;
+mod table;
+mod fingerprint;
+mod database;
+pub mod reader;
+pub mod chunks;
+pub mod snapshots;
+pub mod runs;
+pub mod hints;
+pub mod lock;
+pub mod refresh;
+pub mod identity;
+pub mod catalog;
+#[cfg(test)]
+mod sample;
+
+pub use database::{Index, OpenOutcome};
+pub use error::IndexError;
+pub use place::ChunkPlace;
+pub use reader::IndexReader;

@@ -1,0 +1,249 @@
+//! Takes in the segments that appeared in the store since the last look, and rebuilds from nothing.
+//!
+//! Segments are read and opened by a few threads and added by one. A segment that is damaged does
+//! no harm: the packs describe themselves, so the packs that no readable segment lists are read by
+//! their footers instead.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::{PackId, SessionId};
+use crate::base::limits::FETCH_THREADS_REMOTE;
+use crate::base::monitor::{Counter, Monitor, Phase};
+use crate::index::{Index, IndexError};
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::repo::footer::read_footer;
+use crate::repo::object::{SegmentView, get_segment};
+use crate::store::name::{ObjectName, prefix};
+
+/// What a refresh found.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Segments that were new to the index.
+    pub segments_added: u64,
+    /// Segments that could not be read; their packs were read by their footers.
+    pub damaged: Vec<RepoError>,
+    /// Packs that were added from their footers.
+    pub packs_from_footers: u64,
+}
+
+/// Brings the index up to date with the store. If segments that the index knows are gone from the
+/// store, the store is not the one that the index was made from any more (put back to an older
+/// state, or damaged): then everything is read again, so that no backup relies on lost packs.
+///
+/// # Errors
+/// Those of the store and of the database. Damaged segments and packs are no error.
+pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refreshed, IndexError> {
+    let mut known = index.known_segments()?;
+    for (session, number, domain) in index.closed_segments()? {
+        // Another key may open what an earlier one could not.
+        if repo.keys().index_key(domain).is_none() {
+            known.insert((session, number));
+        }
+    }
+    let listed = list_segments(repo)?;
+    let gone_count = known.difference(&listed).count();
+    if gone_count > 0 {
+        monitor.note(&format!(
+            "{gone_count} index segments are gone from the store; reading the index again"
+        ));
+        return rebuild(repo, index, false, monitor);
+    }
+    let mut wanted: Vec<_> = listed.difference(&known).copied().collect();
+    wanted.sort_unstable();
+    add_segments(repo, index, &wanted, None, monitor)
+}
+
+/// Forgets everything that came from the store and reads it again. Packs that segments list and
+/// the store does not have are left out, so that the next backup stores their chunks anew. With
+/// `from_footers`, packs that no segment lists are added.
+///
+/// # Errors
+/// Those of the store and of the database.
+pub fn rebuild(
+    repo: &Repo,
+    index: &Index,
+    from_footers: bool,
+    monitor: &dyn Monitor,
+) -> Result<Refreshed, IndexError> {
+    let present = list_packs(repo)?;
+    let mut wanted: Vec<_> = list_segments(repo)?.into_iter().collect();
+    wanted.sort_unstable();
+    index.clear()?;
+    let mut refreshed = add_segments(repo, index, &wanted, Some(&present), monitor)?;
+    if from_footers && refreshed.damaged.is_empty() {
+        refreshed.packs_from_footers = add_unlisted_packs(repo, index, monitor)?;
+    }
+    Ok(refreshed)
+}
+
+fn list_segments(repo: &Repo) -> Result<HashSet<(SessionId, u32)>, RepoError> {
+    let mut segments = HashSet::new();
+    repo.store().list_each(prefix::INDEX, &mut |object| {
+        if let Some(ObjectName::Segment { session, number }) = ObjectName::parse(&object.key) {
+            segments.insert((session, number));
+        }
+        true
+    })?;
+    Ok(segments)
+}
+
+fn list_packs(repo: &Repo) -> Result<HashSet<PackId>, RepoError> {
+    let mut packs = HashSet::new();
+    for below in [prefix::DATA, prefix::TREE] {
+        repo.store().list_each(below, &mut |object| {
+            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+                packs.insert(pack);
+            }
+            true
+        })?;
+    }
+    Ok(packs)
+}
+
+/// Reads segments and adds what they list, limited to packs that are `present` if those are given.
+fn add_segments(
+    repo: &Repo,
+    index: &Index,
+    wanted: &[(SessionId, u32)],
+    present: Option<&HashSet<PackId>>,
+    monitor: &dyn Monitor,
+) -> Result<Refreshed, IndexError> {
+    let mut refreshed = Refreshed::default();
+    if wanted.is_empty() {
+        return Ok(refreshed);
+    }
+    monitor.phase(&Phase {
+        name: "reading the index",
+        total_items: Some(wanted.len() as u64),
+        total_bytes: None,
+    });
+    fetch_all(
+        repo,
+        wanted,
+        |(session, number)| get_segment(repo, session, number),
+        |(session, number), fetched| {
+            monitor.add(Counter::Items, 1);
+            match fetched {
+                Ok(SegmentView::Open(mut packs)) => {
+                    if let Some(present) = present {
+                        packs.retain(|pack| present.contains(&pack.pack));
+                    }
+                    match index.add_segment(session, number, &packs) {
+                        Ok(()) => refreshed.segments_added += 1,
+                        // Two segments disagree about a pack: the first one stands, the pack's
+                        // own footer decides, and nobody is kept from his backups by it.
+                        Err(error @ IndexError::PackDiffers { .. }) => {
+                            let key = ObjectName::Segment { session, number }.key();
+                            monitor.note(&format!("{key} is not believed: {error}"));
+                            refreshed.damaged.push(RepoError::corrupt(&key, error.to_string()));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                    Ok(())
+                }
+                Ok(SegmentView::Closed { domain }) => {
+                    index.add_closed_segment(session, number, domain)
+                }
+                Err(error) if is_of_one_object(&error) => {
+                    monitor.note(&format!("{error}; its packs are read by their footers"));
+                    refreshed.damaged.push(error);
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            }
+        },
+    )?;
+    if !refreshed.damaged.is_empty() {
+        refreshed.packs_from_footers = add_unlisted_packs(repo, index, monitor)?;
+    }
+    Ok(refreshed)
+}
+
+/// Reads the footers of all packs that the index does not know; returns how many it could read.
+///
+/// # Errors
+/// Those of the store and of the database. A damaged footer is only noted.
+pub fn add_unlisted_packs(
+    repo: &Repo,
+    index: &Index,
+    monitor: &dyn Monitor,
+) -> Result<u64, IndexError> {
+    let mut known: HashSet<PackId> = HashSet::new();
+    index.reader()?.for_each_pack(&mut |pack, _| {
+        known.insert(pack);
+        true
+    })?;
+    let mut wanted: Vec<_> = list_packs(repo)?.difference(&known).copied().collect();
+    wanted.sort_unstable();
+    monitor.phase(&Phase {
+        name: "reading the footers of packs",
+        total_items: Some(wanted.len() as u64),
+        total_bytes: None,
+    });
+    let mut added = 0;
+    fetch_all(
+        repo,
+        &wanted,
+        |pack| read_footer(repo, pack),
+        |_, fetched| {
+            monitor.add(Counter::Items, 1);
+            match fetched {
+                Ok(Some(pack)) => {
+                    index.add_packs(&[pack])?;
+                    added += 1;
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(error) if is_of_one_object(&error) => {
+                    monitor.note(&error.to_string());
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            }
+        },
+    )?;
+    Ok(added)
+}
+
+/// Whether other objects can still be read: a flipped bit can make one claim a later version, and
+/// one that a listing showed can be gone by now.
+fn is_of_one_object(error: &RepoError) -> bool {
+    matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
+}
+
+/// Runs `fetch` for every item on a few threads and `take` on this one.
+fn fetch_all<K: Copy + Send + Sync, T: Send>(
+    repo: &Repo,
+    items: &[K],
+    fetch: impl Fn(K) -> Result<T, RepoError> + Sync,
+    mut take: impl FnMut(K, Result<T, RepoError>) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    let threads = if repo.store().is_local() { 2 } else { FETCH_THREADS_REMOTE };
+    let next = AtomicUsize::new(0);
+    // A small bound: a segment in memory can be large.
+    let (sender, receiver) = crossbeam_channel::bounded(2);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(items.len()) {
+            let (sender, next, fetch) = (sender.clone(), &next, &fetch);
+            scope.spawn(move || {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender.send((*item, fetch(*item))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (item, fetched) in &receiver {
+            if let Err(error) = take(item, fetched) {
+                // Dropping the receiver ends the threads at their next item.
+                drop(receiver);
+                return Err(error);
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,83 @@
+//! The table of a pack as the database holds it: its digest, its blocks, and reading it back.
+
+use rusqlite::{Connection, Row};
+
+use crate::base::codec::PutLe;
+use crate::base::id::Digest;
+use crate::base::limits::PACK_MAX_CHUNKS;
+use crate::format::pack::PackTable;
+use crate::index::error::Failure;
+use crate::index::place::{BLOCK_BYTES, decode_block};
+use crate::index::record;
+use crate::index::schema::PART_RECORDS;
+
+/// Tells two descriptions of one pack apart.
+pub(crate) fn digest(stored_bytes: u32, table: &PackTable) -> Digest {
+    let mut bytes = Vec::with_capacity(4 + table.len_bytes());
+    bytes.put_u32(stored_bytes);
+    table.encode_into(&mut bytes);
+    Digest::new(*blake3::hash(&bytes).as_bytes())
+}
+
+/// Column `blocks` of a pack.
+pub(crate) fn encode_blocks(table: &PackTable) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(table.blocks.len() * BLOCK_BYTES);
+    for block in &table.blocks {
+        bytes.put_u32(block.offset);
+        bytes.put_u32(block.stored_bytes);
+        bytes.put_u32(block.raw_bytes);
+    }
+    bytes
+}
+
+/// The columns of a pack that lead to its table.
+#[derive(Debug)]
+pub(crate) struct TableColumns {
+    row: i64,
+    chunk_count: u32,
+    first_part: i64,
+    blocks: Vec<u8>,
+}
+
+impl TableColumns {
+    /// Takes columns `id`, `chunk_count`, `first_part` and `blocks`, which must come first.
+    pub(crate) fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            row: row.get(0)?,
+            chunk_count: row.get(1)?,
+            first_part: row.get(2)?,
+            blocks: row.get(3)?,
+        })
+    }
+
+    /// Number of the pack's first record; the others follow without a gap.
+    pub(crate) fn first_record(&self) -> i64 {
+        self.first_part.saturating_mul(PART_RECORDS as i64)
+    }
+
+    /// Reads the table.
+    pub(crate) fn read(&self, connection: &Connection) -> Result<PackTable, Failure> {
+        let chunk_count = self.chunk_count as usize;
+        if chunk_count > PACK_MAX_CHUNKS {
+            return Err(Failure::Unreadable("the chunk count of a pack"));
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT records FROM part WHERE id >= ?1 AND id < ?2 AND pack = ?3 ORDER BY id",
+        )?;
+        let part_count = chunk_count.div_ceil(PART_RECORDS) as i64;
+        let end = self.first_part.saturating_add(part_count);
+        let mut chunks = Vec::with_capacity(chunk_count);
+        let mut rows = statement.query((self.first_part, end, self.row))?;
+        while let Some(row) = rows.next()? {
+            let records = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            chunks.extend((0..PART_RECORDS).map_while(|at| record::decode(records, at)));
+        }
+        if chunks.len() != chunk_count {
+            return Err(Failure::Unreadable("the table of a pack"));
+        }
+        let block_count = (self.blocks.len() / BLOCK_BYTES) as u32;
+        let blocks =
+            (0..block_count).filter_map(|block| decode_block(&self.blocks, block)).collect();
+        Ok(PackTable { blocks, chunks })
+    }
+}
