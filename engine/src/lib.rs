@@ -27,3 +27,9 @@ pub mod repo;
 
 /// Floor 8: the local index, a cache that can be rebuilt.
 pub mod index;
+
+/// Floor 9: chunks in and out of blocks and packs.
+pub mod blob;
+
+/// Floor 10: prolly trees of entries and of extents.
+pub mod tree;

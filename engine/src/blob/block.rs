@@ -1,0 +1,49 @@
+//! A block in the making: many chunks of one profile, later compressed and sealed together.
+
+use crate::base::id::ChunkId;
+use crate::base::limits::BLOCK_TARGET_BYTES;
+
+/// Collects raw chunks.
+#[derive(Debug, Default)]
+pub struct OpenBlock {
+    raw: Vec<u8>,
+    chunks: Vec<(ChunkId, u32)>,
+}
+
+impl OpenBlock {
+    /// Adds a chunk.
+    pub fn push(&mut self, id: ChunkId, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+        self.chunks.push((id, bytes.len() as u32));
+    }
+
+    /// Whether a chunk of `next_bytes` should go into another block.
+    #[must_use]
+    pub fn is_full_for(&self, next_bytes: usize) -> bool {
+        !self.chunks.is_empty() && self.raw.len() + next_bytes > BLOCK_TARGET_BYTES
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// All raw bytes.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Ids and lengths in order.
+    #[must_use]
+    pub fn chunks(&self) -> &[(ChunkId, u32)] {
+        &self.chunks
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.raw.clear();
+        self.chunks.clear();
+    }
+}

@@ -1,0 +1,148 @@
+//! Single chunks by id: every copy is tried, every byte authenticated, every id computed again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::base::id::{ChunkId, PackId};
+use crate::blob::cache::BlockCache;
+use crate::blob::error::BlobError;
+use crate::blob::open_pack::{PackOpener, key_of};
+use crate::chunk::squeeze::Decompressor;
+use crate::format::pack::PackHeader;
+use crate::index::{ChunkPlace, Index, IndexReader};
+use crate::repo::Repo;
+use crate::store::name::ObjectName;
+
+/// Data keys that are kept: one is 100 bytes, opening one costs a KEM decapsulation and a request.
+const OPENERS_MAX: usize = 4096;
+
+/// Opened packs, shared by whoever reads blocks.
+pub struct Openers<'a> {
+    repo: &'a Repo,
+    known: Mutex<HashMap<PackId, Arc<PackOpener>>>,
+}
+
+impl<'a> Openers<'a> {
+    /// None opened yet.
+    #[must_use]
+    pub fn new(repo: &'a Repo) -> Self {
+        Self { repo, known: Mutex::default() }
+    }
+
+    /// The opener of a pack; reads the header if it is not known.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`], errors of the store.
+    pub fn get(&self, pack: PackId, pack_bytes: u32) -> Result<Arc<PackOpener>, BlobError> {
+        if let Some(known) = self.known.lock().ok().and_then(|map| map.get(&pack).cloned()) {
+            return Ok(known);
+        }
+        let end = u64::from(pack_bytes).min(PackHeader::MAX_BYTES as u64);
+        let header = self.repo.store().get_range(&ObjectName::Pack(pack), 0..end)?;
+        self.with_header(pack, &header)
+    }
+
+    /// The opener of a pack whose first bytes were read already.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`].
+    pub fn with_header(&self, pack: PackId, bytes: &[u8]) -> Result<Arc<PackOpener>, BlobError> {
+        let opener = Arc::new(PackOpener::new(self.repo, pack, bytes)?);
+        if let Ok(mut known) = self.known.lock() {
+            if known.len() >= OPENERS_MAX {
+                known.clear();
+            }
+            known.insert(pack, Arc::clone(&opener));
+        }
+        Ok(opener)
+    }
+}
+
+/// Reads chunks one at a time through a cache of blocks; for trees, `cat` and small reads.
+pub struct ChunkFetcher<'a> {
+    repo: &'a Repo,
+    openers: Openers<'a>,
+    state: Mutex<FetchState>,
+}
+
+struct FetchState {
+    reader: IndexReader,
+    cache: BlockCache,
+    decompressor: Decompressor,
+}
+
+impl<'a> ChunkFetcher<'a> {
+    /// A fetcher with a cache of `cache_bytes`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn new(repo: &'a Repo, index: &Index, cache_bytes: usize) -> Result<Self, BlobError> {
+        let state = FetchState {
+            reader: index.reader()?,
+            cache: BlockCache::new(cache_bytes),
+            decompressor: Decompressor::new(),
+        };
+        Ok(Self { repo, openers: Openers::new(repo), state: Mutex::new(state) })
+    }
+
+    /// The bytes of a chunk, verified.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`] if no copy is known, otherwise the error of the last copy.
+    pub fn chunk(&self, id: &ChunkId) -> Result<Vec<u8>, BlobError> {
+        let mut state = match self.state.lock() {
+            Ok(state) => state,
+            // The state is a cache and a connection: sound whatever happened to another thread.
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let mut last = BlobError::Unknown { id: *id };
+        for place in state.reader.places(id)? {
+            match self.read_copy(&mut state, id, &place) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if error.is_local_to_one_copy() => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn read_copy(
+        &self,
+        state: &mut FetchState,
+        id: &ChunkId,
+        place: &ChunkPlace,
+    ) -> Result<Vec<u8>, BlobError> {
+        let opener = self.openers.get(place.pack, place.pack_bytes)?;
+        let key = (place.pack, place.block);
+        let block = match state.cache.get(&key) {
+            Some(block) => block,
+            None => {
+                let start = u64::from(place.block_offset);
+                let range = start..start + u64::from(place.block_stored_bytes);
+                let sealed = self.repo.store().get_range(&ObjectName::Pack(place.pack), range)?;
+                let mut sealed = sealed.to_vec();
+                let mut raw = Vec::new();
+                let decompressor = &mut state.decompressor;
+                opener.open_block(
+                    place.block,
+                    &mut sealed,
+                    place.block_raw_bytes,
+                    decompressor,
+                    &mut raw,
+                )?;
+                let block = Arc::new(raw);
+                state.cache.insert(key, Arc::clone(&block));
+                block
+            }
+        };
+        let start = place.offset as usize;
+        let bytes = block.get(start..start + place.length_bytes as usize).ok_or_else(|| {
+            BlobError::Damaged {
+                key: key_of(place.pack),
+                why: format!("chunk {id} lies outside its block"),
+            }
+        })?;
+        opener.verify_chunk(id, bytes)?;
+        Ok(bytes.to_vec())
+    }
+}

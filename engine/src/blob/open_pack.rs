@@ -1,0 +1,121 @@
+//! The key of a pack that is read, and opening its blocks.
+
+use crate::base::codec::Cursor;
+use crate::base::id::{ChunkId, PackId, PackKind};
+use crate::blob::error::BlobError;
+use crate::blob::pack::{block_data, key_data};
+use crate::chunk::squeeze::Decompressor;
+use crate::crypt::aead::BlockCipher;
+use crate::crypt::hash::{ChunkIdKey, commitment};
+use crate::format::pack::{BLOCK_HEADER_BYTES, PackHeader};
+use crate::repo::Repo;
+use crate::repo::footer::decode_header;
+use crate::store::name::ObjectName;
+
+/// A pack whose data key is known.
+pub struct PackOpener {
+    pack: PackId,
+    domain: u32,
+    cipher: BlockCipher,
+    block_data: Vec<u8>,
+    chunk_id: Option<ChunkIdKey>,
+}
+
+impl PackOpener {
+    /// Opens the data key in a pack's header.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] naming the pack, or the role may not read such packs.
+    pub fn new(repo: &Repo, pack: PackId, header_bytes: &[u8]) -> Result<Self, BlobError> {
+        let header = decode_header(repo, pack, header_bytes)?;
+        let secret = match pack.kind {
+            PackKind::Data => repo.keys().data()?,
+            PackKind::Tree => repo.keys().tree()?,
+        };
+        Self::with_header(repo, pack, &header, secret)
+    }
+
+    fn with_header(
+        repo: &Repo,
+        pack: PackId,
+        header: &PackHeader,
+        secret: &crate::crypt::seal::SealSecret,
+    ) -> Result<Self, BlobError> {
+        let damaged = |why: &str| BlobError::Damaged { key: key_of(pack), why: why.to_owned() };
+        let data_key = secret
+            .open_key(&key_data(repo, pack), &header.encapsulation, &header.sealed_key)
+            .map_err(|_| damaged("its data key does not open"))?;
+        if commitment(&data_key) != header.commitment {
+            return Err(damaged("its data key is not the one it commits to"));
+        }
+        Ok(Self {
+            pack,
+            domain: header.domain,
+            cipher: BlockCipher::new(&data_key),
+            block_data: block_data(repo, pack),
+            chunk_id: repo.keys().chunk_id_key(header.domain),
+        })
+    }
+
+    /// Dedup domain of its chunks.
+    #[must_use]
+    pub fn domain(&self) -> u32 {
+        self.domain
+    }
+
+    /// Opens and decompresses block `number`; `sealed` is used as working space, `raw` receives
+    /// exactly `raw_bytes`.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] naming the pack and the block.
+    pub fn open_block(
+        &self,
+        number: u32,
+        sealed: &mut [u8],
+        raw_bytes: u32,
+        decompressor: &mut Decompressor,
+        raw: &mut Vec<u8>,
+    ) -> Result<(), BlobError> {
+        let damaged = |why: String| BlobError::Damaged {
+            key: key_of(self.pack),
+            why: format!("block {number} {why}"),
+        };
+        let length = self
+            .cipher
+            .open_in_place(number, &self.block_data, sealed)
+            .map_err(|_| damaged("does not authenticate".to_owned()))?;
+        let mut cursor = Cursor::new(&sealed[..length]);
+        let header = cursor.u8().and_then(|codec| Ok((codec, cursor.u32()?)));
+        let (codec, stated_bytes) = header.map_err(|error| damaged(error.to_string()))?;
+        if stated_bytes != raw_bytes {
+            return Err(damaged(format!("has {stated_bytes} bytes, its table says {raw_bytes}")));
+        }
+        decompressor
+            .decompress_into(codec, &sealed[BLOCK_HEADER_BYTES..length], raw_bytes as usize, raw)
+            .map_err(|error| damaged(format!("does not decompress: {error}")))
+    }
+
+    /// Checks that bytes are the chunk they are said to be.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] naming the pack and the chunk.
+    pub fn verify_chunk(&self, id: &ChunkId, bytes: &[u8]) -> Result<(), BlobError> {
+        let key = self.chunk_id.as_ref().ok_or_else(|| BlobError::Damaged {
+            key: key_of(self.pack),
+            why: format!("this key may not read dedup domain {}", self.domain),
+        })?;
+        if key.id(self.pack.kind, bytes) == *id {
+            return Ok(());
+        }
+        Err(BlobError::Damaged {
+            key: key_of(self.pack),
+            why: format!("the bytes under chunk {id} are other bytes"),
+        })
+    }
+}
+
+/// Key of a pack in the store, for errors.
+#[must_use]
+pub fn key_of(pack: PackId) -> String {
+    ObjectName::Pack(pack).key()
+}

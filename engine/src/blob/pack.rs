@@ -1,0 +1,152 @@
+//! A pack in the making: blocks are compressed into its buffer and sealed in place.
+
+use bytes::Bytes;
+
+use crate::base::codec::PutLe;
+use crate::base::id::{Nonce8, PackId, PackKind, SessionId};
+use crate::base::limits::{PACK_MAX_BLOCKS, PACK_MAX_CHUNKS, PACK_TARGET_BYTES};
+use crate::blob::block::OpenBlock;
+use crate::chunk::squeeze::Compressor;
+use crate::crypt::aead::BlockCipher;
+use crate::crypt::secret::SecretKey;
+use crate::crypt::{hash, random};
+use crate::format::envelope::associated_data;
+use crate::format::pack::{
+    BLOCK_HEADER_BYTES, BlockInfo, ChunkInfo, PackHeader, PackTable, TRAILER_BYTES, padme,
+};
+use crate::format::segment::SegmentPack;
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::repo::footer::seal_footer;
+use crate::repo::keyring::WriteKeys;
+use crate::store::name::ObjectName;
+
+/// A pack that is complete and not stored yet.
+pub struct FinishedPack {
+    /// What a segment will say of it.
+    pub listed: SegmentPack,
+    /// The object.
+    pub bytes: Bytes,
+}
+
+/// Builds one pack.
+pub struct OpenPack {
+    pack: PackId,
+    bytes: Vec<u8>,
+    table: PackTable,
+    cipher: BlockCipher,
+    block_data: Vec<u8>,
+}
+
+/// Associated data of blocks: the number of the block is its nonce, so it need not be here.
+pub(super) fn block_data(repo: &Repo, pack: PackId) -> Vec<u8> {
+    let key_hash = hash::digest(ObjectName::Pack(pack).key().as_bytes());
+    associated_data("block", repo.config().repository, key_hash, &[pack.kind.code()])
+}
+
+/// What the sealed data key of a pack is bound to.
+pub(super) fn key_data(repo: &Repo, pack: PackId) -> Vec<u8> {
+    let key_hash = hash::digest(ObjectName::Pack(pack).key().as_bytes());
+    associated_data("pack key", repo.config().repository, key_hash, &[pack.kind.code()])
+}
+
+impl OpenPack {
+    /// Begins a pack with a fresh data key.
+    ///
+    /// # Errors
+    /// Those of sealing the data key.
+    pub fn new(
+        repo: &Repo,
+        write: &WriteKeys,
+        kind: PackKind,
+        session: SessionId,
+        counter: u32,
+    ) -> Result<Self, RepoError> {
+        let pack = PackId { kind, session, counter, random: Nonce8::new(random::array()) };
+        let data_key = SecretKey::random();
+        let public = match kind {
+            PackKind::Data => &write.data,
+            PackKind::Tree => &write.tree,
+        };
+        let (encapsulation, sealed_key) = public.seal_key(&key_data(repo, pack), &data_key)?;
+        let header = PackHeader {
+            kind,
+            suite: public.suite().code(),
+            domain: write.domain,
+            repository: repo.config().repository,
+            key_hash: hash::digest(ObjectName::Pack(pack).key().as_bytes()),
+            encapsulation,
+            sealed_key,
+            commitment: hash::commitment(&data_key),
+        };
+        let mut bytes = Vec::with_capacity(PACK_TARGET_BYTES / 8);
+        bytes.put(&header.encode());
+        Ok(Self {
+            pack,
+            bytes,
+            table: PackTable::default(),
+            cipher: BlockCipher::new(&data_key),
+            block_data: block_data(repo, pack),
+        })
+    }
+
+    /// Compresses, seals and appends a block.
+    pub fn add_block(&mut self, block: &OpenBlock, compressor: &mut Compressor) {
+        let start = self.bytes.len();
+        let number = self.table.blocks.len() as u32;
+        let raw_bytes = block.raw().len() as u32;
+        self.bytes.put_u8(0);
+        self.bytes.put_u32(raw_bytes);
+        debug_assert_eq!(self.bytes.len() - start, BLOCK_HEADER_BYTES);
+        let codec = compressor.compress_into(block.raw(), &mut self.bytes);
+        self.bytes[start] = codec;
+        let tag = self.cipher.seal_in_place(number, &self.block_data, &mut self.bytes[start..]);
+        self.bytes.put(&tag);
+        let mut offset = 0;
+        for (id, length_bytes) in block.chunks() {
+            let length_bytes = *length_bytes;
+            self.table.chunks.push(ChunkInfo { id: *id, block: number, offset, length_bytes });
+            offset += length_bytes;
+        }
+        self.table.blocks.push(BlockInfo {
+            offset: start as u32,
+            stored_bytes: (self.bytes.len() - start) as u32,
+            raw_bytes,
+        });
+    }
+
+    /// Whether it should be finished before another block is added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        // A block adds at most 2^15 chunks of 32 bytes, the smallest a cut can produce.
+        self.bytes.len() >= PACK_TARGET_BYTES
+            || self.table.blocks.len() + 1 >= PACK_MAX_BLOCKS
+            || self.table.chunks.len() >= PACK_MAX_CHUNKS / 2
+    }
+
+    /// Whether no block is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.blocks.is_empty()
+    }
+
+    /// Pads it, appends footer and trailer.
+    #[must_use]
+    pub fn finish(self, repo: &Repo, write: &WriteKeys) -> FinishedPack {
+        let Self { pack, mut bytes, table, .. } = self;
+        let footer = seal_footer(&write.index, repo.config().repository, pack, &table);
+        let bare = (bytes.len() + footer.len() + TRAILER_BYTES) as u64;
+        let padding = (padme(bare) - bare) as usize;
+        bytes.reserve_exact(padding + footer.len() + TRAILER_BYTES);
+        bytes.resize(bytes.len() + padding, 0);
+        bytes.put(&footer);
+        bytes.put_u32(footer.len() as u32);
+        let digest = hash::digest(&bytes);
+        bytes.put(digest.as_bytes());
+        let stored_bytes = bytes.len() as u32;
+        FinishedPack {
+            listed: SegmentPack { pack, stored_bytes, table },
+            bytes: Bytes::from(bytes),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What can be wrong with a tree.
+
+use crate::base::codec::CodecError;
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::ChunkId;
+use crate::base::path::PathError;
+use crate::blob::BlobError;
+
+/// Errors of this floor.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A node does not decode.
+    #[error("the tree node {node} is damaged")]
+    Decode {
+        /// The node.
+        node: ChunkId,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A node decodes and does not fit where it is referred to.
+    #[error("the tree node {node} does not belong there: {why}")]
+    Misplaced {
+        /// The node.
+        node: ChunkId,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// An entry stands under a path that no snapshot may hold.
+    #[error("an entry of the snapshot has an impossible path")]
+    BadPath {
+        /// What is wrong with it.
+        source: PathError,
+    },
+    /// The list of a file's extents does not get on in the file.
+    #[error(
+        "the extents of the file are impossible: empty, hole after hole, or not as long as said"
+    )]
+    BadExtents,
+    /// A node that would not fit the limits of the format.
+    #[error("the entry at {path} is too large for a tree node: {size_bytes} bytes")]
+    TooLarge {
+        /// Its path.
+        path: String,
+        /// Size of the node that would hold it alone.
+        size_bytes: usize,
+    },
+    /// The node cannot be read or written.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+}
+
+impl Classified for TreeError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Decode { .. }
+            | Self::Misplaced { .. }
+            | Self::BadPath { .. }
+            | Self::BadExtents => ErrorClass::Corrupt,
+            Self::TooLarge { .. } => ErrorClass::Bug,
+            Self::Blob(error) => error.class(),
+        }
+    }
+}
