@@ -33,3 +33,6 @@ pub mod blob;
 
 /// Floor 10: prolly trees of entries and of extents.
 pub mod tree;
+
+/// Operation: source tree in, snapshot out.
+pub mod backup;

@@ -1,0 +1,60 @@
+//! What a backup is asked to do.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+
+use crate::base::id::SessionId;
+use crate::chunk::squeeze::Level;
+use crate::disk::exclude::ExcludeOptions;
+
+/// What is backed up.
+pub enum Source {
+    /// Files and folders, as absolute paths.
+    Paths(Vec<PathBuf>),
+    /// A stream that becomes one file of this name at the top of the snapshot.
+    Stream {
+        /// Name of the file.
+        name: Vec<u8>,
+        /// The stream.
+        input: Box<dyn Read + Send>,
+    },
+    /// The standard output of a command; if the command fails, so does the backup.
+    Command {
+        /// Name of the file.
+        name: Vec<u8>,
+        /// Program and arguments.
+        argv: Vec<OsString>,
+    },
+}
+
+/// Options that have defaults.
+#[derive(Debug, Clone, Default)]
+pub struct BackupOptions {
+    /// Host name to record.
+    pub host: String,
+    /// Tags to record.
+    pub tags: Vec<String>,
+    /// Free words to record.
+    pub description: Option<String>,
+    /// What to leave out.
+    pub excludes: ExcludeOptions,
+    /// Record access times.
+    pub with_atime: bool,
+    /// Read every file, whatever the last run says.
+    pub force: bool,
+    /// Compare with this snapshot instead of the last one of the same host and paths.
+    pub parent: Option<SessionId>,
+    /// Store nothing; find out what would be stored.
+    pub dry_run: bool,
+    /// Commit no snapshot if nothing differs from the last one.
+    pub skip_if_unchanged: bool,
+    /// How hard to compress.
+    pub level: Level,
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+    /// Count items and bytes beforehand, for a progress display with an end.
+    pub scan: bool,
+    /// Directories that are never entered, by device and inode: repository and state folder.
+    pub skip: Vec<(u64, u64)>,
+}

@@ -1,0 +1,135 @@
+//! What the last run saw, in path order: from hints kept on this machine, or from the tree of a
+//! snapshot.
+//!
+//! A key that cannot read trees has only the hints. They also save the requests for the tree, so
+//! they come first. Losing them costs one full reading, never an upload.
+
+use std::path::Path;
+
+use crate::backup::error::BackupError;
+use crate::backup::options::BackupOptions;
+use crate::base::id::{ChunkId, SessionId};
+use crate::base::monitor::Monitor;
+use crate::blob::fetch::ChunkFetcher;
+use crate::crypt::hash::DigestHasher;
+use crate::format::entry::Entry;
+use crate::format::snapshot::{PathBytes, Summary};
+use crate::index::Index;
+use crate::index::catalog::{Catalog, Committed};
+use crate::index::hints::HintsReader;
+use crate::tree::cursor::EntryCursor;
+
+/// Entries of an earlier run.
+pub(super) enum Entries<'a> {
+    None,
+    Hints(Box<HintsReader>),
+    Tree(Box<EntryCursor<'a>>),
+}
+
+/// An earlier run to compare with.
+pub(super) struct Previous<'a> {
+    pub(super) entries: Entries<'a>,
+    /// Whether every chunk of an entry must be looked up before the entry is carried over.
+    pub(super) must_look_up: bool,
+    pub(super) parent: Option<SessionId>,
+    pub(super) root: Option<ChunkId>,
+    pub(super) summary: Option<Summary>,
+}
+
+impl Previous<'_> {
+    pub(super) fn none() -> Self {
+        Previous {
+            entries: Entries::None,
+            must_look_up: true,
+            parent: None,
+            root: None,
+            summary: None,
+        }
+    }
+
+    /// The next entry with its key; whatever cannot be read ends the comparison, not the backup.
+    pub(super) fn next(&mut self, monitor: &dyn Monitor) -> Option<(Vec<u8>, Entry)> {
+        let next = match &mut self.entries {
+            Entries::None => None,
+            Entries::Hints(hints) => hints.next().map(|item| item.map_err(|e| e.to_string())),
+            Entries::Tree(cursor) => cursor.next().map(|item| {
+                item.map(|(path, entry)| (path.key().to_vec(), entry)).map_err(|e| e.to_string())
+            }),
+        };
+        match next? {
+            Ok(item) => Some(item),
+            Err(why) => {
+                monitor.note(&format!("the previous snapshot cannot be compared further: {why}"));
+                self.entries = Entries::None;
+                None
+            }
+        }
+    }
+}
+
+/// Name of the hints of a source: one per host and set of paths.
+pub(super) fn hints_name(host: &str, paths: &[PathBytes]) -> String {
+    let mut hasher = DigestHasher::new();
+    for part in std::iter::once(host.as_bytes()).chain(paths.iter().map(|p| p.0.as_slice())) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finish().to_string()[..32].to_owned()
+}
+
+/// Finds the run to compare with: hints if they are those of a snapshot and nothing that they
+/// refer to can have been removed, otherwise the newest snapshot of the same host and paths.
+pub(super) fn find<'a>(
+    index: &Index,
+    folder: &Path,
+    catalog: &Catalog,
+    paths: &[PathBytes],
+    options: &BackupOptions,
+    fetcher: Option<&'a ChunkFetcher<'a>>,
+) -> Result<Previous<'a>, BackupError> {
+    if options.force {
+        return Ok(Previous::none());
+    }
+    let parent = choose_parent(catalog, paths, options)?;
+    let describe = |entries, must_look_up, parent: Option<&Committed>| Previous {
+        entries,
+        must_look_up,
+        parent: parent.map(|one| one.snapshot.session),
+        root: parent.map(|one| one.snapshot.root),
+        summary: parent.map(|one| one.snapshot.summary),
+    };
+    let hints = match options.parent {
+        Some(_) => None,
+        None => HintsReader::open(folder, &hints_name(&options.host, paths))?,
+    };
+    if let Some((reader, header)) = hints {
+        let known = catalog.snapshots.iter().find(|one| one.snapshot.session == header.session);
+        // A snapshot that is gone may have taken its packs along.
+        let must_look_up = header.epoch != index.epoch() || known.is_none();
+        return Ok(describe(Entries::Hints(Box::new(reader)), must_look_up, known));
+    }
+    match (parent, fetcher) {
+        (Some(parent), Some(fetcher)) => {
+            let cursor = EntryCursor::new(fetcher, parent.snapshot.root);
+            Ok(describe(Entries::Tree(Box::new(cursor)), true, Some(parent)))
+        }
+        _ => Ok(describe(Entries::None, true, None)),
+    }
+}
+
+fn choose_parent<'c>(
+    catalog: &'c Catalog,
+    paths: &[PathBytes],
+    options: &BackupOptions,
+) -> Result<Option<&'c Committed>, BackupError> {
+    let mut newest_first = catalog.snapshots.iter().rev();
+    match options.parent {
+        Some(wanted) => {
+            let found = newest_first.find(|one| one.snapshot.session == wanted);
+            let missing = || BackupError::NoParent { wanted: wanted.to_snapshot_hex() };
+            found.map(Some).ok_or_else(missing)
+        }
+        None => Ok(newest_first
+            .find(|one| one.snapshot.host == options.host && one.snapshot.paths == paths)),
+    }
+}

@@ -1,0 +1,339 @@
+//! A backup from beginning to end, in the order of the commit protocol (`docs/GC.md`, B1 to B5).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+
+use crate::backup::commit::{Draft, commit};
+use crate::backup::error::BackupError;
+use crate::backup::fill::FillContext;
+use crate::backup::options::{BackupOptions, Source};
+use crate::backup::pipeline::{Built, Pipeline};
+use crate::backup::previous::{self, Previous, hints_name};
+use crate::backup::report::BackupReport;
+use crate::backup::shared::{Shared, Tally};
+use crate::backup::upload::Uploader;
+use crate::base::error::in_one_line;
+use crate::base::id::SessionId;
+use crate::base::limits::NODE_CACHE_BYTES;
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::time::Timestamp;
+use crate::blob::dedup::Dedup;
+use crate::blob::fetch::ChunkFetcher;
+use crate::disk::exclude::Excludes;
+use crate::disk::walk::{Walk, WalkOptions};
+use crate::format::session::SessionKind;
+use crate::format::snapshot::{PathBytes, RecordedProblem, SnapshotState, Summary};
+use crate::index::Index;
+use crate::index::catalog::{self, Catalog};
+use crate::index::hints::{HintsHeader, HintsWriter};
+use crate::index::identity::{Chain, chain, writer_identity};
+use crate::index::refresh::refresh;
+use crate::repo::Repo;
+use crate::repo::keyring::Identity;
+use crate::repo::session::{self, Aftermath};
+
+/// Backs up `source`. `folder` is where this machine keeps its index and hints of the repository.
+///
+/// # Errors
+/// [`BackupError`] if there is no snapshot; problems with single files are in the report.
+pub fn run(
+    repo: &Repo,
+    index: &Index,
+    folder: &Path,
+    source: Source,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport, BackupError> {
+    let start = Start::new(repo, index, options, monitor)?;
+    let shared = Shared::new(monitor);
+    let outcome = start.build_and_commit(folder, source, &shared);
+    if let (Err(error), false) = (&outcome, options.dry_run) {
+        start.give_up(&in_one_line(error), monitor);
+    }
+    outcome
+}
+
+/// A run that is registered and may begin to read.
+struct Start<'a> {
+    repo: &'a Repo,
+    index: &'a Index,
+    options: &'a BackupOptions,
+    identity: Identity,
+    chain: Chain,
+    session: SessionId,
+    adopted: Vec<SessionId>,
+    started: Timestamp,
+    started_ms: u64,
+}
+
+impl<'a> Start<'a> {
+    fn new(
+        repo: &'a Repo,
+        index: &'a Index,
+        options: &'a BackupOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, BackupError> {
+        repo.keys().write()?;
+        let started = repo.clock().now();
+        let started_ms = repo.clock().monotonic().as_millis() as u64;
+        let identity = writer_identity(repo, index, &options.host)?;
+        let adopted = settle_earlier_runs(repo, index, &identity, monitor)?;
+        let chain = chain(repo, index, identity.client)?;
+        let session = session::new_id(&identity, chain.next_sequence);
+        if !options.dry_run {
+            // Noted before anything is in the store, so that no session is ever forgotten.
+            index.begin_run(session, started, "backup")?;
+            session::register(repo, &identity, session, SessionKind::Backup, &options.host)?;
+        }
+        session::require_no_collections(repo)?;
+        refresh(repo, index, monitor)?;
+        Ok(Self { repo, index, options, identity, chain, session, adopted, started, started_ms })
+    }
+
+    fn build_and_commit(
+        &self,
+        folder: &Path,
+        source: Source,
+        shared: &Shared<'_>,
+    ) -> Result<BackupReport, BackupError> {
+        let paths = source_paths(&source);
+        let catalog = catalog::snapshots(self.repo, self.index)?;
+        let fetcher = match self.repo.keys().tree() {
+            Ok(_) => Some(ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?),
+            Err(_) => None,
+        };
+        let previous = match source {
+            Source::Paths(_) => {
+                let (index, options) = (self.index, self.options);
+                previous::find(index, folder, &catalog, &paths, options, fetcher.as_ref())?
+            }
+            _ => Previous::none(),
+        };
+        let (parent, parent_root) = (previous.parent, previous.root);
+        self.announce(previous.summary.as_ref(), shared.monitor);
+        let mut hints = match (&source, self.options.dry_run) {
+            (Source::Paths(_), false) => {
+                Some(HintsWriter::create(folder, &hints_name(&self.options.host, &paths))?)
+            }
+            _ => None,
+        };
+        let built = self.build(source, previous, shared, hints.as_mut())?;
+        let mut report = self.report(&built, parent, shared);
+        let unchanged = self.options.skip_if_unchanged && parent_root == Some(built.root.node);
+        if self.options.dry_run || unchanged {
+            if !self.options.dry_run {
+                self.give_up("nothing had changed", shared.monitor);
+            }
+            return Ok(report);
+        }
+        let draft = self.draft(&paths, &catalog, &report);
+        let (repo, index) = (self.repo, self.index);
+        let session = commit(repo, index, &self.identity, self.session, &draft, shared.monitor)?;
+        report.snapshot = Some(session);
+        if let Some(hints) = hints {
+            let header = HintsHeader { session, epoch: index.epoch(), root: built.root.node };
+            hints.finish(&header)?;
+        }
+        Ok(report)
+    }
+
+    fn announce(&self, last: Option<&Summary>, monitor: &dyn Monitor) {
+        monitor.phase(&Phase {
+            name: "backing up",
+            total_items: last.map(|summary| summary.entries),
+            total_bytes: last.map(|summary| summary.total_bytes),
+        });
+    }
+
+    fn build(
+        &self,
+        source: Source,
+        previous: Previous<'_>,
+        shared: &Shared<'_>,
+        hints: Option<&mut HintsWriter>,
+    ) -> Result<Built, BackupError> {
+        let context = FillContext {
+            repo: self.repo,
+            write: self.repo.keys().write()?,
+            session: self.session,
+            level: self.options.level,
+            shared,
+            next_pack: AtomicU32::new(0),
+        };
+        let dedup = Dedup::default();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let pipeline = Pipeline {
+            context: &context,
+            index: self.index,
+            dedup: &dedup,
+            tree: &self.repo.config().tree,
+            workers: if self.options.workers == 0 { cores } else { self.options.workers },
+        };
+        let (repo, index) = (self.repo, self.index);
+        let uploads = Uploader::new(repo, index, &dedup, self.session, self.options.dry_run);
+        pipeline.with_uploads(uploads, |packs| match source {
+            Source::Paths(roots) => {
+                let walk = Walk::new(self.walk_options(roots)?)?;
+                pipeline.run(walk, previous, packs, hints)
+            }
+            Source::Stream { name, mut input } => {
+                pipeline.run_stream(&name, self.started, input.as_mut(), packs)
+            }
+            Source::Command { name, argv } => {
+                pipeline.run_command(&name, self.started, &argv, packs)
+            }
+        })
+    }
+
+    fn walk_options(&self, roots: Vec<PathBuf>) -> Result<WalkOptions, BackupError> {
+        Ok(WalkOptions {
+            roots,
+            excludes: Excludes::new(&self.options.excludes)?,
+            with_atime: self.options.with_atime,
+            skip: self.options.skip.clone(),
+        })
+    }
+
+    fn report(
+        &self,
+        built: &Built,
+        parent: Option<SessionId>,
+        shared: &Shared<'_>,
+    ) -> BackupReport {
+        let (problem_count, problems) = shared.problems();
+        let tally = &shared.tally;
+        let inconsistent_count = Tally::get(&tally.inconsistent);
+        let state = match (problem_count, inconsistent_count) {
+            (0, 0) => SnapshotState::Complete,
+            (0, _) => SnapshotState::CompleteWithNotes,
+            _ => SnapshotState::Partial,
+        };
+        let summary = Summary {
+            entries: built.root.item_count,
+            total_bytes: built.root.total_bytes,
+            bytes_read: Tally::get(&tally.bytes_read),
+            bytes_new: Tally::get(&tally.bytes_new),
+            bytes_stored: Tally::get(&tally.bytes_stored),
+            data_chunks_new: Tally::get(&tally.data_chunks_new),
+            tree_nodes_new: Tally::get(&tally.tree_nodes_new),
+            requests: self.repo.store().usage().requests(),
+            ..built.counts
+        };
+        let now_ms = self.repo.clock().monotonic().as_millis() as u64;
+        BackupReport {
+            snapshot: None,
+            root: built.root.node,
+            parent,
+            summary,
+            state,
+            problem_count,
+            problems,
+            inconsistent_count,
+            adopted: self.adopted.clone(),
+            duration_ms: now_ms - self.started_ms,
+        }
+    }
+
+    fn draft<'d>(
+        &'d self,
+        paths: &'d [PathBytes],
+        catalog: &Catalog,
+        report: &BackupReport,
+    ) -> Draft<'d> {
+        let recorded = report.problems.iter().map(|problem| RecordedProblem {
+            path: problem.path.key().to_vec(),
+            action: problem.action.to_owned(),
+            why: problem.why.clone(),
+        });
+        Draft {
+            root: report.root,
+            previous: self.chain.previous,
+            seen: newest_of_others(catalog, &self.identity),
+            host: &self.options.host,
+            paths,
+            tags: &self.options.tags,
+            description: self.options.description.as_deref(),
+            started: self.started,
+            summary: report.summary,
+            state: report.state,
+            problem_count: report.problem_count,
+            problems: recorded.collect(),
+        }
+    }
+
+    /// Tells collectors not to wait for this session. If that fails too, the next run does it.
+    fn give_up(&self, why: &str, monitor: &dyn Monitor) {
+        let settled = session::settle(self.repo, &self.identity, self.session);
+        let noted = match settled {
+            Ok(Aftermath::GivenUp) => {
+                self.index.finish_run(self.session, self.repo.clock().now(), "given up", why)
+            }
+            // A commit whose answer was lost: the next run adopts it.
+            Ok(Aftermath::Adopted(_)) | Err(_) => return,
+        };
+        if let Err(error) = noted {
+            monitor.note(&format!("the end of the run could not be noted: {error}"));
+        }
+    }
+}
+
+/// Adopts or gives up what earlier runs of this machine left open.
+fn settle_earlier_runs(
+    repo: &Repo,
+    index: &Index,
+    identity: &Identity,
+    monitor: &dyn Monitor,
+) -> Result<Vec<SessionId>, BackupError> {
+    let mut adopted = Vec::new();
+    for session in index.open_runs()? {
+        let now = repo.clock().now();
+        if session.client() != identity.client {
+            continue;
+        }
+        match session::settle(repo, identity, session)? {
+            Aftermath::Adopted(digest) => {
+                crate::index::identity::advance_chain(index, session, digest)?;
+                index.finish_run(session, now, "adopted", "its commit had landed")?;
+                monitor.note(&format!(
+                    "an earlier run was interrupted after its commit: snapshot {} is complete",
+                    &session.to_snapshot_hex()[..8]
+                ));
+                adopted.push(session);
+            }
+            Aftermath::GivenUp => {
+                index.finish_run(session, now, "given up", "ended without a commit")?;
+            }
+        }
+    }
+    Ok(adopted)
+}
+
+/// The newest snapshot of every other client: a store that is rolled back shows.
+fn newest_of_others(catalog: &Catalog, identity: &Identity) -> Vec<SessionId> {
+    let mut newest = std::collections::BTreeMap::new();
+    for one in &catalog.snapshots {
+        let session = one.snapshot.session;
+        if session.client() != identity.client {
+            let newest = newest.entry(session.client()).or_insert(session);
+            if newest.sequence() < session.sequence() {
+                *newest = session;
+            }
+        }
+    }
+    newest.into_values().collect()
+}
+
+fn source_paths(source: &Source) -> Vec<PathBytes> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut paths: Vec<PathBytes> = match source {
+        Source::Paths(roots) => {
+            roots.iter().map(|root| PathBytes(root.as_os_str().as_bytes().to_vec())).collect()
+        }
+        Source::Stream { name, .. } | Source::Command { name, .. } => {
+            vec![PathBytes([b"/", name.as_slice()].concat())]
+        }
+    };
+    paths.sort();
+    paths.dedup();
+    paths
+}

@@ -1,0 +1,95 @@
+//! Backing up a stream: standard input, or what a command prints, as one file.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use crate::backup::error::BackupError;
+use crate::backup::nodes::NodeStore;
+use crate::backup::pipeline::{Built, Pipeline};
+use crate::backup::read::FileReader;
+use crate::base::id::PackKind;
+use crate::base::monitor::Counter;
+use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
+use crate::blob::pack::FinishedPack;
+use crate::chunk::gear::GearTable;
+use crate::disk::command::CommandSource;
+use crate::format::entry::{Entry, EntryKind};
+use crate::format::snapshot::Summary;
+use crate::tree::build::EntryTreeBuilder;
+
+/// Permissions of the file that a stream becomes: only its owner reads it.
+const STREAM_MODE: u32 = 0o600;
+
+impl Pipeline<'_> {
+    /// Backs up `input` as the file `name` at the top of the snapshot.
+    pub(super) fn run_stream(
+        &self,
+        name: &[u8],
+        now: Timestamp,
+        input: &mut dyn Read,
+        packs: Sender<FinishedPack>,
+    ) -> Result<Built, BackupError> {
+        let path = TreePath::root().join(name).map_err(|error| BackupError::Source {
+            path: crate::base::path::escape(name),
+            why: error.to_string(),
+        })?;
+        let shared = self.context.shared;
+        let nodes = NodeStore::new(self.filler(PackKind::Tree, packs.clone())?);
+        let gear = Arc::new(GearTable::new(&self.context.write.cut));
+        let filler = self.filler(PackKind::Data, packs)?;
+        let mut reader = FileReader::new(filler, &nodes, shared, self.tree, &gear);
+        let (content, size_bytes) = reader.read_input(input)?;
+        reader.finish()?;
+        let entry = Entry { content: Some(content), ..stream_entry(now, size_bytes) };
+        let mut sink = &nodes;
+        let mut builder = EntryTreeBuilder::new(self.tree);
+        builder.push(&path, entry, &mut sink)?;
+        let root = builder.finish(&mut sink)?;
+        nodes.finish()?;
+        shared.monitor.add(Counter::Items, 1);
+        Ok(Built { root, counts: Summary { files_new: 1, ..Summary::default() } })
+    }
+
+    /// Backs up what a command prints; the command must end well.
+    pub(super) fn run_command(
+        &self,
+        name: &[u8],
+        now: Timestamp,
+        argv: &[OsString],
+        packs: Sender<FinishedPack>,
+    ) -> Result<Built, BackupError> {
+        let mut command = CommandSource::spawn(argv)?;
+        let built = self.run_stream(name, now, &mut command, packs)?;
+        command.finish()?;
+        Ok(built)
+    }
+}
+
+fn stream_entry(now: Timestamp, size_bytes: u64) -> Entry {
+    Entry {
+        kind: EntryKind::File,
+        mode: STREAM_MODE,
+        uid: 0,
+        gid: 0,
+        user: None,
+        group: None,
+        mtime: now,
+        ctime: now,
+        btime: None,
+        atime: None,
+        size_bytes,
+        inode: 0,
+        device: 0,
+        link_count: 0,
+        xattrs: Vec::new(),
+        inode_flags: 0,
+        target: None,
+        device_number: None,
+        flags: 0,
+        content: None,
+    }
+}
