@@ -2,7 +2,9 @@
 //!
 //! The order of the modules below is the order of the floors: a module names only modules that
 //! are declared above it. A test of the workspace (`tests/suite/tidy.rs`) holds every file to it.
-
+//!
+//! Callers start at [`repo`] (create, open), then use the operations: [`backup`], [`restore`],
+//! [`check`]. Operations are functions that take a `Repo`; they return reports and print nothing.
 
 /// Floor 1: ids, paths, time, limits, error classes, the `Monitor`; no I/O.
 pub mod base;
@@ -36,3 +38,9 @@ pub mod tree;
 
 /// Operation: source tree in, snapshot out.
 pub mod backup;
+
+/// Operation: snapshot in, files out; and reading single files.
+pub mod restore;
+
+/// Operation: is everything there, and does every byte authenticate.
+pub mod check;

@@ -1,0 +1,82 @@
+//! Each client's chain of snapshots: a gap, or a predecessor that is another, means that somebody
+//! took a snapshot away or put an older store in its place.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::base::id::{ClientId, SessionId};
+use crate::check::report::CheckReport;
+use crate::index::catalog::{Catalog, Committed};
+use crate::store::name::ObjectName;
+
+/// Compares what snapshots say of each other with what is there.
+pub(super) fn check(catalog: &Catalog, report: &mut CheckReport) {
+    let mut clients: BTreeMap<ClientId, Vec<&Committed>> = BTreeMap::new();
+    for one in &catalog.snapshots {
+        clients.entry(one.snapshot.client).or_default().push(one);
+    }
+    let good: HashSet<SessionId> =
+        catalog.snapshots.iter().map(|one| one.snapshot.session).collect();
+    let mut there = good.clone();
+    // Damaged and unconfirmed ones are there too; what is wrong with them is reported elsewhere.
+    there.extend(catalog.damaged.iter().map(|(session, _)| *session));
+    there.extend(&catalog.unconfirmed);
+    let unread: HashSet<SessionId> = there.difference(&good).copied().collect();
+    for session in &catalog.missing {
+        let why = "this machine has seen this snapshot, now it is missing";
+        report.finding(&ObjectName::Commit(*session).key(), why.to_owned());
+    }
+    for chain in clients.values() {
+        check_client(chain, &unread, report);
+    }
+    for one in &catalog.snapshots {
+        for seen in one.snapshot.seen.iter().filter(|seen| !there.contains(*seen)) {
+            let why = "another client has seen this snapshot, now it is missing";
+            report.finding(&ObjectName::Commit(*seen).key(), why.to_owned());
+        }
+    }
+}
+
+/// Two snapshots may bear one number, from a key file on two machines or a state folder that was
+/// put back: unwise, but nothing is lost. Each must have been made after one that is there.
+fn check_client(chain: &[&Committed], unread: &HashSet<SessionId>, report: &mut CheckReport) {
+    let mut by_number: BTreeMap<u64, Vec<&Committed>> = BTreeMap::new();
+    for one in chain {
+        by_number.entry(one.snapshot.session.sequence()).or_default().push(one);
+    }
+    let mut before: Option<(u64, &Vec<&Committed>)> = None;
+    for (number, group) in &by_number {
+        for one in group.iter().filter(|one| !is_unread_before(one, unread)) {
+            if let Some(why) = finding(*number, one, before) {
+                report.finding(&ObjectName::Commit(one.snapshot.session).key(), why);
+            }
+        }
+        before = Some((*number, group));
+    }
+}
+
+fn finding(
+    number: u64,
+    one: &Committed,
+    before: Option<(u64, &Vec<&Committed>)>,
+) -> Option<String> {
+    let previous = one.snapshot.previous;
+    match before {
+        None => previous.map(|_| "the snapshots before it are missing".to_owned()),
+        Some((last, _)) if last + 1 < number => {
+            Some(format!("{} snapshots before it are missing", number - last - 1))
+        }
+        Some((_, group)) => {
+            let is_there = group.iter().any(|other| previous == Some(other.digest));
+            let why = "the snapshot before it is not the one it was made after";
+            (!is_there).then(|| why.to_owned())
+        }
+    }
+}
+
+/// Whether the predecessor may be one that is there and cannot be read or is not confirmed.
+fn is_unread_before(one: &Committed, unread: &HashSet<SessionId>) -> bool {
+    let session = one.snapshot.session;
+    unread.iter().any(|other| {
+        other.client() == session.client() && other.sequence() + 1 == session.sequence()
+    })
+}

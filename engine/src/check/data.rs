@@ -1,0 +1,188 @@
+//! Reads packs whole: outer hash, header, footer, every block, every chunk id.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::{PackId, PackKind};
+use crate::base::limits::{FETCH_THREADS_REMOTE, PACK_MAX_BYTES};
+use crate::base::monitor::{Counter, Monitor, Phase};
+use crate::blob::BlobError;
+use crate::blob::open_pack::{PackOpener, key_of};
+use crate::check::error::CheckError;
+use crate::check::inventory::Inventory;
+use crate::check::options::{CheckOptions, ReadData, pack_number};
+use crate::check::report::CheckReport;
+use crate::chunk::squeeze::Decompressor;
+use crate::crypt::hash::digest;
+use crate::format::pack::{PackTable, TRAILER_BYTES, footer_len};
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::repo::footer::{decode_header, open_table};
+use crate::store::name::ObjectName;
+
+/// Reads the packs that the options choose and marks those that are damaged.
+pub(super) fn read_packs(
+    repo: &Repo,
+    inventory: &mut Inventory,
+    options: &CheckOptions,
+    report: &mut CheckReport,
+    monitor: &dyn Monitor,
+) -> Result<(), CheckError> {
+    let chosen = choose(inventory, options.read_data);
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    if chosen.iter().any(|(pack, _)| pack.kind == PackKind::Data) {
+        repo.keys().data()?;
+    }
+    monitor.phase(&Phase {
+        name: "reading packs",
+        total_items: Some(chosen.len() as u64),
+        total_bytes: Some(chosen.iter().map(|(_, bytes)| bytes).sum()),
+    });
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = match (options.threads, repo.store().is_local()) {
+        (0, true) => cores,
+        // Each holds a whole pack: fewer than for ranges.
+        (0, false) => cores.max(FETCH_THREADS_REMOTE / 2),
+        (wanted, _) => wanted,
+    };
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = crossbeam_channel::bounded(threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(chosen.len()) {
+            let (sender, next, chosen) = (sender.clone(), &next, &chosen);
+            scope.spawn(move || {
+                let mut decoder = Decoder::default();
+                while let Some((pack, bytes)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let read = read_pack(repo, *pack, &mut decoder);
+                    monitor.add(Counter::Bytes, *bytes);
+                    monitor.add(Counter::Items, 1);
+                    if monitor.is_cancelled() || sender.send((*pack, *bytes, read)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (pack, bytes, read) in receiver {
+            match read {
+                Ok(chunk_count) => report.chunks_read += chunk_count,
+                Err(error)
+                    if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
+                {
+                    report.finding(&key_of(pack), strip_key(&error));
+                    if let Some(stored) = inventory.get_mut(&pack) {
+                        stored.is_good = false;
+                    }
+                }
+                Err(error) => return Err(CheckError::from(error)),
+            }
+            report.packs_read += 1;
+            report.bytes_read += bytes;
+        }
+        Ok(())
+    })?;
+    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(()) }
+}
+
+/// The finding without the key, which it stands under.
+fn strip_key(error: &BlobError) -> String {
+    match error {
+        BlobError::Damaged { why, .. } | BlobError::Repo(RepoError::Corrupt { why, .. }) => {
+            why.clone()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn choose(inventory: &Inventory, read_data: ReadData) -> Vec<(PackId, u64)> {
+    let all = inventory.iter().map(|(pack, stored)| (*pack, stored.bytes));
+    match read_data {
+        ReadData::None => Vec::new(),
+        ReadData::All => all.collect(),
+        ReadData::Part { part, of } => {
+            let wanted = u64::from(part.saturating_sub(1));
+            all.filter(|(pack, _)| pack_number(pack, 0) % u64::from(of.max(1)) == wanted).collect()
+        }
+        ReadData::Bytes { bytes, seed } => {
+            let mut shuffled: Vec<_> = all.collect();
+            shuffled.sort_by_key(|(pack, _)| pack_number(pack, seed));
+            let mut sum = 0;
+            shuffled.retain(|(_, size)| {
+                let is_wanted = sum < bytes;
+                sum += size;
+                is_wanted
+            });
+            shuffled
+        }
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct Decoder {
+    decompressor: Decompressor,
+    sealed: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+/// Authenticates every byte of a pack; returns the number of its chunks.
+fn read_pack(repo: &Repo, pack: PackId, decoder: &mut Decoder) -> Result<u64, BlobError> {
+    let damaged = |why: &str| BlobError::Damaged { key: key_of(pack), why: why.to_owned() };
+    let bytes = repo.store().get(&ObjectName::Pack(pack), PACK_MAX_BYTES as u64)?;
+    let covered = bytes.len().checked_sub(32).ok_or_else(|| damaged("it is too short"))?;
+    if digest(&bytes[..covered]).as_bytes() != &bytes[covered..] {
+        return Err(damaged("its hash is wrong"));
+    }
+    let header = decode_header(repo, pack, &bytes)?;
+    let sealed_footer = footer_len(&bytes, bytes.len() as u64)
+        .map_err(|error| damaged(&error.to_string()))
+        .map(|length| &bytes[bytes.len() - TRAILER_BYTES - length..bytes.len() - TRAILER_BYTES])?;
+    let listed = open_table(repo, pack, header.domain, sealed_footer, bytes.len() as u64)?
+        .ok_or_else(|| damaged("this key may not read its dedup domain"))?;
+    let opener = PackOpener::new(repo, pack, &bytes)?;
+    read_blocks(&bytes, &listed.table, &opener, decoder, &damaged)?;
+    // Nothing may hide between the blocks and the footer.
+    let used = listed
+        .table
+        .blocks
+        .last()
+        .map_or(header.len_bytes(), |block| (block.offset + block.stored_bytes) as usize);
+    let padding_end = bytes.len() - TRAILER_BYTES - sealed_footer.len();
+    match bytes.get(used..padding_end) {
+        Some(padding) if padding.iter().all(|byte| *byte == 0) => {
+            Ok(listed.table.chunks.len() as u64)
+        }
+        _ => Err(damaged("its padding is not empty")),
+    }
+}
+
+fn read_blocks(
+    bytes: &[u8],
+    table: &PackTable,
+    opener: &PackOpener,
+    decoder: &mut Decoder,
+    damaged: &dyn Fn(&str) -> BlobError,
+) -> Result<(), BlobError> {
+    let mut chunks = table.chunks.iter().peekable();
+    for (number, block) in (0u32..).zip(&table.blocks) {
+        let start = block.offset as usize;
+        let sealed = bytes
+            .get(start..start + block.stored_bytes as usize)
+            .ok_or_else(|| damaged("a block lies outside"))?;
+        decoder.sealed.clear();
+        decoder.sealed.extend_from_slice(sealed);
+        let raw = &mut decoder.raw;
+        let decompressor = &mut decoder.decompressor;
+        opener.open_block(number, &mut decoder.sealed, block.raw_bytes, decompressor, raw)?;
+        while let Some(chunk) = chunks.next_if(|chunk| chunk.block == number) {
+            let start = chunk.offset as usize;
+            let chunk_bytes = raw
+                .get(start..start + chunk.length_bytes as usize)
+                .ok_or_else(|| damaged("a chunk lies outside its block"))?;
+            opener.verify_chunk(&chunk.id, chunk_bytes)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What is in the store, against what the index says should be.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::PackId;
+use crate::base::path::escape;
+use crate::check::error::CheckError;
+use crate::check::report::CheckReport;
+use crate::index::Index;
+use crate::repo::Repo;
+use crate::store::name::{ObjectName, prefix};
+
+/// Names of foreign keys that are reported.
+const FOREIGN_MAX: usize = 20;
+
+/// A pack in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoredPack {
+    /// Size of the object.
+    pub(super) bytes: u64,
+    /// Whether the index lists it.
+    pub(super) is_indexed: bool,
+    /// Whether what is in it can be relied on, as far as it was looked at.
+    pub(super) is_good: bool,
+}
+
+/// All packs that are in the store.
+pub(super) type Inventory = BTreeMap<PackId, StoredPack>;
+
+/// Lists the store and compares names and sizes with the index.
+pub(super) fn take(
+    repo: &Repo,
+    index: &Index,
+    report: &mut CheckReport,
+) -> Result<Inventory, CheckError> {
+    let mut inventory = Inventory::new();
+    repo.store().list_each("", &mut |object| {
+        match ObjectName::parse(&object.key) {
+            Some(ObjectName::Pack(pack)) => {
+                let bytes = object.size_bytes;
+                inventory.insert(pack, StoredPack { bytes, is_indexed: false, is_good: true });
+                report.packs += 1;
+                report.pack_bytes += bytes;
+            }
+            Some(_) => {}
+            None if is_later_format(&object.key) => {}
+            None if report.foreign_keys.len() < FOREIGN_MAX => {
+                report.foreign_keys.push(escape(object.key.as_bytes()));
+            }
+            None => {}
+        }
+        true
+    })?;
+    index.reader()?.for_each_pack(&mut |pack, stored_bytes| {
+        let key = ObjectName::Pack(pack).key();
+        match inventory.get_mut(&pack) {
+            None => report.finding(&key, "it is missing".to_owned()),
+            Some(stored) => {
+                stored.is_indexed = true;
+                if stored.bytes != u64::from(stored_bytes) {
+                    stored.is_good = false;
+                    let found = stored.bytes;
+                    let why = format!("it has {found} bytes, the index says {stored_bytes}");
+                    report.finding(&key, why);
+                }
+            }
+        }
+        true
+    })?;
+    report.unlisted_packs = inventory.values().filter(|pack| !pack.is_indexed).count() as u64;
+    Ok(inventory)
+}
+
+/// Objects of parts that this version does not write but knows of.
+fn is_later_format(key: &str) -> bool {
+    [prefix::COLLECTIONS, prefix::TOMBS].iter().any(|below| key.starts_with(below))
+}

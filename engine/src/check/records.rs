@@ -1,0 +1,200 @@
+//! Reads every small object: slots, clients, sessions, flags and segments.
+//!
+//! A machine whose index is warm reads none of them in its daily work, so damage would show only
+//! on the day when the index is lost. They are read when packs are read, and in the same parts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::base::error::{Classified, ErrorClass, in_one_line};
+use crate::base::id::{ClientId, Digest, SessionId};
+use crate::base::limits::FETCH_THREADS_REMOTE;
+use crate::base::monitor::{Counter, Monitor, Phase};
+use crate::check::error::CheckError;
+use crate::check::options::CheckOptions;
+use crate::check::report::CheckReport;
+use crate::format::client::Client;
+use crate::format::envelope::ControlKind;
+use crate::format::session::{Confirm, Fence, Session};
+use crate::index::{Index, IndexReader};
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::repo::object::{SegmentView, client, get_control, get_segment};
+use crate::repo::{commits, slots};
+use crate::store::name::ObjectName;
+
+/// Reads and verifies the small objects that the options choose.
+pub(super) fn check(
+    repo: &Repo,
+    index: &Index,
+    options: &CheckOptions,
+    report: &mut CheckReport,
+    monitor: &dyn Monitor,
+) -> Result<(), CheckError> {
+    let chosen = choose(repo, options)?;
+    monitor.phase(&Phase {
+        name: "reading records",
+        total_items: Some(chosen.len() as u64),
+        total_bytes: None,
+    });
+    let threads = match (options.threads, repo.store().is_local()) {
+        (0, true) => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        (0, false) => FETCH_THREADS_REMOTE,
+        (wanted, _) => wanted,
+    };
+    let readers =
+        (0..threads.min(chosen.len())).map(|_| index.reader()).collect::<Result<Vec<_>, _>>()?;
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = crossbeam_channel::bounded(threads);
+    std::thread::scope(|scope| {
+        for reader in readers {
+            let (sender, next, chosen) = (sender.clone(), &next, &chosen);
+            scope.spawn(move || {
+                while let Some(name) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verified = verify(repo, &reader, name);
+                    monitor.add(Counter::Items, 1);
+                    if monitor.is_cancelled() || sender.send((*name, verified)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (name, verified) in receiver {
+            report.records_read += 1;
+            take(name, verified, report)?;
+        }
+        Ok::<(), CheckError>(())
+    })?;
+    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(()) }
+}
+
+fn choose(repo: &Repo, options: &CheckOptions) -> Result<Vec<ObjectName>, CheckError> {
+    let mut chosen = Vec::new();
+    repo.store().list_each("", &mut |object| {
+        match ObjectName::parse(&object.key) {
+            // Packs are read elsewhere, and whoever holds `repo` has verified the configuration.
+            None | Some(ObjectName::Pack(_) | ObjectName::Config(_)) => {}
+            Some(name) if options.read_data.reads_record(&object.key) => chosen.push(name),
+            Some(_) => {}
+        }
+        true
+    })?;
+    Ok(chosen)
+}
+
+fn take(
+    name: ObjectName,
+    verified: Result<(), CheckError>,
+    report: &mut CheckReport,
+) -> Result<(), CheckError> {
+    match verified {
+        Ok(()) => Ok(()),
+        Err(CheckError::Repo(RepoError::Corrupt { key, why })) => {
+            report.finding(&key, why);
+            Ok(())
+        }
+        Err(error)
+            if matches!(
+                error.class(),
+                ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer
+            ) =>
+        {
+            report.finding(&name.key(), in_one_line(&error));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one object and checks everything about it that this role can check.
+fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), CheckError> {
+    match *name {
+        ObjectName::Slot(slot) => {
+            let stored = slots::read(repo.store(), repo.config().repository, slot)?;
+            if slots::about(repo, &stored).is_none() {
+                let why = "what it says of its holder does not open";
+                return Err(RepoError::corrupt(&name.key(), why).into());
+            }
+        }
+        ObjectName::Client(id) => {
+            let admin = repo.config().admin_key;
+            let stored = get_control::<Client>(repo, name, ControlKind::Client, |_| Ok(admin))?;
+            belongs(name, stored.record.client == id)?;
+        }
+        ObjectName::Session(id) => {
+            let stored = get_control::<Session>(repo, name, ControlKind::Session, |record| {
+                belongs(name, record.session == id)?;
+                key_of(repo, id.client())
+            })?;
+            belongs(name, stored.record.session == id)?;
+        }
+        ObjectName::Commit(id) => {
+            commits::read(repo, id)?;
+        }
+        ObjectName::Confirm(id) => verify_confirmation(repo, name, id)?,
+        ObjectName::Fence(id, _) => verify_fence(repo, name, ControlKind::Fence, id)?,
+        ObjectName::Final(id, _) => verify_fence(repo, name, ControlKind::Final, id)?,
+        ObjectName::Segment { session, number } => {
+            let SegmentView::Open(packs) = get_segment(repo, session, number)? else {
+                return Ok(());
+            };
+            for pack in packs {
+                // A pack that the index left out because it is gone hurts whoever needs it, not
+                // the segment.
+                let known = reader.pack_table(&pack.pack)?;
+                if known.is_some_and(|table| table != pack.table) {
+                    let key = ObjectName::Pack(pack.pack).key();
+                    let why = format!("it says of {key} something else than the index");
+                    return Err(RepoError::corrupt(&name.key(), why).into());
+                }
+            }
+        }
+        ObjectName::Pack(_) | ObjectName::Config(_) => {}
+    }
+    Ok(())
+}
+
+fn verify_confirmation(repo: &Repo, name: &ObjectName, id: SessionId) -> Result<(), CheckError> {
+    let stored = get_control::<Confirm>(repo, name, ControlKind::Confirm, |record| {
+        belongs(name, record.session == id)?;
+        key_of(repo, id.client())
+    })?;
+    let commit: Digest = match commits::read(repo, id) {
+        Ok(commit) => commit.digest,
+        // Reported for the commit itself; the confirmation is sound.
+        Err(RepoError::Corrupt { .. } | RepoError::Newer { .. }) => return Ok(()),
+        Err(error) if error.class() == ErrorClass::Missing => {
+            let why = "the commit that it confirms is missing";
+            return Err(RepoError::corrupt(&name.key(), why).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match stored.record.commit == commit {
+        true => Ok(()),
+        false => Err(RepoError::corrupt(&name.key(), "it confirms another commit").into()),
+    }
+}
+
+fn verify_fence(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    id: SessionId,
+) -> Result<(), CheckError> {
+    get_control::<Fence>(repo, name, kind, |record| {
+        belongs(name, record.session == id)?;
+        key_of(repo, record.by)
+    })?;
+    Ok(())
+}
+
+fn key_of(repo: &Repo, id: ClientId) -> Result<[u8; 32], RepoError> {
+    client(repo, id).map(|client| client.verifying_key)
+}
+
+fn belongs(name: &ObjectName, it_does: bool) -> Result<(), RepoError> {
+    match it_does {
+        true => Ok(()),
+        false => Err(RepoError::corrupt(&name.key(), "it is the record of another object")),
+    }
+}

@@ -1,0 +1,189 @@
+//! Carries out a window: threads read ranges, decode blocks, verify chunks and write them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::error::in_one_line;
+use crate::blob::BlobError;
+use crate::blob::fetch::{ChunkFetcher, Openers};
+use crate::blob::open_pack::{PackOpener, key_of};
+use crate::chunk::squeeze::Decompressor;
+use crate::repo::Repo;
+use crate::restore::error::RestoreError;
+use crate::restore::file::Destination;
+use crate::restore::report::Tally;
+use crate::restore::window::{Plan, PlannedBlock, PlannedRead, Wanted};
+use crate::store::name::ObjectName;
+
+/// What reading needs.
+pub(super) struct Executor<'a> {
+    pub(super) repo: &'a Repo,
+    pub(super) openers: &'a Openers<'a>,
+    /// Tries every copy of a chunk when the first one is damaged.
+    pub(super) fetcher: &'a ChunkFetcher<'a>,
+    pub(super) to: &'a Destination<'a>,
+    pub(super) threads: usize,
+}
+
+impl Executor<'_> {
+    /// Writes everything that `plan` can fulfil and tells which files are hurt by the rest.
+    pub(super) fn run(&self, wanted: &[Wanted], plan: &Plan) -> Result<(), RestoreError> {
+        let next = AtomicUsize::new(0);
+        let failure: Mutex<Option<RestoreError>> = Mutex::default();
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(plan.reads.len()) {
+                scope.spawn(|| {
+                    let mut decoder = Decoder::default();
+                    while let Some(read) = plan.reads.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if self.to.monitor.is_cancelled() {
+                            keep_first(&failure, RestoreError::Interrupted);
+                        }
+                        if is_set(&failure) {
+                            break;
+                        }
+                        if let Err(error) = self.read(wanted, read, &mut decoder) {
+                            keep_first(&failure, error);
+                        }
+                    }
+                });
+            }
+        });
+        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        for number in &plan.unknown {
+            self.fetch_alone(&wanted[*number as usize], None)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        wanted: &[Wanted],
+        read: &PlannedRead,
+        decoder: &mut Decoder,
+    ) -> Result<(), RestoreError> {
+        match self.read_pack(wanted, read, decoder) {
+            Ok(()) => Ok(()),
+            Err(RestoreError::Blob(error)) if error.is_local_to_one_copy() => {
+                // The whole range is lost: header, key, or the object itself.
+                for chunk in read.blocks.iter().flat_map(|block| &block.chunks) {
+                    self.fetch_alone(&wanted[chunk.wanted as usize], Some(&error))?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_pack(
+        &self,
+        wanted: &[Wanted],
+        read: &PlannedRead,
+        decoder: &mut Decoder,
+    ) -> Result<(), RestoreError> {
+        let opener = self.openers.get(read.pack, read.pack_bytes)?;
+        let name = ObjectName::Pack(read.pack);
+        let bytes =
+            self.repo.store().get_range(&name, read.bytes.clone()).map_err(BlobError::from)?;
+        for block in &read.blocks {
+            let start = (u64::from(block.offset) - read.bytes.start) as usize;
+            decoder.sealed.clear();
+            decoder.sealed.extend_from_slice(&bytes[start..start + block.stored_bytes as usize]);
+            let opened = opener.open_block(
+                block.number,
+                &mut decoder.sealed,
+                block.raw_bytes,
+                &mut decoder.decompressor,
+                &mut decoder.raw,
+            );
+            Tally::add(&self.to.tally.decoded_bytes, u64::from(block.raw_bytes));
+            let written =
+                opened.and_then(|()| self.write_block(wanted, read, block, &decoder.raw, &opener));
+            match written {
+                Ok(()) => {}
+                Err(error) if error.is_local_to_one_copy() => {
+                    for chunk in &block.chunks {
+                        self.fetch_alone(&wanted[chunk.wanted as usize], Some(&error))?;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies all chunks of a block before the first is written, so that none is written twice.
+    fn write_block(
+        &self,
+        wanted: &[Wanted],
+        read: &PlannedRead,
+        block: &PlannedBlock,
+        raw: &[u8],
+        opener: &PackOpener,
+    ) -> Result<(), BlobError> {
+        let bytes_of = |offset: u32, length_bytes: u32| {
+            raw.get(offset as usize..(offset as usize + length_bytes as usize)).ok_or_else(|| {
+                BlobError::Damaged {
+                    key: key_of(read.pack),
+                    why: format!("a chunk lies outside block {}", block.number),
+                }
+            })
+        };
+        let mut last = None;
+        for chunk in &block.chunks {
+            // Wishes for the same chunk follow each other often; verify it once.
+            if last != Some((chunk.offset, chunk.length_bytes)) {
+                let bytes = bytes_of(chunk.offset, chunk.length_bytes)?;
+                opener.verify_chunk(&wanted[chunk.wanted as usize].id, bytes)?;
+                last = Some((chunk.offset, chunk.length_bytes));
+            }
+        }
+        for chunk in &block.chunks {
+            let wish = &wanted[chunk.wanted as usize];
+            wish.file.write(self.to, bytes_of(chunk.offset, chunk.length_bytes)?, wish.offset);
+            wish.file.step_done(self.to);
+        }
+        Ok(())
+    }
+
+    /// Serves one wish by whatever copy is good; if none is, the file is told to be damaged.
+    fn fetch_alone(
+        &self,
+        wish: &Wanted,
+        first_error: Option<&BlobError>,
+    ) -> Result<(), RestoreError> {
+        match self.fetcher.chunk(&wish.id) {
+            Ok(bytes) if bytes.len() == wish.length_bytes as usize => {
+                wish.file.write(self.to, &bytes, wish.offset);
+            }
+            Ok(_) => {
+                let why = format!("chunk {} has another length than the file says", wish.id);
+                wish.file.mark_damaged(self.to, why);
+            }
+            Err(error) if error.is_local_to_one_copy() => {
+                let why = in_one_line(first_error.unwrap_or(&error));
+                wish.file.mark_damaged(self.to, why);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        wish.file.step_done(self.to);
+        Ok(())
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct Decoder {
+    decompressor: Decompressor,
+    sealed: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+fn keep_first(failure: &Mutex<Option<RestoreError>>, error: RestoreError) {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+}
+
+fn is_set(failure: &Mutex<Option<RestoreError>>) -> bool {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}

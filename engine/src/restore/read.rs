@@ -1,0 +1,72 @@
+//! Reads one file of a snapshot to a stream.
+
+use std::io::Write;
+
+use crate::base::limits::{KIB, NODE_CACHE_BYTES};
+use crate::base::path::TreePath;
+use crate::blob::fetch::ChunkFetcher;
+use crate::format::entry::{Content, EntryKind};
+use crate::format::extent::Extent;
+use crate::format::snapshot::Snapshot;
+use crate::index::Index;
+use crate::repo::Repo;
+use crate::restore::error::RestoreError;
+use crate::tree::cursor::find;
+use crate::tree::error::TreeError;
+use crate::tree::extents::ExtentCursor;
+
+/// Writes the bytes of the file at `path`; returns how many. Every byte is verified before it is
+/// written, so what was written before an error is right.
+///
+/// # Errors
+/// [`RestoreError::NoSuchPath`], [`RestoreError::NotAFile`], damage, or errors of `output`.
+pub fn cat(
+    repo: &Repo,
+    index: &Index,
+    snapshot: &Snapshot,
+    path: &TreePath,
+    output: &mut dyn Write,
+) -> Result<u64, RestoreError> {
+    repo.keys().data()?;
+    let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
+    let entry = find(&fetcher, snapshot.root, path)?
+        .ok_or_else(|| RestoreError::NoSuchPath { path: path.to_string() })?;
+    if entry.kind != EntryKind::File {
+        return Err(RestoreError::NotAFile { path: path.to_string() });
+    }
+    let mut put =
+        |bytes: &[u8]| output.write_all(bytes).map_err(|source| RestoreError::Output { source });
+    match &entry.content {
+        Some(Content::Inline(bytes)) => put(bytes)?,
+        Some(content) => {
+            for extent in ExtentCursor::new(&fetcher, content) {
+                match extent? {
+                    Extent::Chunk { id, length_bytes } => {
+                        let bytes = fetcher.chunk(&id)?;
+                        if bytes.len() != length_bytes as usize {
+                            return Err(TreeError::BadExtents.into());
+                        }
+                        put(&bytes)?;
+                    }
+                    Extent::Hole { length_bytes } => put_zeros(length_bytes, &mut put)?,
+                }
+            }
+        }
+        None => return Err(RestoreError::NotAFile { path: path.to_string() }),
+    }
+    Ok(entry.size_bytes)
+}
+
+fn put_zeros(
+    length_bytes: u64,
+    put: &mut dyn FnMut(&[u8]) -> Result<(), RestoreError>,
+) -> Result<(), RestoreError> {
+    let zeros = [0; 64 * KIB];
+    let mut left = length_bytes;
+    while left > 0 {
+        let count = left.min(zeros.len() as u64);
+        put(&zeros[..count as usize])?;
+        left -= count;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What a restore did.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
+use crate::base::monitor::{Monitor, Problem};
+use crate::base::path::TreePath;
+use crate::restore::links::Spoilt;
+
+/// Outcome of a restore.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// Regular files that were written.
+    pub files: u64,
+    /// Directories that were made or found.
+    pub directories: u64,
+    /// Links, pipes, sockets, devices.
+    pub others: u64,
+    /// Things that were there and stayed.
+    pub skipped: u64,
+    /// Things that were removed because the snapshot does not have them.
+    pub deleted: u64,
+    /// Logical bytes of all files.
+    pub total_bytes: u64,
+    /// Bytes of content that were written.
+    pub written_bytes: u64,
+    /// Bytes of blocks that were decoded for it.
+    pub decoded_bytes: u64,
+    /// Files that were compared afterwards.
+    pub verified_files: u64,
+    /// Entries that could not be restored as they should.
+    pub problem_count: u64,
+    /// Those of them where stored bytes are damaged or missing.
+    pub damage_count: u64,
+    /// The first problems.
+    pub problems: Vec<Problem>,
+    /// Wall time, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// Counts while threads work.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) written_bytes: AtomicU64,
+    pub(super) decoded_bytes: AtomicU64,
+    pub(super) files: AtomicU64,
+    damage: AtomicU64,
+    problems: Mutex<(u64, Vec<Problem>)>,
+    spoilt: Mutex<Spoilt>,
+}
+
+impl Tally {
+    pub(super) fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// A problem with an entry; told at once.
+    pub(super) fn problem(&self, monitor: &dyn Monitor, problem: Problem) {
+        monitor.problem(&problem);
+        let mut problems = match self.problems.lock() {
+            Ok(problems) => problems,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        problems.0 += 1;
+        if problems.1.len() < SNAPSHOT_MAX_PROBLEMS {
+            problems.1.push(problem);
+        }
+    }
+
+    /// Remembers a file with several names that is not as it should be.
+    pub(super) fn spoil(&self, path: &TreePath) {
+        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+    }
+
+    pub(super) fn is_spoilt(&self, path: &TreePath) -> bool {
+        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// A problem whose cause lies in the repository.
+    pub(super) fn damage(&self, monitor: &dyn Monitor, problem: Problem) {
+        Self::add(&self.damage, 1);
+        self.problem(monitor, problem);
+    }
+
+    pub(super) fn fill(&self, report: &mut RestoreReport) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        report.written_bytes = get(&self.written_bytes);
+        report.decoded_bytes = get(&self.decoded_bytes);
+        report.files += get(&self.files);
+        report.damage_count = get(&self.damage);
+        if let Ok(problems) = self.problems.lock() {
+            (report.problem_count, report.problems) = problems.clone();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A bounded part of a restore's plan: which chunks go where, and in which order blocks are read.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::base::id::{ChunkId, PackId};
+use crate::base::limits::{RESTORE_WINDOW_CHUNKS, RESTORE_WINDOW_FILES};
+use crate::blob::gather::gather;
+use crate::index::{ChunkPlace, IndexError, IndexReader};
+use crate::restore::file::RestoredFile;
+
+/// A chunk and where its bytes belong.
+pub(super) struct Wanted {
+    pub(super) id: ChunkId,
+    /// Its length as the file says.
+    pub(super) length_bytes: u32,
+    pub(super) file: Arc<RestoredFile>,
+    pub(super) offset: u64,
+}
+
+/// Files and chunks that were planned and not carried out yet.
+#[derive(Default)]
+pub(super) struct Window {
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) file_count: usize,
+}
+
+impl Window {
+    pub(super) fn is_full(&self) -> bool {
+        self.wanted.len() >= RESTORE_WINDOW_CHUNKS || self.file_count >= RESTORE_WINDOW_FILES
+    }
+}
+
+/// A chunk inside a block, and which of the window's wishes it serves.
+pub(super) struct PlannedChunk {
+    pub(super) offset: u32,
+    pub(super) length_bytes: u32,
+    pub(super) wanted: u32,
+}
+
+/// A block that is decoded once.
+pub(super) struct PlannedBlock {
+    pub(super) number: u32,
+    pub(super) offset: u32,
+    pub(super) stored_bytes: u32,
+    pub(super) raw_bytes: u32,
+    pub(super) chunks: Vec<PlannedChunk>,
+}
+
+/// A range of a pack that is read with one request.
+pub(super) struct PlannedRead {
+    pub(super) pack: PackId,
+    pub(super) pack_bytes: u32,
+    pub(super) bytes: std::ops::Range<u64>,
+    pub(super) blocks: Vec<PlannedBlock>,
+}
+
+/// Reads of a window, and the wishes that no pack can fulfil.
+pub(super) struct Plan {
+    pub(super) reads: Vec<PlannedRead>,
+    /// Unknown chunks, and those of another length than their file says.
+    pub(super) unknown: Vec<u32>,
+}
+
+type Blocks = HashMap<u32, PlannedBlock>;
+
+/// Orders the wishes of a window by pack and block.
+pub(super) fn plan(wanted: &[Wanted], reader: &IndexReader) -> Result<Plan, IndexError> {
+    let mut packs: HashMap<PackId, (u32, Blocks)> = HashMap::new();
+    let mut unknown = Vec::new();
+    for (number, wish) in wanted.iter().enumerate() {
+        let number = number as u32;
+        let place = reader.first_place(&wish.id)?;
+        let Some(place) = place.filter(|place| place.length_bytes == wish.length_bytes) else {
+            unknown.push(number);
+            continue;
+        };
+        let pack = packs.entry(place.pack).or_insert_with(|| (place.pack_bytes, Blocks::new()));
+        let block = pack.1.entry(place.block).or_insert_with(|| new_block(&place));
+        block.chunks.push(PlannedChunk {
+            offset: place.offset,
+            length_bytes: place.length_bytes,
+            wanted: number,
+        });
+    }
+    let mut packs: Vec<_> = packs.into_iter().collect();
+    // Packs in the order they were written: neighbours in time are neighbours in the tree.
+    packs.sort_by_key(|(pack, _)| *pack);
+    let reads = packs.into_iter().flat_map(|(pack, (bytes, blocks))| reads_of(pack, bytes, blocks));
+    Ok(Plan { reads: reads.collect(), unknown })
+}
+
+fn new_block(place: &ChunkPlace) -> PlannedBlock {
+    PlannedBlock {
+        number: place.block,
+        offset: place.block_offset,
+        stored_bytes: place.block_stored_bytes,
+        raw_bytes: place.block_raw_bytes,
+        chunks: Vec::new(),
+    }
+}
+
+fn reads_of(pack: PackId, pack_bytes: u32, blocks: Blocks) -> Vec<PlannedRead> {
+    let mut blocks: Vec<_> = blocks.into_values().collect();
+    blocks.sort_by_key(|block| block.offset);
+    let extents: Vec<_> = blocks.iter().map(|b| (b.offset, b.stored_bytes)).collect();
+    let mut blocks = blocks.into_iter();
+    gather(&extents)
+        .into_iter()
+        .map(|range| PlannedRead {
+            pack,
+            pack_bytes,
+            bytes: range.bytes,
+            blocks: blocks.by_ref().take(range.wanted.len()).collect(),
+        })
+        .collect()
+}
