@@ -1,0 +1,23 @@
+//! Which snapshots a command is about, when it is not about a named one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::values::TagSet;
+
+/// Conditions that a snapshot has to meet; without any, all do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct FilterArgs {
+    /// Only snapshots of this host (may be repeated)
+    #[arg(short = 'H', long, value_name = "HOST")]
+    pub host: Vec<String>,
+
+    /// Only snapshots with all of these tags (a,b); repeated: with any of the sets
+    #[arg(long, value_name = "TAG[,TAG…]")]
+    pub tag: Vec<TagSet>,
+
+    /// Only snapshots of this absolute path (repeated: of all of them)
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<PathBuf>,
+}

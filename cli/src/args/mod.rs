@@ -1,0 +1,29 @@
+//! The command line as types: global options, and one struct for the options of each command.
+//!
+//! Names and letters are those of restic wherever the meaning is the same, because fingers and
+//! scripts know them. Values are checked while they are parsed, so that a mistake is reported
+//! before anything is opened. Only this floor and the commands know clap.
+
+/// Values with a form of their own: sizes, snapshots, subsets.
+pub mod values;
+/// The end of every help text.
+pub mod epilogue;
+/// Options of every command.
+pub mod global;
+/// Which snapshots.
+pub mod filter;
+/// `init`, `probe`, `check`, `stats`, `index`.
+pub mod repository;
+/// `backup`.
+pub mod backup;
+/// `restore`.
+pub mod restore;
+/// `snapshots`, `ls`, `find`, `cat`.
+pub mod look;
+/// `key`.
+pub mod key;
+/// `demo`, `completions`, `man`, `version`.
+pub mod program;
+
+#[cfg(test)]
+mod tests;

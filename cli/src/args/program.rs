@@ -1,0 +1,50 @@
+//! Options of the commands about the program itself.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::args::epilogue;
+
+/// Show on your own files what this program does
+///
+/// Makes a repository in a temporary folder, backs a folder up twice, checks, restores, compares
+/// every file with the original, and says what was saved by deduplication and compression. Changes
+/// nothing in the folder, removes everything it made. Needs no repository and no passphrase.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository("mainstay demo ~/Documents", &[]))]
+pub struct DemoArgs {
+    /// Folder to back up; otherwise one that every system has
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+}
+
+/// Print the completion script of a shell
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::plain(
+    "mainstay completions bash > /etc/bash_completion.d/mainstay\n\
+     mainstay completions fish > ~/.config/fish/completions/mainstay.fish",
+))]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Print the manual page, or write all pages to a folder
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::plain(
+    "mainstay man | man -l -\n\
+     mainstay man --dir /usr/local/share/man/man1",
+))]
+pub struct ManArgs {
+    /// Write one page per command to this existing folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Print the version of the program and of the repository format
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::plain("mainstay version --json"))]
+pub struct VersionArgs {}

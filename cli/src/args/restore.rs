@@ -1,0 +1,71 @@
+//! Options of `restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::epilogue;
+use crate::args::filter::FilterArgs;
+use crate::args::values::{Overwrite, SnapshotPath};
+
+/// Write files of a snapshot to a folder
+///
+/// SNAP writes the whole snapshot, with its absolute paths below the target; SNAP:PATH writes what
+/// is in that folder directly into the target. An interrupted restore goes on where it stopped
+/// with the same command and `--overwrite if-changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay restore latest --target /tmp/back\n\
+     mainstay restore latest:/home/user --target /home/user --overwrite if-changed\n\
+     mainstay restore 4f3a91c2 --include '*.odt' --target . --dry-run",
+    &[],
+))]
+pub struct RestoreArgs {
+    /// Which snapshot, and which part of it
+    #[arg(value_name = "SNAP[:PATH]", value_parser = SnapshotPath::parser())]
+    pub source: SnapshotPath,
+
+    /// Folder to write to; made if it does not exist
+    #[arg(short, long, value_name = "DIR")]
+    pub target: PathBuf,
+
+    /// Only what matches this pattern (may be repeated)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+
+    /// The same without regard to upper and lower case
+    #[arg(long, value_name = "PATTERN")]
+    pub iinclude: Vec<String>,
+
+    /// Not what matches this pattern (may be repeated)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// The same without regard to upper and lower case
+    #[arg(long, value_name = "PATTERN")]
+    pub iexclude: Vec<String>,
+
+    /// What happens to files that exist; without it the target must be empty
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub overwrite: Option<Overwrite>,
+
+    /// Delete what is in the target and not in the snapshot; try it with --dry-run first
+    #[arg(long, requires = "overwrite")]
+    pub delete: bool,
+
+    /// Write nothing; say what would be written and deleted
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Read everything back afterwards and compare it with the snapshot
+    #[arg(long, conflicts_with = "dry_run")]
+    pub verify: bool,
+
+    /// Do not set owner and group
+    #[arg(long)]
+    pub no_owner: bool,
+
+    /// What `latest` means.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}

@@ -1,0 +1,207 @@
+//! `backup`: paths or a stream become a snapshot.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::backup::{self, BackupOptions, BackupReport, Source};
+use engine::base::id::SessionId;
+use engine::base::time::Timestamp;
+use engine::chunk::squeeze::Level;
+
+use crate::args::backup::BackupArgs;
+use crate::args::filter::FilterArgs;
+use crate::args::values::Compression;
+use crate::command::context::Context;
+use crate::command::open::{Opened, open, progress};
+use crate::command::place::device_and_inode;
+use crate::command::select::{Choice, short_id};
+use crate::command::sources::{excludes, paths, require_outside};
+use crate::command::trouble;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::{BackupSummary, Message};
+use crate::units;
+
+/// Name of the file that a stream becomes, unless the user says.
+const STREAM_NAME: &str = "stdin";
+
+/// Makes the snapshot.
+///
+/// # Errors
+/// Whatever leaves no snapshot; what could not be read is exit code 3 instead.
+pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let excludes = excludes(&args.exclude, context.around)?;
+    // A path that is not there is said before a passphrase is asked for.
+    let source = match args.stdin || args.stdin_from_command {
+        true => stream(args, context),
+        false => Source::Paths(paths(args, context)?),
+    };
+    let opened = open(context)?;
+    if let Source::Paths(paths) = &source {
+        for (folder, what) in own_folders(&opened) {
+            require_outside(paths, folder, what)?;
+        }
+    }
+    let options = BackupOptions {
+        host: args.host.clone().unwrap_or_else(|| context.around.host.clone()),
+        tags: args.tags(),
+        description: args.description.clone(),
+        excludes,
+        with_atime: args.with_atime,
+        force: args.force,
+        parent: parent(args, &opened, context)?,
+        dry_run: args.dry_run,
+        skip_if_unchanged: args.skip_if_unchanged,
+        level: level(args.compression),
+        workers: args.read_concurrency.map_or(0, usize::from),
+        scan: !context.ui.is_quiet(),
+        skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
+    };
+    let _lock = opened.lock()?;
+    let started = context.around.clock.now();
+    let monitor = progress(context);
+    let report =
+        backup::run(&opened.repo, &opened.index, &opened.state, source, &options, &monitor);
+    drop(monitor);
+    let report = report.map_err(|error| trouble::backup(&error))?;
+    show(&report, args.dry_run, started, context);
+    Ok(if report.problem_count > 0 { ExitCode::Partial } else { ExitCode::Ok })
+}
+
+/// Folders that no backup goes into, with what they are.
+fn own_folders(opened: &Opened) -> Vec<(&Path, &'static str)> {
+    let state = (opened.state.as_path(), "the state folder of this program");
+    let folder = opened.folder.as_deref().map(|folder| (folder, "the repository"));
+    std::iter::once(state).chain(folder).collect()
+}
+
+fn stream(args: &BackupArgs, context: &Context<'_>) -> Source {
+    let name = args.stdin_filename.clone().unwrap_or_else(|| OsString::from(STREAM_NAME));
+    let name = name.into_vec();
+    if args.stdin_from_command {
+        Source::Command { name, argv: args.paths.clone() }
+    } else {
+        Source::Stream { name, input: Box::new(StandardInput(context.around.stdin.clone())) }
+    }
+}
+
+/// Standard input, which is shared.
+struct StandardInput(Arc<Mutex<dyn Read + Send>>);
+
+impl Read for StandardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(buffer)
+    }
+}
+
+fn parent(
+    args: &BackupArgs,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Result<Option<SessionId>, Fault> {
+    let Some(selector) = &args.parent else { return Ok(None) };
+    let catalog = opened.catalog()?;
+    let filter = FilterArgs::default();
+    let choice = Choice { catalog: &catalog, filter: &filter, around: context.around };
+    Ok(Some(choice.one(selector)?.snapshot.session))
+}
+
+fn level(compression: Compression) -> Level {
+    match compression {
+        Compression::Off => Level::Off,
+        Compression::Fast => Level::Fast,
+        Compression::Auto => Level::Auto,
+        Compression::Better => Level::Better,
+        Compression::Max => Level::Max,
+    }
+}
+
+fn show(report: &BackupReport, dry_run: bool, started: Timestamp, context: &Context<'_>) {
+    if context.ui.is_json() {
+        let summary = summary(report, dry_run, started, context);
+        context.ui.message(&Message::BackupSummary(summary));
+    } else if !context.ui.is_quiet() {
+        tell(report, dry_run, context);
+    }
+}
+
+fn summary(
+    report: &BackupReport,
+    dry_run: bool,
+    started: Timestamp,
+    context: &Context<'_>,
+) -> BackupSummary {
+    let numbers = &report.summary;
+    BackupSummary {
+        dry_run,
+        files_new: numbers.files_new,
+        files_changed: numbers.files_changed,
+        files_unmodified: numbers.files_unmodified,
+        dirs_new: numbers.dirs_new,
+        dirs_changed: numbers.dirs_changed,
+        dirs_unmodified: numbers.dirs_unmodified,
+        data_blobs: numbers.data_chunks_new,
+        tree_blobs: numbers.tree_nodes_new,
+        data_added: numbers.bytes_new,
+        data_added_packed: numbers.bytes_stored,
+        total_files_processed: numbers.files_new + numbers.files_changed + numbers.files_unmodified,
+        total_bytes_processed: numbers.total_bytes,
+        backup_start: units::rfc3339(started),
+        backup_end: units::rfc3339(context.around.clock.now()),
+        total_duration: report.duration_ms as f64 / 1000.0,
+        error_count: report.problem_count,
+        snapshot_id: report.snapshot.map(|id| id.to_snapshot_hex()),
+    }
+}
+
+fn tell(report: &BackupReport, dry_run: bool, context: &Context<'_>) {
+    let numbers = &report.summary;
+    let time = units::duration(Duration::from_millis(report.duration_ms));
+    let line = |name: &str, text: String| context.ui.result(&format!("  {name:<10}{text}"));
+    match (&report.snapshot, dry_run) {
+        (Some(id), _) => {
+            let state = report.state.name();
+            context.ui.result(&format!("snapshot {} saved in {time} ({state})", short_id(*id)));
+        }
+        (None, true) => context.ui.result(&format!("nothing stored (dry run, {time}); there are")),
+        (None, false) => {
+            context.ui.result(&format!("nothing changed, no snapshot made ({time})"));
+        }
+    }
+    let count = units::count;
+    let changes = |new, changed, same| {
+        format!("{} new, {} changed, {} unmodified", count(new), count(changed), count(same))
+    };
+    line("files", changes(numbers.files_new, numbers.files_changed, numbers.files_unmodified));
+    line("folders", changes(numbers.dirs_new, numbers.dirs_changed, numbers.dirs_unmodified));
+    let total_files = numbers.files_new + numbers.files_changed + numbers.files_unmodified;
+    line("total", format!("{}, {}", files(total_files), units::size(numbers.total_bytes)));
+    line(
+        "added",
+        format!(
+            "{} of new content, {} stored",
+            units::size(numbers.bytes_new),
+            units::size(numbers.bytes_stored)
+        ),
+    );
+    if report.inconsistent_count > 0 {
+        line("changing", format!("{} while they were read", files(report.inconsistent_count)));
+    }
+    if report.problem_count > 0 {
+        let items = match report.problem_count {
+            1 => "1 item".to_owned(),
+            more => format!("{} items", count(more)),
+        };
+        line("problems", format!("with {items}; the snapshot lists them"));
+    }
+}
+
+fn files(number: u64) -> String {
+    match number {
+        1 => "1 file".to_owned(),
+        more => format!("{} files", units::count(more)),
+    }
+}

@@ -1,0 +1,132 @@
+//! `find`: in which snapshots is a file.
+
+use engine::base::limits::NODE_CACHE_BYTES;
+use engine::base::path::TreePath;
+use engine::blob::fetch::ChunkFetcher;
+use engine::disk::exclude::PathMatcher;
+use engine::index::catalog::Committed;
+use engine::tree::cursor::EntryCursor;
+
+use crate::args::look::FindArgs;
+use crate::command::context::Context;
+use crate::command::node::{long_line, node};
+use crate::command::open::{open, progress};
+use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::records::FoundIn;
+use crate::units;
+
+/// Finds entries by name in snapshots, oldest snapshot first.
+///
+/// # Errors
+/// Exit code 20 if a part of a tree cannot be read; the rest is searched all the same.
+pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let patterns = Patterns::new(args)?;
+    let opened = open(context)?;
+    opened.require_names()?;
+    opened.refresh(&progress(context))?;
+    let catalog = opened.catalog()?;
+    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let chosen = choice.several(&args.snapshot)?;
+    let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
+    let mut found = Vec::new();
+    let mut damage = None;
+    for one in chosen {
+        let mut matches = Vec::new();
+        let mut hits = 0;
+        for item in EntryCursor::new(&fetcher, one.snapshot.root) {
+            match item {
+                Ok((path, entry)) if patterns.hit(&path) => {
+                    hits += 1;
+                    if context.ui.is_json() {
+                        matches.push(node(&path, &entry));
+                    } else {
+                        if hits == 1 {
+                            heading(one, context);
+                        }
+                        let line = long_line(&path, &entry, &context.around.time_zone);
+                        context.ui.result(&format!("  {line}"));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let snapshot = format!("snapshot {}", short_id(one.snapshot.session));
+                    context.ui.problem("searching", snapshot.as_bytes(), &error.to_string());
+                    damage = Some(Fault::from(error));
+                }
+            }
+            if context.ui.is_closed() {
+                return Ok(ExitCode::Ok);
+            }
+        }
+        if hits > 0 {
+            let snapshot = one.snapshot.session.to_snapshot_hex();
+            found.push(FoundIn { matches, hits, snapshot });
+        }
+    }
+    if context.ui.is_json() {
+        context.ui.document(&found).map_err(|error| Fault::local("no JSON").because(&error))?;
+    } else if found.is_empty() {
+        context.ui.note("nothing found");
+    }
+    damage.map_or(Ok(ExitCode::Ok), Err)
+}
+
+fn heading(one: &Committed, context: &Context<'_>) {
+    let time = units::local_time(one.snapshot.started, &context.around.time_zone);
+    let host = crate::ui::output::printable(&one.snapshot.host);
+    context.ui.result(&format!("{} of {host} from {time}", short_id(one.snapshot.session)));
+}
+
+/// Patterns of names, and patterns of whole paths.
+struct Patterns {
+    names: PathMatcher,
+    paths: PathMatcher,
+}
+
+impl Patterns {
+    fn new(args: &FindArgs) -> Result<Self, Fault> {
+        let (paths, names): (Vec<_>, Vec<_>) =
+            args.patterns.iter().cloned().partition(|pattern| pattern.contains('/'));
+        let matcher = |patterns: &[String]| {
+            PathMatcher::new(patterns, args.ignore_case).map_err(|error| trouble::disk(&error))
+        };
+        Ok(Self { names: matcher(&names)?, paths: matcher(&paths)? })
+    }
+
+    /// Whether the path itself is matched, not only a folder above it.
+    fn hit(&self, path: &TreePath) -> bool {
+        let name = TreePath::root().join(path.name());
+        name.is_ok_and(|name| self.names.matches(&name))
+            || (self.paths.matches(path)
+                && !path.parent().is_some_and(|parent| self.paths.matches(&parent)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hits(pattern: &str, ignore_case: bool, path: &str) -> bool {
+        let args = FindArgs {
+            patterns: vec![pattern.to_owned()],
+            snapshot: Vec::new(),
+            ignore_case,
+            filter: Default::default(),
+        };
+        let path = TreePath::from_slashes(path.as_bytes()).expect("the test wrote a path");
+        Patterns::new(&args).is_ok_and(|patterns| patterns.hit(&path))
+    }
+
+    #[test]
+    fn names_anywhere_and_paths_as_a_whole() {
+        assert!(hits("*.odt", false, "/a/b/c.odt"));
+        assert!(!hits("*.odt", false, "/a/b.odt/c"));
+        assert!(!hits("*.odt", false, "/a/C.ODT"));
+        assert!(hits("*.odt", true, "/a/C.ODT"));
+        assert!(hits("/a/*", false, "/a/b"));
+        assert!(!hits("/a/*", false, "/a/b/c"));
+        assert!(hits("/a/**/c", false, "/a/x/y/c"));
+    }
+}

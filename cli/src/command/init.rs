@@ -1,0 +1,171 @@
+//! `init`: makes a repository and hands over what opens it in an emergency.
+
+use engine::format::slot::KdfCost;
+use engine::repo::Repo;
+use engine::repo::create::{CreateOptions, Created, create};
+use engine::repo::error::RepoError;
+use engine::store::contract::ProbeReport;
+use zeroize::Zeroizing;
+
+use crate::args::repository::InitArgs;
+use crate::args::values::Suite;
+use crate::command::context::Context;
+use crate::command::open::{progress, store};
+use crate::command::place::{PrivateFile, absolute};
+use crate::command::trouble;
+use crate::config::credential;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::records::Initialized;
+use crate::units;
+
+/// Words in a line of the recovery words.
+const WORDS_PER_LINE: usize = 6;
+
+/// Makes the repository.
+///
+/// # Errors
+/// Exit code 23 if the store is unsafe or not empty, 24 if it cannot be used.
+pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let secret = credential::find_new(&context.global.credential(), context.around, args.weak)?;
+    let kit = match &args.kit {
+        Some(path) => {
+            Some(PrivateFile::create(absolute(path, context.around)?, "the recovery kit")?)
+        }
+        None => None,
+    };
+    let (store, ..) = store(context, &context.global.repository(), true)?;
+    let options = CreateOptions {
+        suite: match args.suite {
+            Suite::XWing => engine::crypt::seal::Suite::XWing,
+            Suite::X25519 => engine::crypt::seal::Suite::X25519,
+        },
+        cost: KdfCost {
+            memory_kib: args.kdf_memory.unwrap_or(KdfCost::DEFAULT.memory_kib),
+            ..KdfCost::DEFAULT
+        },
+        probe: !args.no_probe,
+        allow_unsafe_store: args.allow_unsafe_store,
+    };
+    let clock = context.around.clock.clone();
+    let monitor = progress(context);
+    let made = create(&store, clock, secret.expose().as_bytes(), &options, &monitor);
+    drop(monitor);
+    let made = made.map_err(|error| refusal(&error))?;
+    if let Some(report) = made.probe.as_ref().filter(|report| !report.is_safe()) {
+        warn(report, context);
+    }
+    let kit = match kit {
+        Some(file) => Some(file.keep(kit_text(&made, context).as_bytes())?),
+        None => None,
+    };
+    let kit = kit.map(|path| path.display().to_string());
+    if context.ui.is_json() {
+        let shows_words = !context.ui.is_quiet();
+        context.ui.message(&Message::Initialized(Initialized {
+            id: made.repo.config().repository.to_string(),
+            repository: store.describe().to_owned(),
+            fingerprint: made.repo.fingerprint(),
+            recovery_words: shows_words.then(|| made.recovery_words.to_string()),
+            kit,
+        }));
+    } else if !context.ui.is_quiet() {
+        tell(&made, kit.as_deref(), context);
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn refusal(error: &RepoError) -> Fault {
+    match error {
+        RepoError::Occupied { place, found } => {
+            Fault::refused(format!("{place} is not empty: {found}"))
+                .hint("choose an empty place; a repository that exists is used without `init`")
+        }
+        RepoError::UnsafeStore { .. } => trouble::repo(error).hint(
+            "`mainstay probe` shows all checks; --allow-unsafe-store uses the store all the same, \
+             and backups may be lost",
+        ),
+        other => trouble::opening(other),
+    }
+}
+
+fn warn(report: &ProbeReport, context: &Context<'_>) {
+    if let Some(failed) = report.first_failed() {
+        context.ui.note(&format!(
+            "warning: this store is unsafe: it fails check {} ({}): {}",
+            failed.number, failed.name, failed.detail
+        ));
+    }
+}
+
+fn tell(made: &Created, kit: Option<&str>, context: &Context<'_>) {
+    let Created { repo, recovery_words, .. } = made;
+    let ui = context.ui;
+    ui.result(&format!("created repository {}", repo.config().repository));
+    ui.result(&format!("  at           {}", repo.store().describe()));
+    ui.result(&format!("  fingerprint  {}", repo.fingerprint()));
+    ui.result("");
+    ui.result("recovery words:");
+    for line in numbered(recovery_words).iter() {
+        ui.result(&format!("  {line}"));
+    }
+    ui.result("");
+    ui.result("They open everything without the passphrase. They are shown this once and never");
+    ui.result("again: write them on paper or print them, and keep them offline, away from this");
+    ui.result("machine. Without passphrase and words the backups cannot be read by anybody.");
+    if let Some(path) = kit {
+        ui.result("");
+        ui.result(&format!("The recovery kit is in {path}: print it, then delete the file."));
+    }
+}
+
+/// The words in lines, each word with its number.
+fn numbered(words: &str) -> Zeroizing<Vec<String>> {
+    let numbered = Zeroizing::new(
+        (1..)
+            .zip(words.split_whitespace())
+            .map(|(n, word)| format!("{n:>2} {word:<9}"))
+            .collect::<Vec<_>>(),
+    );
+    let lines = numbered.chunks(WORDS_PER_LINE);
+    Zeroizing::new(lines.map(|line| line.join(" ").trim_end().to_owned()).collect())
+}
+
+fn kit_text(made: &Created, context: &Context<'_>) -> Zeroizing<String> {
+    let repo: &Repo = &made.repo;
+    let config = repo.config();
+    let made_at = units::local_time(config.created, &context.around.time_zone);
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    let location = repo.store().describe();
+    for line in [
+        "MAINSTAY RECOVERY KIT",
+        "",
+        "Whoever holds this page can read every backup in the repository.",
+        "Print it, keep it offline, delete the file.",
+        "",
+        &format!("repository   {location}"),
+        &format!("id           {}", config.repository),
+        &format!("fingerprint  {}", repo.fingerprint()),
+        &format!("created      {made_at} on {}", context.around.host),
+        "",
+        "Recovery words:",
+        "",
+    ] {
+        text.push_str(line);
+        text.push('\n');
+    }
+    for line in numbered(&made.recovery_words).iter() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text.push_str(&format!(
+        "\nHow to restore:\n\n\
+         1. Install mainstay on any machine that can reach the repository, with the credentials\n   \
+            of the store in the environment.\n\
+         2. Write the 24 words, on one line, into a file `words` that only you can read (mode 600):\n   \
+            they are taken in place of the passphrase.\n\
+         3. mainstay -r '{location}' --password-file words snapshots\n\
+         4. mainstay -r '{location}' --password-file words restore latest --target DIR\n\
+         5. Compare the fingerprint: mainstay -r '{location}' --password-file words key test\n",
+    ));
+    text
+}

@@ -1,0 +1,278 @@
+//! `key`: passphrases and key files: added, listed, removed, tried.
+
+use engine::base::id::{ClientId, SlotId};
+use engine::crypt::random;
+use engine::crypt::seal::Suite;
+use engine::crypt::secret::SecretKey;
+use engine::crypt::sign::SigningKey;
+use engine::format::slot::{KdfCost, Role, SlotKind};
+use engine::index::identity::enrol;
+use engine::repo::Repo;
+use engine::repo::keyring::{Identity, Keyring, SHARED_DOMAIN};
+use engine::repo::open::KeyFile;
+use engine::repo::slots::{self, ListedSlot, Wrapping};
+
+use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyRemoveArgs};
+use crate::args::values::{self, Domain};
+use crate::command::context::Context;
+use crate::command::open::{allows, read_key_file, recovery_words, repository, store, unlock};
+use crate::command::place::{PrivateFile, absolute};
+use crate::command::trouble;
+use crate::config::credential::{self, Credential};
+use crate::config::secret::{self, Secret};
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::records::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
+use crate::ui::table::{Align, Table};
+use crate::units;
+
+/// Digits of a slot's id that people see.
+const SHORT_DIGITS: usize = 8;
+
+/// Does what is wanted with keys.
+///
+/// # Errors
+/// Exit code 12 if the given key does not allow it, 2 for a slot that is not there.
+pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    match &args.command {
+        KeyCommand::Add(args) => add(args, context),
+        KeyCommand::List => list(context),
+        KeyCommand::Remove(args) => remove(args, context),
+        KeyCommand::Test => test(context),
+    }
+}
+
+fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let (repo, ..) = repository(context)?;
+    let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
+    let role = role(args.role);
+    let file = match &args.to_key_file {
+        Some(path) => Some(PrivateFile::create(absolute(path, context.around)?, "the key file")?),
+        None => None,
+    };
+    let new_passphrase = match file {
+        Some(_) => None,
+        None => Some(new_passphrase(args, context)?),
+    };
+    let label = label(args, role);
+    let identity = matches!(role, Role::Backup | Role::Maintain | Role::Verify).then(|| Identity {
+        client: ClientId::new(random::array()),
+        signing: SigningKey::generate(),
+    });
+    let domain = match (&identity, args.domain) {
+        (Some(identity), Domain::Own) => own_domain(identity.client),
+        _ => SHARED_DOMAIN,
+    };
+    let suite = Suite::from_code(repo.config().suite).unwrap_or(Suite::XWing);
+    let scope = (domain, repo.keys().control().1);
+    let bundle = Keyring::cut_bundle(admin, suite, role, scope, identity.as_ref());
+    if let Some(identity) = &identity {
+        // Before the slot: a key whose client nobody knows could write nothing that counts.
+        enrol(&repo, identity, &label, role, domain).map_err(|error| trouble::repo(&error))?;
+    }
+    let key = SecretKey::random();
+    let wrapping = match &new_passphrase {
+        Some(secret) => Wrapping::Passphrase(secret.expose().as_bytes(), KdfCost::DEFAULT),
+        None => Wrapping::KeyFile(&key),
+    };
+    let created = context.around.clock.now();
+    let slot = slots::add(&repo, &label, &bundle, &wrapping, created)
+        .map_err(|error| trouble::repo(&error))?;
+    let key_file = match file {
+        Some(file) => {
+            let text = KeyFile { repository: repo.config().repository, slot, key }.to_text();
+            Some(file.keep(text.as_bytes())?.display().to_string())
+        }
+        None => None,
+    };
+    let key = KeyRecord {
+        id: slot.to_string(),
+        kind: kind(if key_file.is_some() { SlotKind::KeyFile } else { SlotKind::Passphrase }),
+        role: Some(role.name()),
+        label: Some(label),
+        created: Some(units::rfc3339(created)),
+    };
+    tell_added(key, key_file, identity.as_ref(), role, context);
+    Ok(ExitCode::Ok)
+}
+
+fn tell_added(
+    key: KeyRecord,
+    key_file: Option<String>,
+    identity: Option<&Identity>,
+    role: Role,
+    context: &Context<'_>,
+) {
+    if context.ui.is_json() {
+        let client = identity.map(|identity| identity.client.to_string());
+        context.ui.message(&Message::KeyAdded(KeyAdded { key, key_file, client }));
+        return;
+    }
+    if context.ui.is_quiet() {
+        return;
+    }
+    let id = &key.id[..SHORT_DIGITS];
+    context.ui.result(&format!("added {} {id} with role {}", key.kind, role.name()));
+    context.ui.result(&format!("  it can {}", allows(role)));
+    if let Some(path) = key_file {
+        context.ui.result(&format!("  use it with --key-file {path}; it is shown nowhere else"));
+    }
+}
+
+fn new_passphrase(args: &KeyAddArgs, context: &Context<'_>) -> Result<Secret, Fault> {
+    let secret = match &args.new_password_file {
+        Some(path) => secret::read_file(&context.around.absolute(path))?,
+        None if context.around.has_person() => credential::ask_new(context.around)?,
+        None => {
+            return Err(Fault::key("no new passphrase is given, and nobody is there to ask")
+                .hint("use --new-password-file FILE, or --to-key-file FILE for a machine"));
+        }
+    };
+    secret.check_strength(args.weak)?;
+    Ok(secret)
+}
+
+/// What people see in lists: what they said, or the name of the key file.
+fn label(args: &KeyAddArgs, role: Role) -> String {
+    let stem = args.to_key_file.as_ref().and_then(|path| path.file_stem());
+    let label = args.label.clone().or_else(|| stem.map(|name| name.to_string_lossy().into()));
+    label.unwrap_or_else(|| role.name().to_owned())
+}
+
+/// A dedup domain that no other client has: its number comes from the client's random id.
+fn own_domain(client: ClientId) -> u32 {
+    let mut first = [0; 4];
+    first.copy_from_slice(&client.as_bytes()[..4]);
+    match u32::from_le_bytes(first) {
+        SHARED_DOMAIN => 1,
+        number => number,
+    }
+}
+
+fn role(role: values::Role) -> Role {
+    match role {
+        values::Role::Backup => Role::Backup,
+        values::Role::Maintain => Role::Maintain,
+        values::Role::Verify => Role::Verify,
+        values::Role::Restore => Role::Restore,
+        values::Role::Admin => Role::Admin,
+    }
+}
+
+fn kind(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Passphrase => "passphrase",
+        SlotKind::Phrase => "recovery words",
+        SlotKind::KeyFile => "key file",
+    }
+}
+
+fn record(slot: &ListedSlot) -> KeyRecord {
+    KeyRecord {
+        id: slot.slot.to_string(),
+        kind: kind(slot.kind),
+        role: slot.about.as_ref().map(|about| about.role.name()),
+        label: slot.about.as_ref().map(|about| about.label.clone()),
+        created: slot.about.as_ref().map(|about| units::rfc3339(about.created)),
+    }
+}
+
+fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let (repo, ..) = repository(context)?;
+    let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;
+    if context.ui.is_json() {
+        let records: Vec<_> = listed.iter().map(record).collect();
+        context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
+        return Ok(ExitCode::Ok);
+    }
+    let columns = ["ID", "Kind", "Role", "Label", "Created"].map(|name| (name, Align::Left));
+    let mut table = Table::new(&columns);
+    for slot in &listed {
+        let KeyRecord { id, kind, role, label, .. } = record(slot);
+        let zone = &context.around.time_zone;
+        let created = slot.about.as_ref().map(|about| units::local_time(about.created, zone));
+        table.row([
+            &id[..SHORT_DIGITS],
+            kind,
+            role.unwrap_or("?"),
+            label.as_deref().unwrap_or("?"),
+            created.as_deref().unwrap_or("?"),
+        ]);
+    }
+    context.ui.table(&table);
+    Ok(ExitCode::Ok)
+}
+
+fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let (repo, ..) = repository(context)?;
+    let wanted = args.id.to_ascii_lowercase();
+    let removed = slots::remove(&repo, &wanted).map_err(|error| trouble::repo(&error))?;
+    let key = record(&removed);
+    if context.ui.is_json() {
+        context.ui.message(&Message::KeyRemoved(KeyRemoved { key }));
+    } else if !context.ui.is_quiet() {
+        let label = key.label.unwrap_or_default();
+        context.ui.result(&format!("removed {} {} {label:?}", key.kind, &key.id[..SHORT_DIGITS]));
+        context.ui.note("whoever has opened the repository with it may have kept what it unlocked");
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let (store, ..) = store(context, &context.global.repository(), false)?;
+    let credential = credential::find(&context.global.credential(), context.around)?;
+    let repo = unlock(&store, &credential, context)?;
+    let role = repo.keys().role();
+    let slot = opened_slot(&repo, &credential)?;
+    let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;
+    let listed = listed.iter().find(|one| Some(one.slot) == slot).map(record);
+    let key = KeyRecord {
+        role: Some(role.name()),
+        ..listed.unwrap_or(KeyRecord {
+            id: slot.map(|slot| slot.to_string()).unwrap_or_default(),
+            kind: "key file",
+            role: None,
+            label: None,
+            created: None,
+        })
+    };
+    if context.ui.is_json() {
+        context.ui.message(&Message::KeyTest(KeyTested {
+            key,
+            repository: repo.config().repository.to_string(),
+            fingerprint: repo.fingerprint(),
+        }));
+        return Ok(ExitCode::Ok);
+    }
+    let id = key.id.get(..SHORT_DIGITS).unwrap_or("?");
+    let label = key.label.unwrap_or_default();
+    context.ui.result(&format!("role {} ({} {id} {label:?})", role.name(), key.kind));
+    context.ui.result(&format!("  it can {}", allows(role)));
+    context.ui.result(&format!("  repository {}", repo.config().repository));
+    context.ui.result(&format!("  fingerprint {}", repo.fingerprint()));
+    Ok(ExitCode::Ok)
+}
+
+/// Which slot the credential opens: the key file says so, the others are tried.
+fn opened_slot(repo: &Repo, credential: &Credential) -> Result<Option<SlotId>, Fault> {
+    let secret = match credential {
+        Credential::KeyFile(path) => return Ok(Some(read_key_file(path)?.slot)),
+        Credential::Passphrase(secret) => secret,
+    };
+    let words = recovery_words(secret.expose());
+    let attempt = || {
+        for id in slots::ids(repo.store())? {
+            let slot = slots::read(repo.store(), repo.config().repository, id)?;
+            let key = match (slot.kind, &words) {
+                (SlotKind::Phrase, Some(words)) => engine::crypt::phrase::from_words(words)?,
+                (SlotKind::Passphrase, None) => slots::stretch(&slot, secret.expose().as_bytes())?,
+                _ => continue,
+            };
+            if slots::unwrap_bundle(&slot, &key)?.is_some() {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    };
+    attempt().map_err(|error| trouble::repo(&error))
+}

@@ -1,0 +1,155 @@
+//! The commands: flags → options → one call of the engine → report → ui; one file for each.
+//!
+//! A command answers the exit code of an outcome it has printed, or a [`Fault`] that is printed
+//! for it. Adding one is a file, a `mod` line, a variant and a line in [`dispatch`].
+
+/// What every command gets.
+pub mod context;
+/// Errors whose meaning depends on what was being done.
+pub mod trouble;
+/// From flags to an opened repository.
+pub mod open;
+/// Local paths.
+pub mod place;
+/// Which snapshots are meant.
+pub mod select;
+/// `init`
+pub mod init;
+/// `probe`
+pub mod probe;
+/// `key`
+pub mod key;
+/// What a backup is of.
+pub mod sources;
+/// `backup`
+pub mod backup;
+/// How an entry is shown.
+pub mod node;
+/// `snapshots`
+pub mod snapshots;
+/// `ls`
+pub mod ls;
+/// `find`
+pub mod find;
+/// `cat`
+pub mod cat;
+/// `restore`
+pub mod restore;
+/// `check`
+pub mod check;
+/// `stats`
+pub mod stats;
+/// `index`
+pub mod index;
+/// `demo`
+pub mod demo;
+/// `completions`
+pub mod completions;
+/// `man`
+pub mod man;
+/// `version`
+pub mod version;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::args::backup::BackupArgs;
+use crate::args::epilogue;
+use crate::args::global::GlobalArgs;
+use crate::args::key::KeyArgs;
+use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
+use crate::args::program::{CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
+use crate::args::restore::RestoreArgs;
+use crate::command::context::Context;
+use crate::config::surroundings::Surroundings;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::{Settings, Ui};
+
+/// Backups that are proved to restore
+///
+/// Mainstay keeps encrypted, deduplicated snapshots of files in a folder or an object store, and
+/// restores them.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "mainstay",
+    version,
+    after_long_help = epilogue::program(),
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+/// What this program can do.
+#[derive(Debug, Clone, Subcommand)]
+#[expect(missing_docs, reason = "a text here would replace the help of the command's options")]
+pub enum Command {
+    Init(InitArgs),
+    Backup(Box<BackupArgs>),
+    Snapshots(SnapshotsArgs),
+    Restore(Box<RestoreArgs>),
+    Ls(LsArgs),
+    Find(FindArgs),
+    Cat(CatArgs),
+    Check(CheckArgs),
+    Stats(StatsArgs),
+    Key(KeyArgs),
+    Probe(ProbeArgs),
+    Index(IndexArgs),
+    Demo(DemoArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+    Version(VersionArgs),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever stops the command.
+pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    match command {
+        Command::Init(args) => init::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
+        Command::Snapshots(args) => snapshots::run(args, context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Ls(args) => ls::run(args, context),
+        Command::Find(args) => find::run(args, context),
+        Command::Cat(args) => cat::run(args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Stats(args) => stats::run(args, context),
+        Command::Key(args) => key::run(args, context),
+        Command::Probe(args) => probe::run(args, context),
+        Command::Index(args) => index::run(args, context),
+        Command::Demo(args) => demo::run(args, context, &run_line),
+        Command::Completions(args) => completions::run(args, context, &mut Cli::command()),
+        Command::Man(args) => man::run(args, context, Cli::command()),
+        Command::Version(args) => version::run(args, context),
+    }
+}
+
+/// Runs a whole command line in a world of its own, as a user would; says there why it failed.
+fn run_line(arguments: &[OsString], around: &Surroundings) -> ExitCode {
+    let ui = |settings| Ui::new(settings, around.stdout.clone(), around.stderr.clone());
+    let settings = Settings { color: !around.refuses_color(), ..Settings::default() };
+    let outcome = match Cli::try_parse_from(arguments) {
+        Err(error) => Err(Fault::usage(error.to_string())),
+        Ok(cli) => {
+            let ui = ui(Settings { quiet: cli.global.quiet, ..settings });
+            dispatch(&cli.command, &Context { ui: &ui, around, global: &cli.global })
+        }
+    };
+    outcome.unwrap_or_else(|fault| {
+        fault.print(&ui(settings));
+        fault.exit_code()
+    })
+}

@@ -1,0 +1,171 @@
+//! `restore`: files of a snapshot come back.
+
+use std::time::Duration;
+
+use engine::disk::exclude::PathMatcher;
+use engine::restore::{self, Overwrite, RestoreOptions, RestoreReport};
+
+use crate::args::restore::RestoreArgs;
+use crate::args::values;
+use crate::command::context::Context;
+use crate::command::open::{open, progress};
+use crate::command::place::{absolute, is_inside};
+use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::{Message, RestoreSummary};
+use crate::ui::output::printable;
+use crate::units;
+
+/// Restores.
+///
+/// # Errors
+/// Exit code 20 if something could not be restored because it is damaged in the repository, 1 if
+/// for another reason; the rest is restored all the same.
+pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let target = absolute(&args.target, context.around)?;
+    let options = RestoreOptions {
+        include: matchers(&args.include, &args.iinclude)?,
+        exclude: matchers(&args.exclude, &args.iexclude)?,
+        overwrite: args.overwrite.map(overwrite),
+        delete: args.delete,
+        dry_run: args.dry_run,
+        verify: args.verify,
+        no_owner: args.no_owner,
+        threads: 0,
+    };
+    let opened = open(context)?;
+    opened.require_content()?;
+    let state = Some((opened.state.as_path(), "the state folder of this program"));
+    let folder = opened.folder.as_deref().map(|folder| (folder, "the repository"));
+    for (folder, what) in state.into_iter().chain(folder) {
+        if is_inside(&target, folder) {
+            let shown = target.display();
+            return Err(Fault::refused(format!("the target {shown} lies inside {what}"))
+                .hint("choose another target"));
+        }
+    }
+    let monitor = progress(context);
+    opened.refresh(&monitor)?;
+    let catalog = opened.catalog()?;
+    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
+    let from = args.source.path.clone().unwrap_or_default();
+    let report =
+        restore::run(&opened.repo, &opened.index, snapshot, &from, &target, &options, &monitor);
+    drop(monitor);
+    let report = report.map_err(|error| trouble::restore(&error))?;
+    if context.ui.is_json() {
+        context.ui.message(&Message::RestoreSummary(summary(&report, args.dry_run)));
+    } else if !context.ui.is_quiet() {
+        let what = format!("snapshot {}", short_id(snapshot.session));
+        tell(&report, args, &what, &printable(&target.display().to_string()), context);
+    }
+    outcome(&report)
+}
+
+fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
+    let items = |count: u64| match count {
+        1 => "1 item".to_owned(),
+        more => format!("{} items", units::count(more)),
+    };
+    if report.damage_count > 0 {
+        let message = format!(
+            "{} could not be restored, because stored bytes are damaged or missing",
+            items(report.damage_count)
+        );
+        return Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message).hint(
+            "`mainstay check --read-data` shows what is affected; another snapshot may have it",
+        ));
+    }
+    if report.problem_count > 0 {
+        let message = format!("{} could not be restored as they were", items(report.problem_count));
+        return Err(Fault::local(message).hint("the lines above name them"));
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn matchers(exact: &[String], folded: &[String]) -> Result<Vec<PathMatcher>, Fault> {
+    let mut matchers = Vec::new();
+    for (patterns, ignore_case) in [(exact, false), (folded, true)] {
+        let matcher = PathMatcher::new(patterns, ignore_case);
+        let matcher = matcher.map_err(|error| trouble::disk(&error))?;
+        if !matcher.is_empty() {
+            matchers.push(matcher);
+        }
+    }
+    Ok(matchers)
+}
+
+fn overwrite(overwrite: values::Overwrite) -> Overwrite {
+    match overwrite {
+        values::Overwrite::Always => Overwrite::Always,
+        values::Overwrite::IfChanged => Overwrite::IfChanged,
+        values::Overwrite::IfNewer => Overwrite::IfNewer,
+        values::Overwrite::Never => Overwrite::Never,
+    }
+}
+
+fn summary(report: &RestoreReport, dry_run: bool) -> RestoreSummary {
+    let restored = report.files + report.directories + report.others;
+    RestoreSummary {
+        dry_run,
+        seconds_elapsed: report.duration_ms / 1000,
+        total_files: restored + report.skipped,
+        files_restored: restored,
+        files_skipped: report.skipped,
+        files_deleted: report.deleted,
+        total_bytes: report.total_bytes,
+        bytes_restored: report.written_bytes,
+        bytes_skipped: report.total_bytes.saturating_sub(report.written_bytes),
+        error_count: report.problem_count,
+        damage_count: report.damage_count,
+        bytes_decoded: report.decoded_bytes,
+        files_verified: report.verified_files,
+    }
+}
+
+fn tell(
+    report: &RestoreReport,
+    args: &RestoreArgs,
+    what: &str,
+    target: &str,
+    context: &Context<'_>,
+) {
+    let count = units::count;
+    let time = units::duration(Duration::from_millis(report.duration_ms));
+    let line = |name: &str, text: String| context.ui.result(&format!("  {name:<9}{text}"));
+    if args.dry_run {
+        context.ui.result(&format!("nothing written (dry run, {time}); of {what} there are"));
+    } else {
+        context.ui.result(&format!("{what} restored to {target} in {time}"));
+    }
+    line(
+        "items",
+        format!(
+            "{} files, {} folders, {} others",
+            count(report.files),
+            count(report.directories),
+            count(report.others)
+        ),
+    );
+    if args.dry_run {
+        line("bytes", units::size(report.total_bytes));
+    } else {
+        let per_byte = report.decoded_bytes as f64 / report.written_bytes.max(1) as f64;
+        let decoded = match report.written_bytes {
+            0 => String::new(),
+            _ => format!(" ({per_byte:.2} bytes decoded for each)"),
+        };
+        line("bytes", format!("{} written{decoded}", units::size(report.written_bytes)));
+    }
+    if report.skipped > 0 {
+        line("kept", format!("{} items that were there", count(report.skipped)));
+    }
+    if report.deleted > 0 {
+        line("deleted", format!("{} items that the snapshot does not have", count(report.deleted)));
+    }
+    if args.verify {
+        line("verified", format!("{} files read back and compared", count(report.verified_files)));
+    }
+}

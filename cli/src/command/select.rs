@@ -1,0 +1,149 @@
+//! Which snapshots a command means: by `latest`, by the first digits of an id, by filters.
+
+use std::os::unix::ffi::OsStrExt;
+
+use engine::base::id::SessionId;
+use engine::format::snapshot::Snapshot;
+use engine::index::catalog::{Catalog, Committed};
+
+use crate::args::filter::FilterArgs;
+use crate::args::values::Selector;
+use crate::config::surroundings::Surroundings;
+use crate::fault::Fault;
+use crate::units;
+
+/// How many snapshots an error lists as candidates.
+const CANDIDATES_MAX: usize = 5;
+
+/// The digits of an id that people see.
+#[must_use]
+pub fn short_id(session: SessionId) -> String {
+    session.to_snapshot_hex()[..8].to_owned()
+}
+
+/// Snapshots to choose from, with the conditions that hold for `latest`.
+pub struct Choice<'a> {
+    /// All snapshots, oldest first.
+    pub catalog: &'a Catalog,
+    /// Conditions.
+    pub filter: &'a FilterArgs,
+    /// For relative paths and for times.
+    pub around: &'a Surroundings,
+}
+
+impl<'a> Choice<'a> {
+    /// Whether a snapshot meets the conditions.
+    fn lets_through(&self, snapshot: &Snapshot) -> bool {
+        let FilterArgs { host, tag, path } = self.filter;
+        let has_path = |path: &std::path::PathBuf| {
+            let wanted = self.around.absolute(path);
+            let wanted: std::path::PathBuf = wanted.components().collect();
+            snapshot.paths.iter().any(|one| one.0 == wanted.as_os_str().as_bytes())
+        };
+        (host.is_empty() || host.contains(&snapshot.host))
+            && (tag.is_empty()
+                || tag.iter().any(|set| set.0.iter().all(|tag| snapshot.tags.contains(tag))))
+            && path.iter().all(has_path)
+    }
+
+    /// All that meet the conditions, oldest first.
+    #[must_use]
+    pub fn filtered(&self) -> Vec<&'a Committed> {
+        let all = self.catalog.snapshots.iter();
+        all.filter(|one| self.lets_through(&one.snapshot)).collect()
+    }
+
+    /// The named ones in the order given, each once; without names all that meet the conditions.
+    ///
+    /// # Errors
+    /// As [`Choice::one`].
+    pub fn several(&self, selectors: &[Selector]) -> Result<Vec<&'a Committed>, Fault> {
+        if selectors.is_empty() {
+            return Ok(self.filtered());
+        }
+        let mut chosen: Vec<&Committed> = Vec::new();
+        for selector in selectors {
+            let one = self.one(selector)?;
+            if !chosen.iter().any(|other| other.snapshot.session == one.snapshot.session) {
+                chosen.push(one);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// The one that is meant. Conditions count for `latest`; an id is an id.
+    ///
+    /// # Errors
+    /// A fault of usage that lists candidates if there is none or more than one.
+    pub fn one(&self, selector: &Selector) -> Result<&'a Committed, Fault> {
+        match selector {
+            Selector::Latest { back } => {
+                let filtered = self.filtered();
+                let at = filtered.len().checked_sub(1 + *back as usize);
+                at.map(|at| filtered[at]).ok_or_else(|| self.no_latest(*back, filtered.len()))
+            }
+            Selector::Prefix(prefix) => self.by_prefix(prefix),
+        }
+    }
+
+    fn by_prefix(&self, prefix: &str) -> Result<&'a Committed, Fault> {
+        let all = self.catalog.snapshots.iter();
+        let matching: Vec<&Committed> =
+            all.filter(|one| one.snapshot.session.to_snapshot_hex().starts_with(prefix)).collect();
+        if let [one] = matching.as_slice() {
+            return Ok(one);
+        }
+        let damaged = self.catalog.damaged.iter();
+        let mut damaged = damaged.filter(|(id, _)| id.to_snapshot_hex().starts_with(prefix));
+        match (matching.is_empty(), damaged.next()) {
+            (true, Some((_, error))) => Err(crate::command::trouble::repo(error)),
+            (true, None) => Err(Fault::usage(format!("there is no snapshot {prefix}"))
+                .hint(self.candidates(&self.newest()))),
+            (false, _) => Err(Fault::usage(format!(
+                "{prefix} is the beginning of {} snapshots",
+                matching.len()
+            ))
+            .hint(self.candidates(&matching))),
+        }
+    }
+
+    fn no_latest(&self, back: u32, count: usize) -> Fault {
+        let all = self.catalog.snapshots.len();
+        let fault = match (all, count) {
+            (0, _) => Fault::usage("the repository has no snapshot yet"),
+            (_, 0) => Fault::usage("no snapshot meets the conditions"),
+            _ => Fault::usage(format!("there is no latest~{back}: only {count} snapshots fit")),
+        };
+        match all {
+            0 => fault.hint("`mainstay backup PATH` makes the first"),
+            _ => fault.hint(self.candidates(&self.newest())),
+        }
+    }
+
+    fn newest(&self) -> Vec<&'a Committed> {
+        self.catalog.snapshots.iter().rev().collect()
+    }
+
+    fn candidates(&self, snapshots: &[&Committed]) -> String {
+        if snapshots.is_empty() {
+            return "`mainstay backup PATH` makes the first snapshot".to_owned();
+        }
+        let shown: Vec<_> = snapshots
+            .iter()
+            .take(CANDIDATES_MAX)
+            .map(|one| {
+                let time = units::local_time(one.snapshot.started, &self.around.time_zone);
+                let digits = one.snapshot.session.to_snapshot_hex()[..16].to_owned();
+                format!("{digits} of {} from {time}", one.snapshot.host)
+            })
+            .collect();
+        let more = match snapshots.len() - shown.len() {
+            0 => String::new(),
+            more => format!(", and {more} more: `mainstay snapshots`"),
+        };
+        format!("one of these: {}{more}", shown.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

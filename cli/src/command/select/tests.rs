@@ -1,0 +1,109 @@
+//! Selectors against a catalog that is made up.
+
+use engine::base::id::{ChunkId, ClientId, Digest, Nonce8, RepositoryId};
+use engine::base::time::Timestamp;
+use engine::format::snapshot::{PathBytes, SnapshotState, Summary};
+
+use super::*;
+use crate::args::values::TagSet;
+
+fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str) -> Committed {
+    let client = ClientId::new([1; 8]);
+    let snapshot = Snapshot {
+        repository: RepositoryId::new([0; 16]),
+        session: SessionId::from_parts(client, number, Nonce8::new(random)),
+        client,
+        previous: None,
+        seen: Vec::new(),
+        root: ChunkId::new([0; 32]),
+        host: host.to_owned(),
+        paths: vec![PathBytes(path.as_bytes().to_vec())],
+        started: Timestamp { seconds: number as i64, nanos: 0 },
+        finished: Timestamp::default(),
+        program: String::new(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        description: None,
+        summary: Summary::default(),
+        state: SnapshotState::Complete,
+        problem_count: 0,
+        problems: Vec::new(),
+        domain: 0,
+    };
+    Committed { snapshot, digest: Digest::new([0; 32]) }
+}
+
+fn catalog() -> Catalog {
+    let snapshots = vec![
+        snapshot(0, [0xab, 0xcd, 0, 0, 0, 0, 0, 0], "web", &["a", "b"], "/home"),
+        snapshot(1, [0xab, 0xcd, 1, 0, 0, 0, 0, 0], "db", &["a"], "/etc"),
+        snapshot(2, [0x12, 0x34, 0, 0, 0, 0, 0, 0], "web", &[], "/home"),
+    ];
+    Catalog { snapshots, ..Catalog::default() }
+}
+
+fn filter(host: &[&str], tag: &[&str], path: &[&str]) -> FilterArgs {
+    FilterArgs {
+        host: host.iter().map(|host| (*host).to_owned()).collect(),
+        tag: tag.iter().map(|set| set.parse().unwrap_or_else(|_| TagSet::default())).collect(),
+        path: path.iter().map(Into::into).collect(),
+    }
+}
+
+fn pick(selector: &str, filter: &FilterArgs) -> Result<u64, (u8, String)> {
+    let catalog = catalog();
+    let around = Surroundings::isolated(&[]);
+    let choice = Choice { catalog: &catalog, filter, around: &around };
+    let selector = selector.parse().expect("the test wrote a selector");
+    let picked = choice.one(&selector).map(|one| one.snapshot.session.sequence());
+    picked.map_err(|fault| (fault.exit_code().code(), fault.lines().join("\n")))
+}
+
+#[test]
+fn latest_counts_back_within_the_conditions() {
+    assert_eq!(pick("latest", &filter(&[], &[], &[])), Ok(2));
+    assert_eq!(pick("latest~2", &filter(&[], &[], &[])), Ok(0));
+    assert_eq!(pick("latest", &filter(&["db"], &[], &[])), Ok(1));
+    assert_eq!(pick("latest~1", &filter(&["web"], &[], &[])), Ok(0));
+    assert_eq!(pick("latest", &filter(&[], &["a,b"], &[])), Ok(0));
+    assert_eq!(pick("latest", &filter(&[], &["b", "a"], &[])), Ok(1));
+    assert_eq!(pick("latest", &filter(&[], &[], &["/etc/"])), Ok(1));
+}
+
+#[test]
+fn the_first_digits_of_an_id_name_one_whatever_the_conditions() {
+    assert_eq!(pick("1234", &filter(&["db"], &[], &[])), Ok(2));
+    assert_eq!(pick("ABCD01", &filter(&[], &[], &[])), Ok(1));
+}
+
+#[test]
+fn none_and_several_are_errors_of_usage_that_list_candidates() {
+    for (selector, hosts, words) in [
+        ("abcd", &[][..], ["2 snapshots", "abcd000000000000", "abcd010000000000"]),
+        ("9999", &[], ["no snapshot 9999", "1234000000000000", "of db"]),
+        ("latest~3", &[], ["latest~3", "only 3", "1234000000000000"]),
+        ("latest", &["mail"], ["meets the conditions", "of web", "of db"]),
+    ] {
+        let (exit, text) = pick(selector, &filter(hosts, &[], &[])).expect_err(selector);
+        assert_eq!(exit, 2);
+        for word in words {
+            assert!(text.contains(word), "{word} is missing in {text}");
+        }
+    }
+}
+
+#[test]
+fn several_keep_their_order_and_come_once() {
+    let catalog = catalog();
+    let around = Surroundings::isolated(&[]);
+    let none = FilterArgs::default();
+    let choice = Choice { catalog: &catalog, filter: &none, around: &around };
+    let numbers = |selectors: &[Selector]| {
+        let chosen = choice.several(selectors).unwrap_or_default();
+        chosen.iter().map(|one| one.snapshot.session.sequence()).collect::<Vec<_>>()
+    };
+    let latest = Selector::Latest { back: 0 };
+    let same = Selector::Prefix("1234".to_owned());
+    let other = Selector::Prefix("abcd00".to_owned());
+    assert_eq!(numbers(&[latest, other, same]), [2, 0]);
+    assert_eq!(numbers(&[]), [0, 1, 2]);
+}

@@ -1,0 +1,162 @@
+//! `snapshots`: what there is to restore.
+
+use std::collections::HashMap;
+
+use data_encoding::BASE64;
+use engine::base::id::SessionId;
+use engine::base::path::escape;
+use engine::format::snapshot::Snapshot;
+use engine::index::catalog::{Catalog, Committed};
+
+use crate::args::look::SnapshotsArgs;
+use crate::command::context::Context;
+use crate::command::open::open;
+use crate::command::select::{Choice, short_id};
+use crate::fault::{ExitCode, Fault};
+use crate::ui::records::{JsonPath, SnapshotRecord, SnapshotSummary};
+use crate::ui::table::{Align, Table};
+use crate::units;
+
+/// Lists the snapshots.
+///
+/// # Errors
+/// Exit code 20 if the record of one cannot be read; the others are listed all the same.
+pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    let catalog = opened.catalog()?;
+    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let mut chosen = choice.several(&args.snapshots)?;
+    chosen.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
+    if let Some(latest) = args.latest {
+        keep_latest(&mut chosen, latest as usize);
+    }
+    if context.ui.is_json() {
+        let records: Vec<_> = chosen.iter().map(|one| record(&one.snapshot, &catalog)).collect();
+        context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
+    } else {
+        table(&chosen, context);
+    }
+    for session in &catalog.unconfirmed {
+        let id = short_id(*session);
+        context.ui.detail(1, &format!("{id} is not confirmed: its backup runs, or was cut off"));
+    }
+    report_damaged(&catalog, context)
+}
+
+/// Says which records cannot be read; the exit code is 20 then.
+///
+/// # Errors
+/// If there is one.
+pub fn report_damaged(catalog: &Catalog, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    for (session, error) in &catalog.damaged {
+        let item = format!("snapshot {}", session.to_snapshot_hex());
+        let why = engine::base::error::in_one_line(error);
+        context.ui.problem("reading its record", item.as_bytes(), &why);
+    }
+    match catalog.damaged.len() {
+        0 => Ok(ExitCode::Ok),
+        count => {
+            let message = format!("the records of {count} snapshots cannot be used");
+            Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message)
+                .hint("`mainstay check` shows everything that is affected"))
+        }
+    }
+}
+
+/// Keeps the newest `count` of each host and set of paths; `chosen` is oldest first.
+fn keep_latest(chosen: &mut Vec<&Committed>, count: usize) {
+    let mut seen: HashMap<_, usize> = HashMap::new();
+    let mut kept: Vec<&Committed> = Vec::new();
+    for one in chosen.iter().rev() {
+        let seen = seen.entry((&one.snapshot.host, &one.snapshot.paths)).or_default();
+        *seen += 1;
+        if *seen <= count {
+            kept.push(one);
+        }
+    }
+    kept.reverse();
+    *chosen = kept;
+}
+
+fn table(chosen: &[&Committed], context: &Context<'_>) {
+    let mut table = Table::new(&[
+        ("ID", Align::Left),
+        ("Time", Align::Left),
+        ("Host", Align::Left),
+        ("Tags", Align::Left),
+        ("State", Align::Left),
+        ("Files", Align::Right),
+        ("Size", Align::Right),
+        ("Paths", Align::Left),
+    ]);
+    for Committed { snapshot, .. } in chosen {
+        let paths: Vec<_> = snapshot.paths.iter().map(|path| escape(&path.0)).collect();
+        table.row([
+            short_id(snapshot.session),
+            units::local_time(snapshot.started, &context.around.time_zone),
+            snapshot.host.clone(),
+            snapshot.tags.join(","),
+            snapshot.state.name().to_owned(),
+            units::count(file_count(snapshot)),
+            units::size(snapshot.summary.total_bytes),
+            paths.join(" "),
+        ]);
+    }
+    if !chosen.is_empty() {
+        context.ui.table(&table);
+    }
+    match chosen.len() {
+        0 => context.ui.note("no snapshots"),
+        1 => context.ui.note("1 snapshot"),
+        count => context.ui.note(&format!("{count} snapshots")),
+    }
+}
+
+fn file_count(snapshot: &Snapshot) -> u64 {
+    let summary = &snapshot.summary;
+    summary.files_new + summary.files_changed + summary.files_unmodified
+}
+
+/// A snapshot for programs.
+#[must_use]
+pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
+    let paths: Vec<_> = snapshot.paths.iter().map(|path| JsonPath::new(&path.0).path).collect();
+    let has_odd = snapshot.paths.iter().any(|path| std::str::from_utf8(&path.0).is_err());
+    let all_b64 = || snapshot.paths.iter().map(|path| BASE64.encode(&path.0)).collect();
+    let summary = &snapshot.summary;
+    SnapshotRecord {
+        id: snapshot.session.to_snapshot_hex(),
+        short_id: short_id(snapshot.session),
+        time: units::rfc3339(snapshot.started),
+        parent: parent(snapshot, catalog).map(|id| id.to_snapshot_hex()),
+        tree: snapshot.root.to_string(),
+        paths,
+        paths_b64: has_odd.then(all_b64),
+        hostname: snapshot.host.clone(),
+        tags: snapshot.tags.clone(),
+        description: snapshot.description.clone(),
+        state: snapshot.state.name(),
+        problem_count: snapshot.problem_count,
+        client: snapshot.client.to_string(),
+        sequence: snapshot.session.sequence(),
+        program_version: snapshot.program.clone(),
+        summary: SnapshotSummary {
+            backup_start: units::rfc3339(snapshot.started),
+            backup_end: units::rfc3339(snapshot.finished),
+            files_new: summary.files_new,
+            files_changed: summary.files_changed,
+            files_unmodified: summary.files_unmodified,
+            data_added: summary.bytes_new,
+            data_added_packed: summary.bytes_stored,
+            total_files_processed: file_count(snapshot),
+            total_bytes_processed: summary.total_bytes,
+            total_entries: summary.entries,
+        },
+    }
+}
+
+fn parent(snapshot: &Snapshot, catalog: &Catalog) -> Option<SessionId> {
+    let digest = snapshot.previous?;
+    let found = catalog.snapshots.iter().find(|one| one.digest == digest);
+    found.map(|one| one.snapshot.session)
+}

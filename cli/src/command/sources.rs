@@ -1,0 +1,209 @@
+//! What a backup is of: paths and lists of paths, checked before anything is stored.
+//!
+//! A path that is not there is most often a typing error or a disk that is not mounted; a snapshot
+//! without it would look like a backup. So it stops the run unless the user said otherwise.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use engine::base::path::{TreePath, escape};
+use engine::disk::exclude::{ExcludeOptions, IfPresent, PathMatcher, parse_pattern_file};
+use engine::disk::walk::missing_roots;
+
+use crate::args::backup::{BackupArgs, ExcludeArgs, ListArgs};
+use crate::command::context::Context;
+use crate::command::place::{absolute, is_inside};
+use crate::command::trouble;
+use crate::config::surroundings::Surroundings;
+use crate::fault::Fault;
+
+/// Largest list of paths: more do not fit a snapshot record anyhow.
+const LIST_MAX_BYTES: u64 = 64 << 20;
+
+/// The paths to save, absolute, each once, in order.
+///
+/// # Errors
+/// A fault of usage for paths that are missing or cannot be saved.
+pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Vec<PathBuf>, Fault> {
+    let mut paths = Vec::new();
+    for path in &args.paths {
+        paths.push(absolute(Path::new(path), context.around)?);
+    }
+    add_lists(&args.list, context.around, &mut paths)?;
+    paths.sort();
+    paths.dedup();
+    if paths.is_empty() {
+        return Err(Fault::usage("the lists of what to save name no path"));
+    }
+    let missing = missing_roots(&paths);
+    if missing.is_empty() {
+        return Ok(paths);
+    }
+    let names: Vec<_> = missing.iter().map(|path| shown(path)).collect();
+    let names = names.join(", ");
+    if !args.allow_missing {
+        return Err(Fault::usage(format!("{names}: not there, so nothing was saved"))
+            .hint("correct the path or mount what is missing; --allow-missing goes on without"));
+    }
+    paths.retain(|path| !missing.contains(path));
+    if paths.is_empty() {
+        return Err(Fault::usage(format!("{names}: none of the paths is there")));
+    }
+    context.ui.note(&format!("not there and left out: {names}"));
+    Ok(paths)
+}
+
+/// Whether all `paths` lie outside of `folder`, which is `what`.
+///
+/// # Errors
+/// A refusal that names the first that does not.
+pub fn require_outside(paths: &[PathBuf], folder: &Path, what: &str) -> Result<(), Fault> {
+    match paths.iter().find(|path| is_inside(path, folder)) {
+        None => Ok(()),
+        Some(path) => Err(Fault::refused(format!("{} lies inside {what}", shown(path)))
+            .hint("save something else: a backup cannot contain itself")),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}
+
+fn add_lists(
+    args: &ListArgs,
+    around: &Surroundings,
+    paths: &mut Vec<PathBuf>,
+) -> Result<(), Fault> {
+    for file in &args.files_from {
+        let bytes = read_list(file, around)?;
+        for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+            if !line.is_empty() && !line.starts_with(b"#") {
+                let pattern = absolute(Path::new(OsStr::from_bytes(line)), around)?;
+                paths.extend(expand(&pattern)?);
+            }
+        }
+    }
+    for (files, end) in [(&args.files_from_verbatim, b'\n'), (&args.files_from_raw, b'\0')] {
+        for file in files {
+            let bytes = read_list(file, around)?;
+            for name in bytes.split(|byte| *byte == end).filter(|name| !name.is_empty()) {
+                paths.push(absolute(Path::new(OsStr::from_bytes(name)), around)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_list(file: &Path, around: &Surroundings) -> Result<Vec<u8>, Fault> {
+    let failed = |error: &std::io::Error| {
+        Fault::usage(format!("cannot read the list {}", file.display())).because(error)
+    };
+    let mut bytes = Vec::new();
+    let read = if file.as_os_str() == "-" {
+        let mut stdin = around.stdin.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Read::take(&mut *stdin, LIST_MAX_BYTES).read_to_end(&mut bytes)
+    } else {
+        let opened = std::fs::File::open(around.absolute(file));
+        opened.and_then(|file| file.take(LIST_MAX_BYTES).read_to_end(&mut bytes))
+    };
+    match read {
+        Err(error) => Err(failed(&error)),
+        Ok(count) if count as u64 == LIST_MAX_BYTES => {
+            Err(Fault::usage(format!("the list {} is too long", file.display())))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// The paths that a pattern stands for; a pattern that nothing matches stands for itself, so that
+/// it is reported as missing.
+fn expand(pattern: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut found = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let Component::Normal(name) = component else {
+            found.iter_mut().for_each(|path| path.push(component));
+            continue;
+        };
+        let text = name.to_str().filter(|text| text.contains(['*', '?', '[']));
+        let Some(text) = text else {
+            found.iter_mut().for_each(|path| path.push(name));
+            continue;
+        };
+        let matcher =
+            PathMatcher::new(&[text.to_owned()], false).map_err(|error| trouble::disk(&error))?;
+        let hides_dots = !text.starts_with('.');
+        found = found
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten())
+            .filter(|entry| !(hides_dots && entry.file_name().as_bytes().starts_with(b".")))
+            .filter(|entry| {
+                let name = TreePath::root().join(entry.file_name().as_bytes());
+                name.is_ok_and(|name| matcher.matches(&name))
+            })
+            .map(|entry| entry.path())
+            .collect();
+    }
+    Ok(if found.is_empty() { vec![pattern.to_owned()] } else { found })
+}
+
+/// What is left out.
+///
+/// # Errors
+/// A fault of usage for a file of patterns that cannot be read and for names that are not UTF-8.
+pub fn excludes(args: &ExcludeArgs, around: &Surroundings) -> Result<ExcludeOptions, Fault> {
+    let mut patterns = args.exclude.clone();
+    for file in &args.exclude_file {
+        let text = std::fs::read_to_string(around.absolute(file)).map_err(|error| {
+            Fault::usage(format!("cannot read the patterns in {}", file.display())).because(&error)
+        })?;
+        patterns.extend(parse_pattern_file(&text));
+    }
+    let mut if_present = Vec::new();
+    for marker in &args.exclude_if_present {
+        let text = |bytes: OsString| {
+            bytes
+                .into_string()
+                .map_err(|_| Fault::usage("a value of --exclude-if-present is not UTF-8"))
+        };
+        let header = marker.header.clone().map(|bytes| text(OsString::from_vec(bytes)));
+        if_present
+            .push(IfPresent { name: text(marker.name.clone())?, header: header.transpose()? });
+    }
+    let options = ExcludeOptions {
+        patterns,
+        patterns_ignore_case: args.iexclude.clone(),
+        exclude_caches: args.exclude_caches,
+        if_present,
+        larger_than_bytes: args.exclude_larger_than,
+        one_file_system: args.one_file_system,
+    };
+    // Now, while nothing has been opened, is the time to find out that a pattern is none.
+    engine::disk::exclude::Excludes::new(&options).map_err(|error| trouble::disk(&error))?;
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_a_list_stand_for_what_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a.txt", "b.txt", ".c.txt", "d.md"] {
+            std::fs::File::create(folder.path().join(name)).expect("a file");
+        }
+        let expanded = |pattern: &str| {
+            let mut found = expand(&folder.path().join(pattern)).unwrap_or_default();
+            found.sort();
+            let names = found.iter().filter_map(|path| path.file_name()?.to_str());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(expanded("*.txt"), ["a.txt", "b.txt"]);
+        assert_eq!(expanded(".*.txt"), [".c.txt"]);
+        assert_eq!(expanded("[bd].*"), ["b.txt", "d.md"]);
+        assert_eq!(expanded("*.pdf"), ["*.pdf"]);
+        assert_eq!(expanded("plain"), ["plain"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! `stats`: how much there is, and how little of it had to be stored.
+
+use std::collections::HashSet;
+
+use engine::base::id::{ChunkId, PackKind};
+use engine::base::limits::NODE_CACHE_BYTES;
+use engine::base::path::TreePath;
+use engine::blob::fetch::ChunkFetcher;
+use engine::index::catalog::Committed;
+use engine::tree::error::TreeError;
+use engine::tree::reach::{Reach, ReachVisitor};
+
+use crate::args::repository::StatsArgs;
+use crate::command::context::Context;
+use crate::command::open::{Opened, open, progress};
+use crate::command::select::Choice;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::records::Stats;
+use crate::units;
+
+/// Counts.
+///
+/// # Errors
+/// Those of the store and of the index; exit code 20 if a tree that is to be counted is damaged.
+pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    opened.require_names()?;
+    opened.refresh(&progress(context))?;
+    let catalog = opened.catalog()?;
+    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let chosen = choice.several(&args.snapshots)?;
+    let is_whole = args.snapshots.is_empty() && chosen.len() == catalog.snapshots.len();
+    let mut stats = Stats {
+        snapshots_count: chosen.len() as u64,
+        total_file_count: chosen.iter().map(|one| one.snapshot.summary.entries).sum(),
+        total_restore_size: chosen.iter().map(|one| one.snapshot.summary.total_bytes).sum(),
+        total_blob_count: 0,
+        total_uncompressed_size: 0,
+        total_size: None,
+        packs_count: None,
+        dedup_ratio: None,
+        compression_ratio: None,
+        requests: 0,
+    };
+    if is_whole {
+        count_packs(&opened, &mut stats)?;
+    } else {
+        count_reachable(&opened, &chosen, &mut stats)?;
+    }
+    stats.dedup_ratio = ratio(stats.total_restore_size, stats.total_uncompressed_size);
+    stats.requests = opened.repo.store().usage().requests();
+    if context.ui.is_json() {
+        context.ui.message(&Message::Stats(stats));
+    } else {
+        tell(&stats, context);
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn ratio(whole: u64, part: u64) -> Option<f64> {
+    (part > 0).then(|| whole as f64 / part as f64)
+}
+
+/// Counts everything in the store, by the index. Chunks that several packs hold count once in
+/// each, because they are stored so.
+fn count_packs(opened: &Opened, stats: &mut Stats) -> Result<(), Fault> {
+    let reader = opened.index.reader()?;
+    let mut packs = Vec::new();
+    reader.for_each_pack(&mut |pack, stored_bytes| {
+        packs.push((pack, u64::from(stored_bytes)));
+        true
+    })?;
+    let (mut raw_bytes, mut stored_bytes) = (0, 0);
+    for (pack, bytes) in &packs {
+        stored_bytes += bytes;
+        let Some(table) = reader.pack_table(pack)? else { continue };
+        let chunk_bytes: u64 = table.chunks.iter().map(|c| u64::from(c.length_bytes)).sum();
+        raw_bytes += chunk_bytes;
+        if pack.kind == PackKind::Data {
+            stats.total_blob_count += table.chunks.len() as u64;
+            stats.total_uncompressed_size += chunk_bytes;
+        }
+    }
+    stats.total_size = Some(stored_bytes);
+    stats.packs_count = Some(packs.len() as u64);
+    stats.compression_ratio = ratio(raw_bytes, stored_bytes);
+    Ok(())
+}
+
+/// Counts the content that the trees of `chosen` refer to, each chunk once.
+fn count_reachable(opened: &Opened, chosen: &[&Committed], stats: &mut Stats) -> Result<(), Fault> {
+    let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
+    let mut reach = Reach::default();
+    let mut counter = Counter { seen: HashSet::new(), bytes: 0, failure: None };
+    for one in chosen {
+        reach.visit(&fetcher, one.snapshot.root, &mut counter);
+    }
+    stats.total_blob_count = counter.seen.len() as u64;
+    stats.total_uncompressed_size = counter.bytes;
+    counter.failure.map_or(Ok(()), Err)
+}
+
+struct Counter {
+    /// The first half of each id: it tells chunks apart as well and takes half the memory.
+    seen: HashSet<[u8; 16]>,
+    bytes: u64,
+    failure: Option<Fault>,
+}
+
+impl ReachVisitor for Counter {
+    fn chunk(&mut self, _path: &TreePath, id: &ChunkId, length_bytes: u32) {
+        let mut half = [0; 16];
+        half.copy_from_slice(&id.as_bytes()[..16]);
+        if self.seen.insert(half) {
+            self.bytes += u64::from(length_bytes);
+        }
+    }
+
+    fn broken(&mut self, near: &TreePath, _id: &ChunkId, error: &TreeError) {
+        let fault = Fault::new(
+            ExitCode::Damage,
+            "E_CORRUPT",
+            format!("what follows {near} cannot be counted"),
+        );
+        self.failure.get_or_insert(fault.because(error));
+    }
+}
+
+fn tell(stats: &Stats, context: &Context<'_>) {
+    let line = |name: &str, text: String| context.ui.result(&format!("{name:<14}{text}"));
+    let times = |ratio: Option<f64>| ratio.map(|r| format!(", 1/{r:.2}")).unwrap_or_default();
+    line("snapshots", units::count(stats.snapshots_count));
+    line(
+        "restorable",
+        format!(
+            "{} in {} files, folders and links",
+            units::size(stats.total_restore_size),
+            units::count(stats.total_file_count)
+        ),
+    );
+    line(
+        "deduplicated",
+        format!(
+            "{} in {} chunks{} of that",
+            units::size(stats.total_uncompressed_size),
+            units::count(stats.total_blob_count),
+            times(stats.dedup_ratio)
+        ),
+    );
+    if let (Some(size), Some(packs)) = (stats.total_size, stats.packs_count) {
+        line(
+            "stored",
+            format!(
+                "{} in {} packs with all names and metadata, compressed to{}",
+                units::size(size),
+                units::count(packs),
+                times(stats.compression_ratio).trim_start_matches(',')
+            ),
+        );
+    }
+    line("requests", format!("{} for this answer", units::count(stats.requests)));
+}

@@ -1,0 +1,115 @@
+//! Errors of the engine whose meaning depends on what a command was about to do.
+//!
+//! A class alone cannot tell a role that does not suffice from a store that denies access, nor a
+//! local file that may not be written from an object that may not be read; these can.
+
+use engine::backup::BackupError;
+use engine::base::error::{Classified, ErrorClass};
+use engine::check::CheckError;
+use engine::disk::error::DiskError;
+use engine::index::IndexError;
+use engine::repo::error::RepoError;
+use engine::restore::RestoreError;
+
+use crate::fault::{Doing, ExitCode, Fault};
+
+/// Finding and unlocking a repository failed.
+#[must_use]
+pub fn opening(error: &RepoError) -> Fault {
+    match error {
+        RepoError::NoRepository { .. } => Fault::during(Doing::Find, error),
+        RepoError::WrongKey { .. } | RepoError::KeyFile { .. } => {
+            Fault::during(Doing::Unlock, error)
+        }
+        RepoError::Store(store) if store.class() == ErrorClass::Missing => {
+            Fault::during(Doing::Find, error)
+        }
+        RepoError::Ambiguous { .. } => Fault::during(Doing::Work, error)
+            .hint("use a prefix of its own for each repository; nothing was changed"),
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// Work on keys and records failed.
+#[must_use]
+pub fn repo(error: &RepoError) -> Fault {
+    match error {
+        RepoError::Denied { .. } => Fault::during(Doing::Unlock, error)
+            .hint("use the passphrase or a key file with another role; `mainstay key test` tells"),
+        RepoError::NotOneSlot { .. } => {
+            Fault::during(Doing::Work, error).hint("`mainstay key list` shows all ids")
+        }
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// Work on the local index failed.
+#[must_use]
+pub fn index(error: &IndexError) -> Fault {
+    match error {
+        IndexError::Repo(error) => repo(error),
+        IndexError::Damaged { .. } | IndexError::Database { .. }
+            if error.class() == ErrorClass::Corrupt =>
+        {
+            Fault::during(Doing::Work, error)
+                .exit(ExitCode::Failed)
+                .hint("repeat the command: the index is then replaced; the repository is not hurt")
+        }
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// Work on local files failed: that is never the store's or the key's fault.
+#[must_use]
+pub fn disk(error: &DiskError) -> Fault {
+    match error.class() {
+        ErrorClass::Denied | ErrorClass::Missing => {
+            let fault = Fault::local(error.to_string());
+            match std::error::Error::source(error) {
+                Some(source) => fault.because(source),
+                None => fault,
+            }
+        }
+        _ => Fault::during(Doing::Work, error),
+    }
+}
+
+/// A backup made no snapshot.
+#[must_use]
+pub fn backup(error: &BackupError) -> Fault {
+    match error {
+        BackupError::Disk(error) => disk(error),
+        BackupError::Repo(error) => repo(error),
+        BackupError::Index(error) => index(error),
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// A restore or a look into a file stopped.
+#[must_use]
+pub fn restore(error: &RestoreError) -> Fault {
+    match error {
+        RestoreError::Disk(error) => disk(error),
+        RestoreError::Repo(error) => repo(error),
+        RestoreError::Index(error) => index(error),
+        RestoreError::TargetNotEmpty { .. } => Fault::during(Doing::Work, error)
+            .hint("choose an empty folder, or say what to do: --overwrite if-changed"),
+        RestoreError::NoSuchPath { .. } => Fault::during(Doing::Work, error)
+            .hint("`mainstay ls` and `mainstay find` show what there is"),
+        RestoreError::NoSpace { .. } => Fault::during(Doing::Work, error)
+            .hint("choose another target, or a part with SNAP:PATH"),
+        RestoreError::Interrupted => Fault::during(Doing::Work, error)
+            .hint("the same command with --overwrite if-changed goes on where it stopped"),
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// A check could not be carried out.
+#[must_use]
+pub fn check(error: &CheckError) -> Fault {
+    match error {
+        CheckError::Repo(error) => repo(error),
+        CheckError::Index(error) => index(error),
+        other => Fault::during(Doing::Work, other),
+    }
+}

@@ -1,0 +1,13 @@
+//! What the process gets from outside: environment, secrets, where the repository is.
+//!
+//! Precedence is flag, then environment. A setting that is there but empty counts as not there;
+//! one that cannot be understood is an error, never ignored.
+
+/// Everything around the process: environment, streams, clock, terminal.
+pub mod surroundings;
+/// Passphrases in memory, and what is asked of them.
+pub mod secret;
+/// Where a passphrase or a key comes from.
+pub mod credential;
+/// Where the repository and the local state are.
+pub mod repository;

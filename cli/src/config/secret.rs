@@ -1,0 +1,184 @@
+//! Passphrases in memory, what is asked of them, and files that may hold them.
+//!
+//! A passphrase is text: UTF-8, one line, not empty. One line ending at the end is taken off,
+//! because editors and `echo` put it there; anything else that cannot be typed is refused now,
+//! rather than found out when the passphrase is typed by hand for the first time, in an emergency.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use engine::base::limits::{PASSPHRASE_MAX_BYTES, PASSPHRASE_MIN_CHARS};
+use zeroize::Zeroizing;
+
+use crate::fault::Fault;
+
+/// Permission bits that let everybody on the machine read or change a file.
+const EVERYBODY: u32 = 0o006;
+
+/// A passphrase; wiped from memory when dropped and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// Takes bytes as they were read; `origin` says from where, for messages.
+    ///
+    /// # Errors
+    /// A fault of the key if they are empty, too long, not UTF-8 or more than one line.
+    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>, origin: &str) -> Result<Self, Fault> {
+        if bytes.len() > PASSPHRASE_MAX_BYTES {
+            return Err(Fault::key(format!(
+                "the passphrase from {origin} is longer than {PASSPHRASE_MAX_BYTES} bytes"
+            )));
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Fault::key(format!("the passphrase from {origin} is not UTF-8")))?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err(Fault::key(format!("the passphrase from {origin} is empty")));
+        }
+        if text.chars().any(|letter| matches!(letter, '\n' | '\r' | '\0')) {
+            return Err(Fault::key(format!("the passphrase from {origin} has more than one line"))
+                .hint("a passphrase is a single line of text"));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The passphrase, for the key derivation.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it will do for a new key slot.
+    ///
+    /// # Errors
+    /// A fault of usage if it is shorter than [`PASSPHRASE_MIN_CHARS`] characters, unless
+    /// `weak_is_wanted`.
+    pub fn check_strength(&self, weak_is_wanted: bool) -> Result<(), Fault> {
+        if weak_is_wanted || self.0.chars().count() >= PASSPHRASE_MIN_CHARS {
+            return Ok(());
+        }
+        Err(Fault::usage(format!(
+            "the new passphrase has fewer than {PASSPHRASE_MIN_CHARS} characters"
+        ))
+        .hint("take several random words, or say --weak if guessing it does not matter"))
+    }
+}
+
+/// Refuses a file with a secret that everybody on the machine can read or change.
+///
+/// Pipes and other things that are not files are left alone: a shell's `<(…)` is one.
+///
+/// # Errors
+/// A fault of the key if it cannot be looked at, a refusal if its permissions are too wide.
+pub fn check_private(path: &Path) -> Result<(), Fault> {
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    check_mode(path, &metadata)
+}
+
+fn check_mode(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
+    if !metadata.is_file() || metadata.mode() & EVERYBODY == 0 {
+        return Ok(());
+    }
+    let name = path.display();
+    Err(Fault::refused(format!(
+        "everybody on this machine can read or change {name} (mode {:o})",
+        metadata.mode() & 0o7777
+    ))
+    .hint(format!("chmod 600 {name}")))
+}
+
+/// Reads a passphrase from a file, after looking at its permissions.
+///
+/// # Errors
+/// A fault of the key if it cannot be read or is no passphrase, a refusal as in [`check_private`].
+pub fn read_file(path: &Path) -> Result<Secret, Fault> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    check_mode(path, &metadata)?;
+    let bytes = read_bounded(file).map_err(|error| unreadable(path, &error))?;
+    Secret::from_bytes(bytes, &path.display().to_string())
+}
+
+/// Reads until the end, but never more than one byte beyond what a passphrase may have.
+///
+/// # Errors
+/// Whatever the reader has.
+pub fn read_bounded(reader: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let limit = PASSPHRASE_MAX_BYTES + 1;
+    // Room for all of it at once: a growing buffer would leave copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 64));
+    reader.take(limit as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::key(format!("cannot read the secret in {}", path.display())).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn secret(bytes: &[u8]) -> Result<String, &'static str> {
+        Secret::from_bytes(Zeroizing::new(bytes.to_vec()), "a test")
+            .map(|secret| secret.expose().to_owned())
+            .map_err(|fault| fault.code())
+    }
+
+    #[test]
+    fn only_one_line_ending_is_taken_off_and_nothing_else() {
+        assert_eq!(secret(b"a b \n"), Ok("a b ".to_owned()));
+        assert_eq!(secret(b"a\r\n"), Ok("a".to_owned()));
+        assert_eq!(secret("ü".as_bytes()), Ok("ü".to_owned()));
+        for bad in [&b""[..], b"\n", b"\r\n", b"a\n\n", b"a\nb", b"a\0", b"\xff", &[b'x'; 5000]] {
+            assert_eq!(secret(bad), Err("E_KEY"), "{:?}", bad.get(..8));
+        }
+    }
+
+    #[test]
+    fn new_ones_are_long_unless_weak_is_wanted() {
+        let short = Secret::from_bytes(Zeroizing::new("ööööööööööö".into()), "a test");
+        let short = short.expect("because eleven letters are a passphrase");
+        assert_eq!(short.check_strength(false).map_err(|f| f.exit_code().code()), Err(2));
+        assert_eq!(short.check_strength(true), Ok(()));
+        assert_eq!(format!("{short:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn files_that_everybody_reads_are_refused_with_a_way_out() {
+        let folder = tempfile::tempdir().expect("because the test has a temporary folder");
+        let path = folder.path().join("secret");
+        std::fs::File::create(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, b"long enough\n"))
+            .expect("because the folder is writable");
+        for (mode, allowed) in [(0o600, true), (0o640, true), (0o644, false), (0o602, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+                .expect("because the file is ours");
+            match read_file(&path) {
+                Ok(secret) => {
+                    assert!(allowed, "{mode:o}");
+                    assert_eq!(secret.expose(), "long enough");
+                }
+                Err(fault) => {
+                    assert!(!allowed, "{mode:o}");
+                    assert_eq!(fault.exit_code().code(), 23);
+                    assert!(fault.lines().join("\n").contains("chmod 600"));
+                }
+            }
+            assert_eq!(check_private(&path).is_ok(), allowed);
+        }
+        let missing = read_file(&folder.path().join("none"));
+        assert_eq!(missing.map_err(|fault| fault.exit_code().code()), Err(12));
+    }
+}

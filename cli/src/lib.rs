@@ -1,0 +1,130 @@
+//! The command line of Mainstay: arguments and surroundings in, text and an exit code out.
+//!
+//! The order of the modules is the order of the floors, as in the engine. The engine prints
+//! nothing and knows no terminal, no environment and no exit code; this crate is where they are.
+
+/// Floor 1: sizes, durations, times: written and read.
+pub mod units;
+
+/// Floor 2: what the user sees: text, JSON, progress.
+pub mod ui;
+
+/// Floor 3: errors become words, hints and exit codes.
+pub mod fault;
+
+/// Floor 4: environment, secrets, where the repository is.
+pub mod config;
+
+/// Floor 5: the command line as types.
+pub mod args;
+
+/// Floor 6: the commands.
+pub mod command;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::command::Cli;
+use crate::command::context::Context;
+use crate::config::surroundings::Surroundings;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::output::printable;
+use crate::ui::{Settings, Ui};
+
+/// Runs the program: `arguments` begin with the program's name; answers the exit code.
+///
+/// A panic inside becomes exit code 1 and a request to report it.
+pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
+    let settings = Settings {
+        json: wants_json(arguments),
+        color: !surroundings.refuses_color(),
+        ..Settings::default()
+    };
+    let ui = Ui::new(settings, surroundings.stdout.clone(), surroundings.stderr.clone());
+    let outcome = catch_unwind(AssertUnwindSafe(|| start(arguments, surroundings, &ui)));
+    let outcome = outcome.unwrap_or_else(|_| {
+        Err(Fault::new(ExitCode::Failed, "E_BUG", "mainstay made a mistake and stopped")
+            .hint("report this with the command and the lines above; it should not happen"))
+    });
+    let exit = match outcome {
+        Ok(exit) => exit,
+        Err(fault) => {
+            fault.print(&ui);
+            fault.exit_code()
+        }
+    };
+    match ui.finish() {
+        Err(error) if exit == ExitCode::Ok => {
+            let fault = Fault::local("cannot write the result to standard output").because(&error);
+            fault.print(&ui);
+            fault.exit_code().code()
+        }
+        _ => exit.code(),
+    }
+}
+
+/// What has to be done once in a process before [`run`]: how panics are told, and as many open
+/// files as the system allows, because the usual soft limit of 1024 is below what a wide folder
+/// tree, the index and a few connections need together.
+pub fn prepare_process() {
+    std::panic::set_hook(Box::new(tell_panic));
+    let limit = getrlimit(Resource::Nofile);
+    // Refused by some containers; the engine then runs into the lower limit and says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error, surroundings, ui),
+    };
+    let settings = Settings {
+        json: cli.global.json,
+        quiet: cli.global.quiet,
+        verbosity: cli.global.verbose,
+        color: !surroundings.refuses_color(),
+        progress_interval: surroundings.progress_interval()?,
+    };
+    let ui = Ui::new(settings, surroundings.stdout.clone(), surroundings.stderr.clone());
+    let context = Context { ui: &ui, around: surroundings, global: &cli.global };
+    command::dispatch(&cli.command, &context)
+}
+
+/// Prints what clap has to say: help as a result, a mistake as an error.
+fn explain(error: &clap::Error, surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
+    let text = error.render();
+    let output = if error.use_stderr() { &surroundings.stderr } else { &surroundings.stdout };
+    if error.use_stderr() && ui.is_json() {
+        let plain = text.to_string();
+        let message = plain.split("\n\n").next().unwrap_or_default();
+        return Err(Fault::usage(message.trim_start_matches("error: ").trim_end())
+            .hint("`mainstay help` and `mainstay COMMAND --help` show what there is"));
+    }
+    let shown = if output.is_terminal() && !surroundings.refuses_color() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    output.bytes(shown.as_bytes());
+    Ok(if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok })
+}
+
+/// Whether `--json` stands among the options: needed before they are parsed, for their errors.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or("no words");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let line = printable(&format!("panic: {words} ({place})"));
+    // Standard error may be gone; there is nowhere left to say so.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+//! The message types of `--json`; field names as in restic where restic has the field.
+//!
+//! Every message is one line with `message_type` first. Fields are only ever added. What each
+//! means to a reader stands in `docs/INTERFACES.md`.
+
+use serde::Serialize;
+
+pub use crate::ui::records::JsonPath;
+use crate::ui::records::{
+    DemoStep, DemoSummary, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed, Rebuilt,
+    SnapshotRecord, Stats,
+};
+
+/// Anything that is printed as a line of its own with `--json`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "message_type", rename_all = "snake_case")]
+pub enum Message<'a> {
+    /// How far an operation is (standard output).
+    Status(Status),
+    /// The outcome of a backup (standard output, last line).
+    #[serde(rename = "summary")]
+    BackupSummary(BackupSummary),
+    /// The outcome of a restore (standard output, last line).
+    #[serde(rename = "summary")]
+    RestoreSummary(RestoreSummary),
+    /// The outcome of a check (standard output, last line).
+    #[serde(rename = "summary")]
+    CheckSummary(CheckSummary),
+    /// One item failed, the rest goes on (standard error).
+    Error(ItemError<'a>),
+    /// A fact the user should know (standard error).
+    Note {
+        /// The fact.
+        message: &'a str,
+    },
+    /// Why the command ends with a code other than 0 (standard error, last line).
+    ExitError(ExitError<'a>),
+    /// What program this is (standard output).
+    Version(Version),
+    /// A repository was made (standard output).
+    Initialized(Initialized),
+    /// What a probe found (standard output).
+    Probe(Probed),
+    /// A key was added (standard output).
+    KeyAdded(KeyAdded),
+    /// A key was removed (standard output).
+    KeyRemoved(KeyRemoved),
+    /// What the given key is (standard output).
+    KeyTest(KeyTested),
+    /// The snapshot that the following nodes are of (standard output).
+    Snapshot(Box<SnapshotRecord>),
+    /// One entry of a snapshot (standard output).
+    Node(Node),
+    /// How much a repository holds (standard output).
+    Stats(Stats),
+    /// The local index was rebuilt (standard output).
+    IndexRebuilt(Rebuilt),
+    /// One command of a demonstration (standard output).
+    DemoStep(DemoStep),
+    /// The outcome of a demonstration (standard output, last line).
+    #[serde(rename = "summary")]
+    DemoSummary(DemoSummary),
+}
+
+impl Message<'_> {
+    /// The message as one line without its newline.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("because all keys of all messages are strings")
+    }
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// What is being done: `backing up`, `restoring` …
+    pub phase: &'static str,
+    /// Since this phase began.
+    pub seconds_elapsed: u64,
+    /// Estimated; absent while nothing can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_remaining: Option<u64>,
+    /// 0 to 1; 0 while the total is unknown.
+    pub percent_done: f64,
+    /// Items to deal with, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_files: Option<u64>,
+    /// Items dealt with.
+    pub files_done: u64,
+    /// Bytes to deal with, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_bytes: Option<u64>,
+    /// Bytes dealt with.
+    pub bytes_done: u64,
+    /// Items that failed so far.
+    pub error_count: u64,
+    /// What is being worked on, escaped for display.
+    pub current_files: Vec<String>,
+}
+
+/// The outcome of a backup.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackupSummary {
+    /// Nothing was stored, only counted.
+    pub dry_run: bool,
+    /// Files that the previous snapshot did not have.
+    pub files_new: u64,
+    /// Files that differ from the previous snapshot.
+    pub files_changed: u64,
+    /// Files taken over from the previous snapshot.
+    pub files_unmodified: u64,
+    /// Directories that the previous snapshot did not have.
+    pub dirs_new: u64,
+    /// Directories whose metadata differs from the previous snapshot.
+    pub dirs_changed: u64,
+    /// Directories taken over from the previous snapshot.
+    pub dirs_unmodified: u64,
+    /// New chunks of file content.
+    pub data_blobs: u64,
+    /// New tree nodes.
+    pub tree_blobs: u64,
+    /// Bytes of new chunks before compression.
+    pub data_added: u64,
+    /// Bytes that went into new packs.
+    pub data_added_packed: u64,
+    /// Files seen.
+    pub total_files_processed: u64,
+    /// Bytes of all files seen.
+    pub total_bytes_processed: u64,
+    /// RFC 3339.
+    pub backup_start: String,
+    /// RFC 3339.
+    pub backup_end: String,
+    /// Seconds.
+    pub total_duration: f64,
+    /// Items that could not be read; with any, the exit code is 3.
+    pub error_count: u64,
+    /// The new snapshot; absent if none was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_id: Option<String>,
+}
+
+/// The outcome of a restore.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestoreSummary {
+    /// Nothing was written, only counted.
+    pub dry_run: bool,
+    /// Seconds, whole.
+    pub seconds_elapsed: u64,
+    /// Items selected.
+    pub total_files: u64,
+    /// Items written.
+    pub files_restored: u64,
+    /// Items that were right already or were not to be overwritten.
+    pub files_skipped: u64,
+    /// Items removed because of `--delete`.
+    pub files_deleted: u64,
+    /// Bytes selected.
+    pub total_bytes: u64,
+    /// Bytes written.
+    pub bytes_restored: u64,
+    /// Bytes that were there already.
+    pub bytes_skipped: u64,
+    /// Items that could not be restored.
+    pub error_count: u64,
+    /// Those of them whose stored bytes are damaged or missing; with any, the exit code is 20.
+    pub damage_count: u64,
+    /// Bytes that were decoded to write these.
+    pub bytes_decoded: u64,
+    /// Files that were compared afterwards because of `--verify`.
+    pub files_verified: u64,
+}
+
+/// The outcome of a check.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckSummary {
+    /// Damages found.
+    pub num_errors: u64,
+    /// Packs that are missing or damaged.
+    pub broken_packs: Vec<String>,
+    /// Whether rebuilding the local index would help.
+    pub suggest_repair_index: bool,
+    /// Whether there is garbage to free.
+    pub suggest_prune: bool,
+    /// Snapshots looked at.
+    pub snapshots_checked: u64,
+    /// Packs looked at.
+    pub packs_checked: u64,
+    /// Bytes read back and authenticated.
+    pub bytes_read: u64,
+    /// What is damaged or missing, by object.
+    pub damage: Vec<Damaged>,
+}
+
+/// An object that is damaged or missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damaged {
+    /// Its key in the store.
+    pub key: String,
+    /// What is wrong with it.
+    pub findings: Vec<String>,
+    /// `SNAPSHOT:/path` of what it hurts, the first of them.
+    pub paths: Vec<String>,
+    /// How many paths it hurts.
+    pub path_count: u64,
+}
+
+/// One item failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ItemError<'a> {
+    /// Why.
+    pub error: Why<'a>,
+    /// What was being done: `reading`, `listing` …
+    pub during: &'a str,
+    /// The same as `path`, under the name that restic gives it.
+    pub item: String,
+    /// Which item.
+    #[serde(flatten)]
+    pub path: JsonPath,
+}
+
+/// The inner object of an [`ItemError`], as restic nests it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why<'a> {
+    /// In words.
+    pub message: &'a str,
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExitError<'a> {
+    /// Stable name: `E_…`.
+    pub code: &'a str,
+    /// What failed.
+    pub message: &'a str,
+    /// What was behind it, outermost first.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub causes: &'a [String],
+    /// What to do next, if there is something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<&'a str>,
+    /// The exit code of the process.
+    pub exit_code: u8,
+}
+
+/// What program this is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Version {
+    /// Of the program.
+    pub version: &'static str,
+    /// The newest repository format it reads and writes.
+    pub repository_format: u8,
+    /// Operating system it was built for.
+    pub os: &'static str,
+    /// Processor architecture it was built for.
+    pub arch: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_comes_first_and_a_line_is_one_line() {
+        let line = Message::Note { message: "a\nb" }.to_line();
+        assert_eq!(line, r#"{"message_type":"note","message":"a\nb"}"#);
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_keep_their_bytes() {
+        let plain = JsonPath::new("/a\\b\nü".as_bytes());
+        assert_eq!((plain.path.as_str(), plain.path_b64), ("/a\\b\nü", None));
+        let odd = JsonPath::new(b"/a\xff");
+        assert_eq!(odd.path, "/a\\xff");
+        assert_eq!(odd.path_b64.as_deref(), Some("L2H/"));
+    }
+
+    #[test]
+    fn an_item_error_reads_as_in_restic() {
+        let error = ItemError {
+            error: Why { message: "permission denied" },
+            during: "reading",
+            item: "/x".to_owned(),
+            path: JsonPath::new(b"/x"),
+        };
+        assert_eq!(
+            Message::Error(error).to_line(),
+            concat!(
+                r#"{"message_type":"error","error":{"message":"permission denied"},"#,
+                r#""during":"reading","item":"/x","path":"/x"}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! What the user sees: results on standard output, everything else on standard error.
+//!
+//! With `--json` both carry messages, one a line; `-q` keeps back progress and notes but never
+//! problems or results; `-v` adds details. Colour is for the first word of an error on a
+//! terminal, and only without `NO_COLOR`.
+
+/// Where text goes, and what happens when it cannot go there.
+pub mod output;
+/// Signals.
+pub mod cancel;
+/// What commands report as JSON.
+pub mod records;
+/// Message types of `--json`.
+pub mod json;
+/// Columns.
+pub mod table;
+/// How far an operation is, at one moment.
+pub mod view;
+/// How far an operation is, all the time.
+pub mod progress;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::base::path::escape;
+use engine::base::time::Clock;
+use serde::Serialize;
+
+use crate::ui::cancel::Cancel;
+use crate::ui::json::{ItemError, JsonPath, Message, Why};
+use crate::ui::output::{Output, printable};
+use crate::ui::progress::{Progress, Setup, Style};
+use crate::ui::table::Table;
+
+/// How much is said and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Messages instead of text.
+    pub json: bool,
+    /// No progress and no notes.
+    pub quiet: bool,
+    /// 0, or how often `-v` was given.
+    pub verbosity: u8,
+    /// Colours are allowed, where there is a terminal.
+    pub color: bool,
+    /// Time between two drawings of progress, if the user said.
+    pub progress_interval: Option<Duration>,
+}
+
+/// The user's end of the program.
+#[derive(Clone)]
+pub struct Ui {
+    settings: Settings,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl Ui {
+    /// Puts results on `stdout` and everything else on `stderr`.
+    #[must_use]
+    pub fn new(settings: Settings, stdout: Output, stderr: Output) -> Self {
+        Self { settings, stdout, stderr }
+    }
+
+    /// Whether results are to be printed as messages.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.settings.json
+    }
+
+    /// Whether only results and problems are wanted.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.settings.quiet
+    }
+
+    /// Whether nobody reads the results any more: a long list can stop here.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.stdout.is_closed()
+    }
+
+    /// Standard output as a writer, for results that are bytes.
+    #[must_use]
+    pub fn stdout(&self) -> Output {
+        self.stdout.clone()
+    }
+
+    /// Prints one line of the result; the caller has escaped names in it.
+    pub fn result(&self, line: &str) {
+        self.stdout.line(line);
+    }
+
+    /// Prints a table as the result.
+    pub fn table(&self, table: &Table) {
+        for line in table.lines() {
+            self.stdout.line(&line);
+        }
+    }
+
+    /// Prints a message of the result and sends it off.
+    pub fn message(&self, message: &Message<'_>) {
+        self.stdout.line(&message.to_line());
+        self.stdout.flush();
+    }
+
+    /// Prints a single JSON document as the result.
+    ///
+    /// # Errors
+    /// If `document` has a map whose keys are not strings.
+    pub fn document(&self, document: &impl Serialize) -> Result<(), serde_json::Error> {
+        self.stdout.line(&serde_json::to_string(document)?);
+        Ok(())
+    }
+
+    /// Tells a fact on standard error, unless quiet.
+    pub fn note(&self, note: &str) {
+        if self.settings.quiet {
+            return;
+        }
+        if self.settings.json {
+            self.stderr.line(&Message::Note { message: note }.to_line());
+        } else {
+            self.stderr.line(&printable(note));
+        }
+    }
+
+    /// Tells a detail on standard error if `-v` was given at least `level` times.
+    pub fn detail(&self, level: u8, detail: &str) {
+        if self.settings.verbosity >= level {
+            self.note(detail);
+        }
+    }
+
+    /// Tells on standard error that one item failed while the rest went on, also with `-q`.
+    pub fn problem(&self, during: &str, item: &[u8], why: &str) {
+        if self.settings.json {
+            let path = JsonPath::new(item);
+            let error =
+                ItemError { error: Why { message: why }, during, item: path.path.clone(), path };
+            self.stderr.line(&Message::Error(error).to_line());
+        } else {
+            let why = printable(why);
+            self.stderr.line(&format!("{}: {during}: {why}", escape(item)));
+        }
+    }
+
+    /// Prints why the command fails: as a message, or `lines` as text with the first word red.
+    pub fn failure(&self, message: &Message<'_>, lines: &[String]) {
+        if self.settings.json {
+            self.stderr.line(&message.to_line());
+            return;
+        }
+        let is_red = self.settings.color && self.stderr.is_terminal();
+        for line in lines {
+            let safe = printable(line);
+            match safe.strip_prefix("error:") {
+                Some(rest) if is_red => {
+                    self.stderr.line(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));
+                }
+                _ => self.stderr.line(&safe),
+            }
+        }
+    }
+
+    /// Begins to show how far an operation is.
+    #[must_use]
+    pub fn progress(&self, clock: Arc<dyn Clock>, cancel: Cancel) -> Progress {
+        let style = if self.settings.quiet {
+            Style::Hidden
+        } else if self.settings.json {
+            Style::Json
+        } else if self.stderr.is_terminal() {
+            Style::Bar
+        } else {
+            Style::Lines
+        };
+        Progress::start(Setup {
+            style,
+            json: self.settings.json,
+            quiet: self.settings.quiet,
+            interval: self.settings.progress_interval.unwrap_or(style.default_interval()),
+            stdout: self.stdout.clone(),
+            stderr: self.stderr.clone(),
+            clock,
+            cancel,
+        })
+    }
+
+    /// Sends off what is still in buffers.
+    ///
+    /// # Errors
+    /// If results could not be written, for another reason than that nobody reads them.
+    pub fn finish(&self) -> io::Result<()> {
+        self.stdout.flush();
+        self.stderr.flush();
+        match self.stdout.take_failure() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What commands report as JSON beside progress and outcomes: repositories, keys, snapshots, files.
+//!
+//! Some of these are messages, some are elements of one array that a command prints; either way a
+//! field keeps its name and its meaning once it is here.
+
+use data_encoding::BASE64;
+use engine::base::path::escape;
+use serde::Serialize;
+
+/// A path whose name may not be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JsonPath {
+    /// The path itself if it is UTF-8, otherwise with the odd bytes written as `\x..`.
+    pub path: String,
+    /// The bytes of the path in Base64; only if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_b64: Option<String>,
+}
+
+impl JsonPath {
+    /// Takes the bytes of a path.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self { path: text.to_owned(), path_b64: None },
+            Err(_) => Self { path: escape(bytes), path_b64: Some(BASE64.encode(bytes)) },
+        }
+    }
+}
+
+/// A repository was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Initialized {
+    /// Its id.
+    pub id: String,
+    /// Its location.
+    pub repository: String,
+    /// Fingerprint of the administrator's key.
+    pub fingerprint: String,
+    /// The 24 words; absent with `-q`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_words: Option<String>,
+    /// The file with the recovery kit, if one was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kit: Option<String>,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Probed {
+    /// The location.
+    pub repository: String,
+    /// Whether no required check failed.
+    pub safe: bool,
+    /// The checks in order.
+    pub checks: Vec<ProbedCheck>,
+}
+
+/// One check of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProbedCheck {
+    /// 1 to 10.
+    pub number: u8,
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether safety rests on it.
+    pub required: bool,
+    /// `passed`, `failed` or `skipped`.
+    pub outcome: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// A key was added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyAdded {
+    /// The slot.
+    #[serde(flatten)]
+    pub key: KeyRecord,
+    /// The new key file, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
+    /// The client that was enrolled for it, for roles that write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// A key was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyRemoved {
+    /// The slot.
+    #[serde(flatten)]
+    pub key: KeyRecord,
+}
+
+/// What the given passphrase or key file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyTested {
+    /// The slot it opens.
+    #[serde(flatten)]
+    pub key: KeyRecord,
+    /// The repository.
+    pub repository: String,
+    /// Fingerprint of the administrator's key.
+    pub fingerprint: String,
+}
+
+/// One key slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyRecord {
+    /// Id of the slot.
+    pub id: String,
+    /// `passphrase`, `recovery words` or `key file`.
+    pub kind: &'static str,
+    /// What it allows; absent if the slot's label cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+}
+
+/// One snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SnapshotRecord {
+    /// Whole id.
+    pub id: String,
+    /// Its first eight digits.
+    pub short_id: String,
+    /// When the run began, RFC 3339.
+    pub time: String,
+    /// The client's snapshot before it, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Id of the root node.
+    pub tree: String,
+    /// What was backed up; odd bytes escaped.
+    pub paths: Vec<String>,
+    /// The same in Base64; only if one of them is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths_b64: Option<Vec<String>>,
+    /// Host name.
+    pub hostname: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// A remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `complete`, `complete-with-notes` or `partial`.
+    pub state: &'static str,
+    /// How many items could not be read.
+    pub problem_count: u64,
+    /// The client that wrote it.
+    pub client: String,
+    /// The client's running number.
+    pub sequence: u64,
+    /// Which program wrote it.
+    pub program_version: String,
+    /// Numbers.
+    pub summary: SnapshotSummary,
+}
+
+/// Numbers of a snapshot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct SnapshotSummary {
+    /// RFC 3339.
+    pub backup_start: String,
+    /// RFC 3339.
+    pub backup_end: String,
+    /// Files that the snapshot before did not have.
+    pub files_new: u64,
+    /// Files that differed.
+    pub files_changed: u64,
+    /// Files that were taken over.
+    pub files_unmodified: u64,
+    /// Bytes of new chunks before compression.
+    pub data_added: u64,
+    /// Bytes that went into new packs.
+    pub data_added_packed: u64,
+    /// Files in it.
+    pub total_files_processed: u64,
+    /// Bytes of all files in it.
+    pub total_bytes_processed: u64,
+    /// Everything in it, directories and links too.
+    pub total_entries: u64,
+}
+
+/// One entry of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Node {
+    /// Its name, odd bytes escaped.
+    pub name: String,
+    /// `file`, `dir`, `symlink`, `fifo`, `socket`, `chardev` or `dev`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its whole path.
+    #[serde(flatten)]
+    pub path: JsonPath,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Name of the owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Name of the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Bytes; for files only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Permission bits.
+    pub mode: u32,
+    /// The same as `ls -l` shows them.
+    pub permissions: String,
+    /// RFC 3339.
+    pub mtime: String,
+    /// RFC 3339.
+    pub ctime: String,
+    /// Target of a symbolic link, odd bytes escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linktarget: Option<String>,
+    /// Inode number where it came from.
+    pub inode: u64,
+}
+
+/// What `find` found in one snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoundIn {
+    /// The entries.
+    pub matches: Vec<Node>,
+    /// How many they are.
+    pub hits: u64,
+    /// The snapshot's id.
+    pub snapshot: String,
+}
+
+/// How much a repository holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// Snapshots counted.
+    pub snapshots_count: u64,
+    /// Entries of all of them together.
+    pub total_file_count: u64,
+    /// Bytes of all files of all of them together, as if nothing were shared.
+    pub total_restore_size: u64,
+    /// Different chunks of file content.
+    pub total_blob_count: u64,
+    /// Bytes of these before compression.
+    pub total_uncompressed_size: u64,
+    /// Bytes of packs in the store; absent for chosen snapshots, whose packs others share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_size: Option<u64>,
+    /// Packs in the store; absent as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packs_count: Option<u64>,
+    /// `total_restore_size` divided by `total_uncompressed_size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dedup_ratio: Option<f64>,
+    /// Content and trees before compression divided by `total_size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression_ratio: Option<f64>,
+    /// Requests that were sent to the store for this answer.
+    pub requests: u64,
+}
+
+/// The local index was rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rebuilt {
+    /// Segments that were read.
+    pub segments_read: u64,
+    /// Segments that could not be read.
+    pub segments_damaged: u64,
+    /// Packs that were read from their own footers.
+    pub packs_from_footers: u64,
+    /// Packs in the index now.
+    pub packs_count: u64,
+}
+
+/// One command of a demonstration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DemoStep {
+    /// The command line.
+    pub command: String,
+    /// How it ended.
+    pub exit_code: u8,
+    /// How long it took, in seconds.
+    pub duration: f64,
+}
+
+/// The outcome of a demonstration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DemoSummary {
+    /// Whether every command ended well and the restored files equal the originals.
+    pub ok: bool,
+    /// Files, folders and links that were compared.
+    pub items_compared: u64,
+    /// Bytes of files that were compared.
+    pub bytes_compared: u64,
+    /// Items that this user cannot read, and that were not compared.
+    pub items_unreadable: u64,
+    /// What differs, the first of it.
+    pub differences: Vec<String>,
+}
