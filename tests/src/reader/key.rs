@@ -1,0 +1,250 @@
+//! The tree of keys, and the algorithms that use them.
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, XChaCha20Poly1305, XNonce};
+use hpke::kdf::HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem, OpModeR};
+
+use crate::reader::Result;
+use crate::reader::cbor::Value;
+
+/// A key of 32 bytes.
+pub type Key = [u8; 32];
+
+/// Plain BLAKE3.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// Keyed BLAKE3.
+#[must_use]
+pub fn id_of(key: &Key, bytes: &[u8]) -> [u8; 32] {
+    *blake3::keyed_hash(key, bytes).as_bytes()
+}
+
+/// Derives a key from parts.
+#[must_use]
+pub fn derive(context: &str, parts: &[&[u8]]) -> Key {
+    let mut material = Vec::new();
+    for part in parts {
+        material.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        material.extend_from_slice(part);
+    }
+    blake3::derive_key(context, &material)
+}
+
+/// What everything sealed or signed is bound to.
+#[must_use]
+pub fn bind(purpose: &str, repository: &[u8; 16], key: &str, further: &[u8]) -> Vec<u8> {
+    [purpose.as_bytes(), &[0], repository, &hash(key.as_bytes()), further].concat()
+}
+
+/// Opens a sealed record: nonce, ciphertext, tag.
+///
+/// # Errors
+/// Says that it does not open.
+pub fn open_record(key: &Key, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+    let (nonce, msg) = sealed.split_first_chunk::<24>().ok_or("a sealed record is too short")?;
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
+        .map_err(|_| "a sealed record does not open".to_owned())
+}
+
+/// Opens block `number` of a pack.
+///
+/// # Errors
+/// Says that it does not open.
+pub fn open_block(key: &Key, number: u32, aad: &[u8], msg: &[u8]) -> Result<Vec<u8>> {
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(&number.to_le_bytes());
+    ChaCha20Poly1305::new(key.into())
+        .decrypt(&Nonce::from(nonce), Payload { msg, aad })
+        .map_err(|_| format!("block {number} does not open"))
+}
+
+/// Checks a signature strictly.
+///
+/// # Errors
+/// Says that it is wrong.
+pub fn verify(public: &Key, message: &[u8], signature: &[u8; 64]) -> Result<()> {
+    let key = ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|e| e.to_string())?;
+    let signature = ed25519_dalek::Signature::from_bytes(signature);
+    key.verify_strict(message, &signature).map_err(|_| "a signature is wrong".to_owned())
+}
+
+/// Which KEM a repository uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suite {
+    /// Suite 1.
+    XWing,
+    /// Suite 2.
+    X25519,
+}
+
+impl Suite {
+    /// The suite of a stored number.
+    ///
+    /// # Errors
+    /// Says that it is unknown.
+    pub fn of(number: u8) -> Result<Self> {
+        match number {
+            1 => Ok(Self::XWing),
+            2 => Ok(Self::X25519),
+            _ => Err(format!("suite {number} is unknown")),
+        }
+    }
+
+    /// Opens a data key with the pair that belongs to `seed`.
+    pub(super) fn open(self, seed: &Key, info: &[u8], kem: &[u8], sealed: &[u8]) -> Result<Key> {
+        let opened = match self {
+            Self::XWing => open_with::<XWing>(seed, info, kem, sealed),
+            Self::X25519 => open_with::<X25519HkdfSha256>(seed, info, kem, sealed),
+        };
+        let opened = opened.map_err(|error| format!("a data key does not open: {error}"))?;
+        opened.try_into().map_err(|_| "a data key has another length".to_owned())
+    }
+}
+
+fn open_with<K: Kem>(
+    seed: &Key,
+    info: &[u8],
+    encapsulation: &[u8],
+    sealed: &[u8],
+) -> std::result::Result<Vec<u8>, hpke::HpkeError> {
+    let (secret, _) = K::derive_keypair(seed);
+    let encapsulation = K::EncappedKey::from_bytes(encapsulation)?;
+    hpke::single_shot_open::<hpke::aead::ChaCha20Poly1305, HkdfSha256, K>(
+        &OpModeR::Base,
+        &secret,
+        &encapsulation,
+        info,
+        sealed,
+        b"",
+    )
+}
+
+/// A key of one domain, or the key from which that of every domain follows.
+#[derive(Clone, Copy)]
+enum Domains {
+    All(Key),
+    One(u32, Key),
+}
+
+impl Domains {
+    fn of(self, domain: u32) -> Result<Key> {
+        match self {
+            Self::All(key) => {
+                Ok(derive("mainstay v1 key of a dedup domain", &[&key, &domain.to_le_bytes()]))
+            }
+            Self::One(own, key) if own == domain => Ok(key),
+            Self::One(..) => Err(format!("domain {domain} is closed to this key")),
+        }
+    }
+}
+
+/// The keys of a role.
+pub struct Keys {
+    /// The administrator's public key.
+    pub admin_key: Key,
+    /// The epoch of `control`.
+    pub epoch: u32,
+    /// The key of control objects.
+    pub control: Key,
+    /// The suite of packs.
+    pub suite: Suite,
+    index: Domains,
+    chunk_id: Domains,
+    cut: Option<Domains>,
+    data: Option<Key>,
+    tree: Option<Key>,
+}
+
+impl Keys {
+    /// Everything that follows from the root secret.
+    #[must_use]
+    pub fn from_root(root: &Key, suite: Suite, epoch: u32) -> Self {
+        let of = |context: &str| derive(context, &[root]);
+        let seed = of("mainstay v1 administrator signing key");
+        let admin_key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+        let control = "mainstay v1 control key of an epoch";
+        Self {
+            admin_key,
+            epoch,
+            control: derive(control, &[root, &epoch.to_le_bytes()]),
+            suite,
+            index: Domains::All(of("mainstay v1 index keys")),
+            chunk_id: Domains::All(of("mainstay v1 chunk id keys")),
+            cut: Some(Domains::All(of("mainstay v1 cut point keys"))),
+            data: Some(of("mainstay v1 key pair of file content")),
+            tree: Some(of("mainstay v1 key pair of names and metadata")),
+        }
+    }
+
+    /// The keys in a bundle.
+    ///
+    /// # Errors
+    /// Says what is missing or wrong.
+    pub fn from_bundle(bundle: &Value, suite: Suite) -> Result<Self> {
+        let role = bundle.field(0)?.uint()?;
+        let admin_key = bundle.field(1)?.array()?;
+        let number = |field| -> Result<u32> {
+            u32::try_from(bundle.field(field)?.uint()?).map_err(|error| error.to_string())
+        };
+        let (domain, epoch) = (number(2)?, number(3)?);
+        if let (5, Some(root)) = (role, bundle.optional(4)) {
+            let keys = Self::from_root(&root.array()?, suite, epoch);
+            return match keys.admin_key == admin_key {
+                true => Ok(keys),
+                false => Err("the root secret is of another administrator".to_owned()),
+            };
+        }
+        let optional = |field| bundle.optional(field).map(Value::array::<32>).transpose();
+        let domains = |key| if role == 1 { Domains::One(domain, key) } else { Domains::All(key) };
+        Ok(Self {
+            admin_key,
+            epoch,
+            control: bundle.field(5)?.array()?,
+            suite,
+            index: domains(bundle.field(6)?.array()?),
+            chunk_id: domains(bundle.field(7)?.array()?),
+            cut: optional(8)?.map(domains),
+            data: optional(11)?,
+            tree: optional(12)?,
+        })
+    }
+
+    /// Key of footers and segments of a domain.
+    ///
+    /// # Errors
+    /// Says that the role does not have it.
+    pub fn index_key(&self, domain: u32) -> Result<Key> {
+        self.index.of(domain)
+    }
+
+    /// Key of ids of content (1) or nodes (2) in a domain.
+    ///
+    /// # Errors
+    /// Says that the role does not have it.
+    pub fn id_key(&self, domain: u32, kind: u8) -> Result<Key> {
+        let context = match kind {
+            1 => "mainstay v1 ids of chunks of file content",
+            _ => "mainstay v1 ids of tree nodes",
+        };
+        Ok(derive(context, &[&self.chunk_id.of(domain)?]))
+    }
+
+    /// Key of the gear table of a domain.
+    ///
+    /// # Errors
+    /// Says that the role does not have it.
+    pub fn cut_key(&self, domain: u32) -> Result<Key> {
+        self.cut.ok_or("this role cuts nothing")?.of(domain)
+    }
+
+    /// The seed that opens packs of a kind, if the role has it.
+    pub(super) fn seed(&self, kind: u8) -> Option<&Key> {
+        if kind == 1 { self.data.as_ref() } else { self.tree.as_ref() }
+    }
+}

@@ -1,0 +1,428 @@
+//! The real program on real folders: what it prints, and how it ends.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use system_tests::compare::compare;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// Folders of one test, with a repository unless the test wants none.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What a run left behind.
+struct Ran {
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// The text of standard output of a run that must have ended like this.
+    fn expect(self, exit: i32) -> String {
+        assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// The text of standard error of a run that must have ended like this.
+    fn fails(self, exit: i32) -> String {
+        assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stderr
+    }
+}
+
+fn last_json(text: &str) -> Value {
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).expect("the last line is a message")
+}
+
+impl Place {
+    fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder can be made") }
+    }
+
+    fn with_repository() -> Self {
+        let place = Self::empty();
+        let printed = place.run(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
+        assert_eq!(printed, "");
+        std::fs::create_dir_all(place.path("source/folder")).expect("a folder");
+        for (name, content) in
+            [("a.txt", vec![b'a'; 100]), ("folder/b.bin", noise(300_000)), ("folder/c.txt", vec![])]
+        {
+            put(&place.path("source").join(name), &content);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("MAINSTAY_REPOSITORY", self.path("repository"))
+            .env("MAINSTAY_STATE_DIR", self.path("state"))
+            .env("MAINSTAY_PASSWORD", PASSPHRASE)
+            .env("TMPDIR", self.folder.path())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        ran(&mut self.command(arguments))
+    }
+
+    /// With a key file instead of the passphrase.
+    fn run_with_key<'a>(&self, key: &'a str, arguments: &[&'a str]) -> Ran {
+        let arguments = arguments.iter().copied().chain(["--key-file", key]);
+        ran(self.command(arguments).env_remove("MAINSTAY_PASSWORD"))
+    }
+
+    fn backup(&self) -> Value {
+        last_json(&self.run(["backup", "-q", "--json", "source"]).expect(0))
+    }
+
+    /// `latest:` and the absolute path of something in the source.
+    fn latest(&self, name: &str) -> String {
+        format!("latest:{}", self.path("source").join(name).display())
+    }
+
+    /// The largest object below a folder of the repository.
+    fn largest(&self, below: &str) -> PathBuf {
+        let mut found = Vec::new();
+        add_files(&self.path("repository").join(below), &mut found);
+        let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        found.into_iter().max_by_key(size).expect("there are objects")
+    }
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().expect("the program can be started");
+    Ran {
+        exit: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn add_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the repository").flatten() {
+        match entry.path() {
+            path if path.is_dir() => add_files(&path, found),
+            path => found.push(path),
+        }
+    }
+}
+
+fn put(path: &Path, content: &[u8]) {
+    let mut file = std::fs::File::create(path).expect("a file can be made");
+    file.write_all(content).expect("a file can be written");
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut reader = blake3::Hasher::new().finalize_xof();
+    let mut bytes = vec![0; length];
+    reader.fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn the_first_day_of_a_user() {
+    let place = Place::with_repository();
+    let first = place.backup();
+    assert_eq!(first["files_new"], 3);
+    assert!(first["data_blobs"].as_u64().is_some_and(|count| count > 0));
+    let second = place.backup();
+    assert_eq!((&second["files_unmodified"], &second["data_blobs"]), (&3.into(), &0.into()));
+    assert_ne!(first["snapshot_id"], second["snapshot_id"]);
+
+    let listed: Value =
+        serde_json::from_str(&place.run(["snapshots", "--json"]).expect(0)).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    assert_eq!(listed[1]["id"], second["snapshot_id"]);
+    assert_eq!(listed[1]["parent"], first["snapshot_id"]);
+    let short = listed[0]["short_id"].as_str().expect("a text").to_owned();
+    let table = place.run(["snapshots"]).expect(0);
+    assert!(table.starts_with("ID ") && table.contains(&short), "{table}");
+
+    let names = place.run(["ls", "-q", &place.latest("")]).expect(0);
+    let expected = ["a.txt", "folder", "folder/b.bin", "folder/c.txt"];
+    let expected = expected.map(|name| place.path("source").join(name).display().to_string());
+    assert_eq!(names.lines().collect::<Vec<_>>(), expected);
+    let direct = place.run(["ls", "--no-recursive", &place.latest("")]).expect(0);
+    assert_eq!(direct.lines().count(), 2);
+    let found = place.run(["find", "-q", "*.txt", "--snapshot", &short]).expect(0);
+    assert_eq!(found.lines().count(), 3, "{found}");
+    assert_eq!(place.run(["cat", &place.latest("a.txt")]).expect(0), "a".repeat(100));
+
+    let part = place.latest("");
+    place.run(["restore", "-q", &part, "--target", "target", "--verify"]).expect(0);
+    let differences = compare(&place.path("source"), &place.path("target")).expect("readable");
+    assert!(differences.is_empty(), "{differences:#?}");
+    let checked = place.run(["check", "--read-data"]).expect(0);
+    assert!(checked.contains("no damage found"), "{checked}");
+    assert_eq!(place.run(["check", "-q"]).expect(0), "");
+}
+
+#[test]
+fn all_json_parses() {
+    let place = Place::with_repository();
+    place.backup();
+    let part = place.latest("");
+    for line in [
+        &["backup", "source", "--json", "--dry-run"][..],
+        &["ls", "--json", "latest"],
+        &["find", "--json", "b.*"],
+        &["restore", "--json", &part, "--target", "t"],
+        &["check", "--json", "--read-data-subset", "50%"],
+        &["stats", "--json"],
+        &["stats", "--json", "latest"],
+        &["index", "rebuild", "--json"],
+        &["key", "list", "--json"],
+        &["key", "test", "--json"],
+        &["probe", "--json"],
+        &["cat", "--json", "latest:/none"],
+    ] {
+        let ran = place.run(line);
+        assert_eq!(ran.exit != 0, line[0] == "cat", "{line:?}: {}", ran.stderr);
+        for text in ran.stdout.lines().chain(ran.stderr.lines()) {
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            assert!(!value.is_null(), "{line:?} printed {text}");
+        }
+    }
+}
+
+#[test]
+fn a_key_for_backups_makes_them_and_reads_nothing() {
+    let place = Place::with_repository();
+    place.run(["key", "add", "--role", "backup", "--to-key-file", "web.key"]).expect(0);
+    let metadata = place.path("web.key").metadata().expect("the key file is there");
+    assert_eq!(metadata.mode() & 0o7777, 0o600);
+    let again = place.run(["key", "add", "--role", "backup", "--to-key-file", "web.key"]);
+    assert!(again.fails(2).contains("exists already"));
+
+    for round in 0..2 {
+        let ran = place.run_with_key("web.key", &["backup", "-q", "--json", "source"]);
+        let summary = last_json(&ran.expect(0));
+        assert_eq!(summary["files_new"] == 0, round == 1, "{summary}");
+    }
+    place.run_with_key("web.key", &["snapshots"]).expect(0);
+    let part = place.latest("");
+    for line in [
+        &["ls", "latest"][..],
+        &["find", "a*"],
+        &["cat", &place.latest("a.txt")],
+        &["restore", &part, "--target", "target"],
+        &["check"],
+        &["stats"],
+        &["key", "remove", "0000"],
+    ] {
+        let words = place.run_with_key("web.key", line).fails(12);
+        assert!(words.contains("role backup"), "{line:?}: {words}");
+    }
+    assert!(!place.path("target").exists());
+    // The administrator restores what the machine saved.
+    place.run(["restore", "-q", &part, "--target", "target"]).expect(0);
+    let told = place.run_with_key("web.key", &["key", "test"]).expect(0);
+    assert!(told.starts_with("role backup (key file "), "{told}");
+    let listed = place.run(["key", "list", "--json"]).expect(0);
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let keys = listed.as_array().cloned().unwrap_or_default();
+    let id = keys.iter().find(|key| key["label"] == "web").expect("it is listed")["id"].clone();
+    place.run(["key", "remove", &id.as_str().unwrap_or_default()[..8]]).expect(0);
+    place.run_with_key("web.key", &["snapshots"]).fails(12);
+}
+
+#[test]
+fn a_second_passphrase_and_the_recovery_words_open_it_too() {
+    let place = Place::empty();
+    let line = ["init", "--no-probe", "--kdf-memory", "64MiB", "--kit", "kit.txt"];
+    let printed = place.run(line).expect(0);
+    assert!(printed.contains("keep them offline"), "{printed}");
+    let kit = std::fs::read_to_string(place.path("kit.txt")).expect("the kit is there");
+    assert_eq!(place.path("kit.txt").metadata().map(|m| m.mode() & 0o7777).ok(), Some(0o600));
+    let after = kit.lines().skip_while(|line| *line != "Recovery words:").skip(2);
+    let words: Vec<_> = after.take_while(|line| !line.is_empty()).collect();
+    let words = words.join(" ");
+    let told = ran(place.command(["key", "test"]).env("MAINSTAY_PASSWORD", &words)).expect(0);
+    assert!(told.contains("recovery words"), "{told}");
+
+    put(&place.path("second"), b"quite another long one\n");
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(place.path("second"), mode).expect("it is ours");
+    place.run(["key", "add", "--role", "restore", "--new-password-file", "second"]).expect(0);
+    let mut other = place.command(["key", "test", "--password-file", "second"]);
+    assert!(ran(&mut other).expect(0).starts_with("role restore"));
+    // An existing kit is not overwritten, and nothing is made in its place.
+    let line = ["init", "-r", "other", "--no-probe", "--kit", "kit.txt"];
+    place.run(line).fails(2);
+    assert!(!place.path("other").exists());
+}
+
+#[test]
+fn what_is_in_the_way_has_its_own_code() {
+    let place = Place::with_repository();
+    place.backup();
+    let wrong = ran(place.command(["snapshots"]).env("MAINSTAY_PASSWORD", "quite another one"));
+    assert!(wrong.fails(12).contains("  try: check the passphrase"));
+    let nowhere = place.run(["snapshots", "-r", "nowhere"]).fails(10);
+    assert!(nowhere.contains("mainstay init"), "{nowhere}");
+    place.run(["snapshots", "--nonsense"]).fails(2);
+    let missing = place.run(["backup", "source", "not-there"]).fails(2);
+    assert!(missing.contains("not-there"), "{missing}");
+    place.run(["backup", "-q", "source", "not-there", "--allow-missing", "-n"]).expect(0);
+    place.run(["backup", "repository/data"]).fails(23);
+    let part = place.latest("");
+    place.run(["restore", &part, "--target", "repository/x"]).fails(23);
+    place.run(["restore", &part, "--target", "source"]).fails(23);
+    place.run(["init"]).fails(23);
+    let unknown = place.run(["ls", "0123456789"]).fails(2);
+    assert!(unknown.contains("one of these: "), "{unknown}");
+    place.run(["cat", &place.latest("nothing")]).fails(2);
+}
+
+#[test]
+fn damage_is_named_with_its_object_and_what_it_hurts() {
+    let place = Place::with_repository();
+    place.backup();
+    let pack = place.largest("data");
+    let mut bytes = std::fs::read(&pack).expect("a pack can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(&pack).expect("a pack can be replaced");
+    put(&pack, &bytes);
+    let ran = place.run(["check", "--read-data"]);
+    let key = pack.strip_prefix(place.path("repository")).expect("it is below");
+    assert!(ran.stdout.contains(&key.display().to_string()), "{}", ran.stdout);
+    assert!(ran.stdout.contains("source/folder/b.bin"), "{}", ran.stdout);
+    assert!(ran.fails(20).contains("damaged or missing"));
+    let summary = last_json(&place.run(["check", "--read-data", "--json"]).expect(20));
+    assert_eq!(summary["broken_packs"][0], key.display().to_string());
+    let part = place.latest("");
+    let words = place.run(["restore", &part, "--target", "target"]).fails(20);
+    assert!(words.contains("b.bin"), "{words}");
+    assert_eq!(std::fs::read(place.path("target/a.txt")).ok(), Some(vec![b'a'; 100]));
+}
+
+#[test]
+fn the_state_folder_can_be_lost() {
+    let place = Place::with_repository();
+    place.backup();
+    std::fs::remove_dir_all(place.path("state")).expect("it is there");
+    let part = place.latest("");
+    place.run(["restore", "-q", &part, "--target", "target"]).expect(0);
+    let differences = compare(&place.path("source"), &place.path("target")).expect("readable");
+    assert!(differences.is_empty(), "{differences:#?}");
+    let rebuilt = place.run(["index", "rebuild"]).expect(0);
+    assert!(rebuilt.contains("packs from"), "{rebuilt}");
+    assert_eq!(place.backup()["data_blobs"], 0);
+}
+
+#[test]
+fn streams_become_files_and_a_run_at_a_time() {
+    let place = Place::with_repository();
+    let line = ["backup", "--stdin-filename", "d.sql", "--stdin-from-command", "--", "echo", "x"];
+    place.run(line).expect(0);
+    assert_eq!(place.run(["cat", "latest:/d.sql"]).expect(0), "x\n");
+    let line = ["backup", "--stdin-filename", "d.sql", "--stdin-from-command", "--", "false"];
+    place.run(line).fails(1);
+
+    let mut first = place.command(["backup", "-q", "--stdin"]);
+    let mut first = first.stdin(Stdio::piped()).spawn().expect("the program can be started");
+    let mut input = first.stdin.take().expect("because it is a pipe");
+    input.write_all(b"slowly").expect("somebody reads");
+    let own = first.id().to_string();
+    let is_locked = || {
+        let folders = std::fs::read_dir(place.path("state")).into_iter().flatten().flatten();
+        let mut pids = folders.filter_map(|one| std::fs::read(one.path().join("lock")).ok());
+        pids.any(|pid| pid.trim_ascii() == own.as_bytes())
+    };
+    for _ in 0..600 {
+        if is_locked() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let words = place.run(["backup", "source"]).fails(11);
+    assert!(words.contains(&own), "{words}");
+    place.run(["snapshots"]).expect(0);
+    drop(input);
+    assert!(first.wait().expect("it ends").success());
+    assert_eq!(place.run(["cat", "latest:/stdin"]).expect(0), "slowly");
+}
+
+/// A file without permissions stops everybody but root, so root becomes nobody for this.
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_the_rest_is_saved() {
+    let place = Place::empty();
+    let is_root = place.folder.path().metadata().expect("it is there").uid() == 0;
+    let run = |arguments: &[&str]| {
+        let direct = place.command(arguments);
+        if !is_root {
+            return Some(ran(&mut { direct }));
+        }
+        Command::new("setpriv").arg("--version").output().ok()?;
+        let mut dropped = Command::new("setpriv");
+        dropped.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        dropped.arg(direct.get_program()).args(direct.get_args()).env_clear();
+        let variables = direct.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        dropped.envs(variables).current_dir(place.folder.path()).stdin(Stdio::null());
+        Some(ran(&mut dropped))
+    };
+    std::fs::create_dir(place.path("source")).expect("a folder");
+    put(&place.path("source/open"), b"open");
+    put(&place.path("source/closed"), b"closed");
+    let none = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(place.path("source/closed"), none).expect("it is ours");
+    if is_root {
+        let all = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(place.folder.path(), all).expect("it is ours");
+    }
+    // Without setpriv, or where nobody may not run the program, root cannot try this.
+    let Some(help) = run(&["version"]).filter(|ran| ran.exit == 0) else { return };
+    assert!(help.stdout.contains("mainstay"));
+    std::fs::create_dir(place.path("work")).expect("a folder");
+    if is_root {
+        let owner = rustix::fs::Uid::from_raw(65534);
+        rustix::fs::chown(place.path("work"), Some(owner), None).expect("root may");
+    }
+    let (repository, state) = (place.path("work/r"), place.path("work/s"));
+    let (repository, state) = (repository.display().to_string(), state.display().to_string());
+    let there = ["-r", &repository, "--cache-dir", &state];
+    let init = [&["init", "-q", "--no-probe", "--kdf-memory", "64MiB"][..], &there].concat();
+    run(&init).expect("it ran before").expect(0);
+    let ran = run(&[&["backup", "source"][..], &there].concat()).expect("it ran before");
+    assert!(ran.stdout.contains("partial"), "{}", ran.stdout);
+    let words = ran.fails(3);
+    assert!(words.contains("source/closed: reading"), "{words}");
+}
+
+#[test]
+fn a_demonstration_ends_well_and_leaves_nothing() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.path("mine/folder")).expect("a folder");
+    put(&place.path("mine/folder/a"), &noise(200_000));
+    put(&place.path("mine/b"), &noise(200_000));
+    let shown = place.run(["demo", "mine"]).expect(0);
+    for words in ["$ mainstay init", "$ mainstay backup", "$ mainstay restore", "all are equal"] {
+        assert!(shown.contains(words), "{words} is missing in {shown}");
+    }
+    let left: Vec<_> = std::fs::read_dir(place.folder.path())
+        .expect("it is there")
+        .map(|entry| entry.expect("it can be listed").file_name())
+        .collect();
+    assert_eq!(left, ["mine"]);
+    let json = place.run(["demo", "--json", "mine"]).expect(0);
+    assert_eq!(last_json(&json)["ok"], true);
+}

@@ -1,0 +1,93 @@
+//! How many requests things cost; each one is a round trip, and money with most providers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine::format::slot::Role;
+use engine::repo::open::KeyFile;
+use engine::store::Store;
+use object_store::memory::InMemory;
+use system_tests::store::record::{Call, Recorder};
+use system_tests::trees::content::random_bytes;
+use system_tests::trees::put;
+use system_tests::world::{World, open_index};
+
+/// A machine with a key of `role` that has worked with its repository before.
+struct Stage {
+    recorder: Recorder,
+    store: Store,
+    admin: World,
+    key: KeyFile,
+    machine: World,
+    source: PathBuf,
+}
+
+impl Stage {
+    fn new(role: Role) -> Self {
+        let recorder = Recorder::new(Arc::new(InMemory::new()));
+        // As over a network: what is local may be asked more often.
+        let store = Store::from_object_store(Arc::new(recorder.clone()), "recorded", false);
+        let admin = World::create(&store);
+        let key = admin.cut_key(role, 7);
+        let machine = World::with_key(&store, &key).expect("the key opens");
+        let source = machine.new_folder("source");
+        for number in 0..40_u64 {
+            let bytes = random_bytes(number, 20_000);
+            put(&source.join(format!("{}/{number}", number % 5)), &bytes);
+        }
+        Self { recorder, store, admin, key, machine, source }
+    }
+
+    /// A new process on that machine.
+    fn next_process(&mut self) {
+        let repo = World::with_key(&self.store, &self.key).expect("the key opens").repo;
+        self.machine.repo = repo;
+        self.machine.index =
+            open_index(&self.machine.repo, &self.machine.state()).expect("the index opens");
+    }
+}
+
+fn show(calls: &[Call]) -> String {
+    let line =
+        |call: &Call| format!("\n  {:?} {} ({} bytes)", call.kind, call.key, call.body_bytes);
+    calls.iter().map(line).collect()
+}
+
+#[test]
+fn an_unchanged_source_costs_nine_requests() {
+    let mut stage = Stage::new(Role::Backup);
+    for _ in 0..3 {
+        stage.machine.backup(&stage.source).expect("the backup runs");
+        drop(stage.recorder.take());
+        stage.next_process();
+    }
+    let report = stage.machine.backup(&stage.source).expect("the backup runs");
+    let calls = stage.recorder.take();
+    assert_eq!(report.summary.bytes_read, 0);
+    // Configuration and key slot; registration; collections, segments, snapshots
+    // listed; commit, fences listed, confirmation.
+    // A folder above the source that somebody changed adds a pack of names and its segment.
+    let above = if report.summary.tree_nodes_new > 0 { 2 } else { 0 };
+    assert_eq!(calls.len(), 9 + above, "{}", show(&calls));
+}
+
+#[test]
+fn one_file_out_of_a_known_repository_costs_at_most_eight_requests() {
+    let stage = Stage::new(Role::Backup);
+    stage.machine.backup(&stage.source).expect("the backup runs");
+    let from = stage.source.join("3/8");
+    // The reader has restored from here before: its index is warm, its process is new.
+    let restore_key = stage.admin.cut_key(Role::Restore, 0);
+    let mut reader = World::with_key(&stage.store, &restore_key).expect("the key opens");
+    let target = reader.out.path().join("before");
+    reader.restore(&reader.newest(), &from, &target).expect("the restore runs");
+    drop(stage.recorder.take());
+    reader.repo = World::with_key(&stage.store, &restore_key).expect("the key opens").repo;
+    let target = reader.out.path().join("again");
+    let report = reader.restore(&reader.newest(), &from, &target).expect("the restore runs");
+    let calls = stage.recorder.take();
+    assert_eq!((report.files, report.problem_count), (1, 0));
+    // Configuration and key slot; snapshots and segments listed; header and one block of the pack
+    // of names; header and one block of the pack of content.
+    assert_eq!(calls.len(), 8, "{}", show(&calls));
+}

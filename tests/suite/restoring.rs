@@ -1,0 +1,296 @@
+//! What is left out, what is restored of it, and what happens to what is there already.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use engine::backup::{self, BackupOptions, Source};
+use engine::base::monitor::{Monitor, Phase};
+use engine::disk::exclude::{ExcludeOptions, IfPresent, PathMatcher};
+use engine::restore::{self, Overwrite, RestoreError, RestoreOptions};
+use engine::store::ObjectName;
+use system_tests::compare::{Aspect, compare};
+use system_tests::trees::content::random_bytes;
+use system_tests::trees::{put, set_mtime};
+use system_tests::world::{World, options, tree_path};
+
+/// `a/{one,two}.txt`, `a/deep/three.log`, `b/four.txt`, all from the same second.
+fn small_tree(source: &Path) {
+    for name in ["a/one.txt", "a/two.txt", "a/deep/three.log", "b/four.txt"] {
+        put(&source.join(name), name.as_bytes());
+        set_mtime(&source.join(name), 1_700_000_000);
+    }
+}
+
+fn small_world() -> (World, PathBuf) {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    small_tree(&source);
+    world.backup(&source).expect("the backup runs");
+    (world, source)
+}
+
+/// Paths of everything below `folder` that is no folder.
+fn files_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).expect("a folder of ours") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let below = path.strip_prefix(folder).expect("it is below");
+                found.push(below.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_is_excluded_is_not_in_the_snapshot() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    small_tree(&source);
+    put(&source.join("cache/CACHEDIR.TAG"), b"Signature: 8a477f597d28d172789f06886806bc55\n");
+    put(&source.join("cache/big"), &[1; 9000]);
+    put(&source.join("marked/.nobackup"), b"");
+    put(&source.join("marked/secret"), b"x");
+    put(&source.join("huge"), &[1; 50_000]);
+    put(&source.join("NOTES.TMP"), b"x");
+    let excludes = ExcludeOptions {
+        patterns: vec!["*.log".to_owned(), format!("{}/b", source.display())],
+        patterns_ignore_case: vec!["*.tmp".to_owned()],
+        exclude_caches: true,
+        if_present: vec![IfPresent::parse(".nobackup").expect("a name")],
+        larger_than_bytes: Some(10_000),
+        one_file_system: true,
+    };
+    let options = BackupOptions { excludes, ..options() };
+    let report = world.backup_with(&source, &options).expect("the backup runs");
+    assert_eq!(report.problems, []);
+    let target = world.out.path().join("restored");
+    world.restore(&world.newest(), &source, &target).expect("the restore runs");
+    let left = ["a/one.txt", "a/two.txt", "cache/CACHEDIR.TAG", "marked/.nobackup"];
+    assert_eq!(files_below(&target), left);
+}
+
+#[test]
+fn a_folder_or_a_file_is_restored_alone() {
+    let (world, source) = small_world();
+    let (snapshot, out) = (world.newest(), world.out.path());
+    world.restore(&snapshot, &source.join("a"), &out.join("folder")).expect("the restore runs");
+    assert_eq!(compare(&source.join("a"), &out.join("folder")).expect("readable"), []);
+    let file = source.join("a/deep/three.log");
+    let report = world.restore(&snapshot, &file, &out.join("file")).expect("the restore runs");
+    assert_eq!(report.files, 1);
+    assert_eq!(compare(&source.join("a/deep"), &out.join("file")).expect("readable"), []);
+    let nothing = world.restore(&snapshot, &source.join("a/x"), &out.join("nothing"));
+    assert!(matches!(nothing, Err(RestoreError::NoSuchPath { .. })), "{nothing:?}");
+    // From the root, absolute paths appear below the target.
+    world.restore(&snapshot, Path::new("/"), &out.join("all")).expect("the restore runs");
+    let again = out.join("all").join(source.strip_prefix("/").expect("absolute"));
+    assert_eq!(compare(&source, &again).expect("readable"), []);
+}
+
+fn matcher(pattern: &str) -> Vec<PathMatcher> {
+    vec![PathMatcher::new(&[pattern.to_owned()], false).expect("a pattern")]
+}
+
+#[test]
+fn filters_choose_what_is_restored() {
+    let (world, source) = small_world();
+    let restored = |name: &str, options: &RestoreOptions| {
+        let target = world.out.path().join(name);
+        let report = world.restore_with(&world.newest(), &source, &target, options);
+        assert_eq!(report.expect("the restore runs").problems, []);
+        files_below(&target)
+    };
+    let texts = RestoreOptions { include: matcher("*.txt"), ..RestoreOptions::default() };
+    assert_eq!(restored("texts", &texts), ["a/one.txt", "a/two.txt", "b/four.txt"]);
+    let deep = format!("{}/a/deep", source.display());
+    let deep = RestoreOptions { include: matcher(&deep), ..RestoreOptions::default() };
+    assert_eq!(restored("deep", &deep), ["a/deep/three.log"]);
+    let no_a = RestoreOptions { exclude: matcher("a"), ..RestoreOptions::default() };
+    assert_eq!(restored("no a", &no_a), ["b/four.txt"]);
+}
+
+#[test]
+fn each_policy_replaces_what_it_says_and_nothing_else() {
+    let (world, source) = small_world();
+    let snapshot = world.newest();
+    // Of four files one is right, one longer, one newer and one older than in the snapshot.
+    for (policy, replaced) in [
+        (Overwrite::Always, ["a/deep/three.log", "a/two.txt", "b/four.txt"].as_slice()),
+        (Overwrite::IfChanged, &["a/deep/three.log", "a/two.txt", "b/four.txt"]),
+        (Overwrite::IfNewer, &["b/four.txt"]),
+        (Overwrite::Never, &[]),
+    ] {
+        let target = tempfile::tempdir_in(world.out.path()).expect("a folder can be made");
+        let target = target.path();
+        small_tree(target);
+        for (name, mtime) in [
+            ("a/two.txt", 1_700_000_000),
+            ("a/deep/three.log", 1_700_000_001),
+            ("b/four.txt", 1_600_000_000),
+        ] {
+            put(&target.join(name), b"something else is here");
+            set_mtime(&target.join(name), mtime);
+        }
+        let refused = world.restore(&snapshot, &source, target);
+        assert!(matches!(refused, Err(RestoreError::TargetNotEmpty { .. })), "{refused:?}");
+        let options = RestoreOptions { overwrite: Some(policy), ..RestoreOptions::default() };
+        let report = world.restore_with(&snapshot, &source, target, &options);
+        assert_eq!(report.expect("the restore runs").problems, [], "{policy:?}");
+        for name in ["a/one.txt", "a/two.txt", "a/deep/three.log", "b/four.txt"] {
+            let is_restored = fs::read(target.join(name)).expect("it is there") == name.as_bytes();
+            let wanted = name == "a/one.txt" || replaced.contains(&name);
+            assert_eq!(is_restored, wanted, "{policy:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn delete_removes_what_the_snapshot_does_not_have_and_a_filter_would_restore() {
+    let (world, source) = small_world();
+    let snapshot = world.newest();
+    let target = world.out.path().join("target");
+    small_tree(&target);
+    put(&target.join("a/extra.txt"), b"x");
+    put(&target.join("gone/with/all.txt"), b"x");
+    put(&target.join("a/deep/extra.log"), b"x");
+    let restored = |delete, dry_run, include| {
+        let overwrite = Some(Overwrite::IfChanged);
+        let options =
+            RestoreOptions { include, overwrite, delete, dry_run, ..RestoreOptions::default() };
+        world.restore_with(&snapshot, &source, &target, &options).expect("the restore runs")
+    };
+    assert_eq!(restored(false, false, Vec::new()).deleted, 0);
+    assert_eq!(restored(true, true, Vec::new()).deleted, 3);
+    assert_eq!(files_below(&target).len(), 7, "a dry run or no --delete removed something");
+    // Only what the filter would restore is removed.
+    assert_eq!(restored(true, false, matcher("*.log")).deleted, 1);
+    assert!(!target.join("a/deep/extra.log").exists());
+    assert_eq!(restored(true, false, Vec::new()).deleted, 2);
+    assert_eq!(compare(&source, &target).expect("readable"), []);
+}
+
+#[test]
+fn delete_spares_what_is_in_parts_of_the_tree_that_cannot_be_read() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    for number in 0..1500_u64 {
+        put(&source.join(format!("many/{number}")), &number.to_le_bytes());
+    }
+    world.backup(&source).expect("the backup runs");
+    let target = world.out.path().join("target");
+    world.restore(&world.newest(), &source, &target).expect("the restore runs");
+    let store = world.repo.store();
+    let first_packs = store.list("tree/").expect("the store lists");
+    put(&source.join("zz"), b"new");
+    world.backup(&source).expect("the backup runs");
+    // The new root and the nodes above the new file are left; most others are gone.
+    for pack in first_packs {
+        store.delete(&ObjectName::parse(&pack.key).expect("a pack")).expect("memory deletes");
+    }
+    put(&target.join("extra"), b"x");
+    let overwrite = Some(Overwrite::IfChanged);
+    let options = RestoreOptions { overwrite, delete: true, ..RestoreOptions::default() };
+    let report = world.restore_with(&world.newest(), &source, &target, &options);
+    let report = report.expect("the restore goes on");
+    assert!(report.damage_count > 0, "{report:?}");
+    assert_eq!(report.deleted, 0, "what could not be read was taken for deleted");
+    assert_eq!(files_below(&target.join("many")).len(), 1500);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_goes_only_with_delete() {
+    let (world, source) = small_world();
+    let target = world.out.path().join("target");
+    put(&target.join("b/four.txt/inside"), b"x");
+    let mut options =
+        RestoreOptions { overwrite: Some(Overwrite::Always), ..RestoreOptions::default() };
+    let restored = |options: &RestoreOptions| {
+        world.restore_with(&world.newest(), &source, &target, options).expect("the restore runs")
+    };
+    let report = restored(&options);
+    assert_eq!(report.problem_count, 1, "{report:?}");
+    assert!(target.join("b/four.txt/inside").exists());
+    options.delete = true;
+    assert_eq!(restored(&options).problems, []);
+    assert_eq!(compare(&source, &target).expect("readable"), []);
+}
+
+/// Changes a byte of `file` when the verification begins.
+struct Vandal {
+    file: PathBuf,
+}
+
+impl Monitor for Vandal {
+    fn phase(&self, phase: &Phase) {
+        if phase.name == "verifying" {
+            let file = fs::OpenOptions::new().write(true).open(&self.file).expect("restored");
+            let length = file.metadata().expect("readable").size();
+            file.write_all_at(b"#", length / 2).expect("room");
+        }
+    }
+}
+
+#[test]
+fn verification_finds_one_changed_byte() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    put(&source.join("chunks"), &random_bytes(1, 400_000));
+    put(&source.join("inline"), &[b'x'; 300]);
+    let holes = fs::File::create_new(source.join("holes")).expect("a file can be made");
+    holes.set_len(4 << 20).expect("a file can have a hole");
+    world.backup(&source).expect("the backup runs");
+    let options = RestoreOptions { verify: true, ..RestoreOptions::default() };
+    let target = world.out.path().join("untouched");
+    let report = world.restore_with(&world.newest(), &source, &target, &options);
+    let report = report.expect("the restore runs");
+    assert_eq!((report.verified_files, report.problem_count), (3, 0));
+    for name in ["chunks", "inline", "holes"] {
+        let target = world.out.path().join(format!("vandal of {name}"));
+        let vandal = Vandal { file: target.join(name) };
+        let (repo, index, from) = (&world.repo, &world.index, tree_path(&source));
+        let report = restore::run(repo, index, &world.newest(), &from, &target, &options, &vandal)
+            .expect("the restore runs");
+        assert_eq!((report.verified_files, report.problem_count), (2, 1), "{name}: {report:?}");
+        assert_eq!(report.problems[0].action, "verifying");
+        let found = compare(&source, &target).expect("readable");
+        assert!(found.iter().any(|one| one.aspect == Aspect::Bytes), "nothing was changed");
+    }
+}
+
+#[test]
+fn verification_looks_at_what_was_not_restored_because_it_seemed_right() {
+    let (world, source) = small_world();
+    let target = world.out.path().join("target");
+    small_tree(&target);
+    put(&target.join("a/one.txt"), b"a/0ne.txt");
+    set_mtime(&target.join("a/one.txt"), 1_700_000_000);
+    let overwrite = Some(Overwrite::IfChanged);
+    let options = RestoreOptions { overwrite, verify: true, ..RestoreOptions::default() };
+    let report = world.restore_with(&world.newest(), &source, &target, &options);
+    let report = report.expect("the restore runs");
+    assert_eq!((report.verified_files, report.problem_count), (3, 1), "{report:?}");
+}
+
+#[test]
+fn two_sources_in_one_snapshot_come_back() {
+    let world = World::in_memory();
+    let (one, two) = (world.new_folder("one"), world.new_folder("two"));
+    small_tree(&one);
+    small_tree(&two);
+    let source = Source::Paths(vec![two.clone(), one.clone()]);
+    let (repo, index) = (&world.repo, &world.index);
+    let report = backup::run(repo, index, &world.state(), source, &options(), &world.monitor)
+        .expect("the backup runs");
+    assert_eq!(report.problems, []);
+    for folder in [&one, &two] {
+        assert_eq!(world.differences(&world.newest(), folder, folder), []);
+    }
+}
