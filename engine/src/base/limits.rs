@@ -26,6 +26,10 @@ pub const PACK_MAX_BLOCKS: usize = 1 << 16;
 /// A pack has no more chunks than this: 64 MiB of chunks of 100 bytes stays below it.
 pub const PACK_MAX_CHUNKS: usize = 1 << 18;
 
+/// A block is closed at this many chunks, however short they are (stretches between holes can be),
+/// so that a pack that is not full yet can always take one more block.
+pub const BLOCK_MAX_CHUNKS: usize = 1 << 15;
+
 /// Files up to this size are kept inside their tree entry: a chunk of its own would cost more in
 /// the index than the bytes themselves.
 pub const INLINE_MAX_BYTES: usize = 512;
@@ -166,6 +170,7 @@ pub const DURABLE_FOLDERS_MAX: usize = 4096;
 const _: () = assert!(CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
 const _: () = assert!(BLOCK_TARGET_BYTES + CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
 const _: () = assert!(PACK_TARGET_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES <= PACK_MAX_BYTES);
+const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);
 const _: () = assert!(XATTRS_MAX_BYTES + 2 * PATH_MAX_BYTES < NODE_MAX_BYTES);
 const _: () = assert!(INLINE_MAX_BYTES < NODE_MAX_BYTES);

@@ -1,7 +1,7 @@
 //! A block in the making: many chunks of one profile, later compressed and sealed together.
 
 use crate::base::id::ChunkId;
-use crate::base::limits::BLOCK_TARGET_BYTES;
+use crate::base::limits::{BLOCK_MAX_CHUNKS, BLOCK_TARGET_BYTES};
 
 /// Collects raw chunks.
 #[derive(Debug, Default)]
@@ -20,7 +20,8 @@ impl OpenBlock {
     /// Whether a chunk of `next_bytes` should go into another block.
     #[must_use]
     pub fn is_full_for(&self, next_bytes: usize) -> bool {
-        !self.chunks.is_empty() && self.raw.len() + next_bytes > BLOCK_TARGET_BYTES
+        let is_long = self.raw.len() + next_bytes > BLOCK_TARGET_BYTES;
+        !self.chunks.is_empty() && (is_long || self.chunks.len() >= BLOCK_MAX_CHUNKS)
     }
 
     /// Whether nothing is in it.

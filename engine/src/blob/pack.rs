@@ -118,7 +118,7 @@ impl OpenPack {
     /// Whether it should be finished before another block is added.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        // A block adds at most 2^15 chunks of 32 bytes, the smallest a cut can produce.
+        // One more block adds at most `BLOCK_MAX_CHUNKS`: it still fits below the limit.
         self.bytes.len() >= PACK_TARGET_BYTES
             || self.table.blocks.len() + 1 >= PACK_MAX_BLOCKS
             || self.table.chunks.len() >= PACK_MAX_CHUNKS / 2
