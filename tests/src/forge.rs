@@ -131,6 +131,7 @@ impl<'a> Forger<'a> {
             problem_count: 0,
             problems: Vec::new(),
             domain: 0,
+            original: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use engine::format::envelope::{
     ControlKind, decode_control, decode_record, encode_control, encode_record, split_signed,
 };
 use engine::format::extent::Extent;
+use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 use engine::format::node::Node;
 use engine::format::pack::{PackHeader, PackTable, footer_len};
 use engine::format::segment;
@@ -28,7 +29,7 @@ use engine::repo::commits::Flags;
 use engine::repo::create::{CreateOptions, create};
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
-use engine::repo::{Repo, commits, footer, object, session, slots};
+use engine::repo::{Repo, commits, footer, marks, object, session, slots};
 use engine::store::ObjectName;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -90,6 +91,10 @@ fn decoders() -> Vec<(&'static str, Check, Vec<u8>)> {
         ("session", round_record::<Session>, encode_record(&golden::session())),
         ("confirm", round_record::<Confirm>, encode_record(&golden::confirm())),
         ("fence", round_record::<Fence>, encode_record(&golden::fence())),
+        ("tomb", round_record::<Tomb>, encode_record(&golden::marks::tomb())),
+        ("hold", round_record::<Hold>, encode_record(&golden::marks::hold())),
+        ("release", round_record::<Release>, encode_record(&golden::marks::release())),
+        ("tags", round_record::<TagRecord>, encode_record(&golden::marks::tags())),
         ("snapshot", round_record::<Snapshot>, encode_record(&golden::snapshot())),
         ("header", check_header, golden::header().encode()),
         ("table", check_table, table),
@@ -315,6 +320,7 @@ fn zoo() -> Zoo {
         let nothing = commits::Flags::default();
         session::fence(&world.repo, &identity, id, "test", &nothing).expect("a fence stands");
     }
+    put_marks(&world, &identity);
     let other = engine::base::id::ClientId::new([5; 8]);
     object::put_client(&world.repo, &Client { client: other, ..golden::client() })
         .expect("a client can be enrolled");
@@ -325,6 +331,20 @@ fn zoo() -> Zoo {
     // The configuration and a pack's twin of a second repository, for those that are alone.
     objects.push((ObjectName::Config(golden::config().repository), golden::config_bytes()));
     Zoo { world, at, key, objects }
+}
+
+/// Two marks of each kind.
+fn put_marks(world: &World, identity: &engine::repo::keyring::Identity) {
+    let repo = &world.repo;
+    for committed in world.snapshots() {
+        let session = committed.snapshot.session;
+        let commit = committed.digest;
+        marks::put_tomb(repo, identity, (session, commit), "test", None).expect("it is forgotten");
+        let hold = marks::put_hold(repo, identity, vec![session], "test", None, None);
+        let hold = hold.expect("it is held").hold;
+        marks::put_release(repo, identity, hold, "test").expect("the hold is released");
+        marks::put_tags(repo, identity, session, Vec::new(), Vec::new()).expect("it is tagged");
+    }
 }
 
 /// Reads the object as whoever needs it does; gives the error as people see it.
@@ -365,6 +385,10 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
                 .map(drop)
                 .map_err(text)
         }
+        ObjectName::Tomb(..) => marks::get::<Tomb>(&repo, name).map(drop).map_err(text),
+        ObjectName::Hold(_) => marks::get::<Hold>(&repo, name).map(drop).map_err(text),
+        ObjectName::Release(..) => marks::get::<Release>(&repo, name).map(drop).map_err(text),
+        ObjectName::Tags(..) => marks::get::<TagRecord>(&repo, name).map(drop).map_err(text),
         ObjectName::Segment { session, number } => {
             object::get_segment(&repo, session, number).map(drop).map_err(text)
         }

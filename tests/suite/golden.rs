@@ -3,6 +3,8 @@
 //! Examples that hold random bytes lie under `tests/fixtures/vectors/` as a small repository;
 //! `make_vectors_anew` writes it, and is run by hand when the format changes before it is frozen.
 
+pub(crate) mod marks;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -145,6 +147,7 @@ pub(crate) fn snapshot() -> Snapshot {
         problem_count: 0,
         problems: Vec::new(),
         domain: 0,
+        original: None,
     }
 }
 
@@ -291,6 +294,10 @@ fn computed() -> BTreeMap<&'static str, Vec<u8>> {
         ("client", encode_record(&client())),
         ("confirm", encode_record(&confirm())),
         ("fence", encode_record(&fence())),
+        ("tomb", encode_record(&marks::tomb())),
+        ("hold", encode_record(&marks::hold())),
+        ("release", encode_record(&marks::release())),
+        ("tags", encode_record(&marks::tags())),
         ("snapshot", encode_record(&snapshot())),
         ("table", table_bytes),
         ("pack-header", header().encode()),

@@ -18,6 +18,7 @@ mod store_contract;
 mod damage;
 mod attacks;
 mod hostile_store;
+mod retaining;
 mod secrets;
 mod cli;
 

@@ -58,6 +58,7 @@ impl Draft<'_> {
             problem_count: self.problem_count,
             problems: self.problems.clone(),
             domain: repo.keys().write()?.domain,
+            original: None,
         })
     }
 }

@@ -116,6 +116,10 @@ id!(
     SlotId, 8, "slot id"
 );
 id!(
+    /// Names a hold; random.
+    HoldId, 8, "hold id"
+);
+id!(
     /// A random part of an object name that is used once.
     Nonce8, 8, "random part"
 );

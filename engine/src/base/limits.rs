@@ -53,6 +53,8 @@ pub const CONTROL_MAX_BYTES: usize = 64 * KIB;
 pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
 /// Problems that a snapshot record names; more are only counted.
 pub const SNAPSHOT_MAX_PROBLEMS: usize = 1000;
+/// Snapshots that one hold names: 26 bytes each, so that the object stays a small one.
+pub const HOLD_MAX_SNAPSHOTS: usize = 2000;
 /// An index segment: at most [`SEGMENT_MAX_PACKS`] footers.
 pub const SEGMENT_MAX_BYTES: usize = 64 * MIB;
 /// A segment is written once this many packs are acknowledged: bounds what a crash re-uploads.
@@ -173,5 +175,6 @@ const _: () = assert!(PACK_TARGET_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES
 const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);
 const _: () = assert!(XATTRS_MAX_BYTES + 2 * PATH_MAX_BYTES < NODE_MAX_BYTES);
+const _: () = assert!(HOLD_MAX_SNAPSHOTS * 26 <= CONTROL_MAX_BYTES - 8 * KIB);
 const _: () = assert!(INLINE_MAX_BYTES < NODE_MAX_BYTES);
 const _: () = assert!(RETRY_DEADLINE_MS >= RETRY_ATTEMPTS_MAX as u64 * ANSWER_TIMEOUT_MS);

@@ -73,5 +73,5 @@ pub(super) fn take(
 
 /// Objects of parts that this version does not write but knows of.
 fn is_later_format(key: &str) -> bool {
-    [prefix::COLLECTIONS, prefix::TOMBS].iter().any(|below| key.starts_with(below))
+    key.starts_with(prefix::COLLECTIONS)
 }

@@ -14,10 +14,12 @@ use crate::check::options::CheckOptions;
 use crate::check::report::CheckReport;
 use crate::format::client::Client;
 use crate::format::envelope::ControlKind;
+use crate::format::mark::{Hold, Release, TagRecord, Tomb};
 use crate::format::session::{Confirm, Fence, Session};
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{SegmentView, client, get_control, get_segment};
 use crate::repo::{commits, slots};
 use crate::store::name::ObjectName;
@@ -134,6 +136,10 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Confirm(id) => verify_confirmation(repo, name, id)?,
         ObjectName::Fence(id, _) => verify_fence(repo, name, ControlKind::Fence, id)?,
         ObjectName::Final(id, _) => verify_fence(repo, name, ControlKind::Final, id)?,
+        ObjectName::Tomb(..) => verify_mark::<Tomb>(repo, name)?,
+        ObjectName::Hold(_) => verify_mark::<Hold>(repo, name)?,
+        ObjectName::Release(..) => verify_mark::<Release>(repo, name)?,
+        ObjectName::Tags(..) => verify_mark::<TagRecord>(repo, name)?,
         ObjectName::Segment { session, number } => {
             let SegmentView::Open(packs) = get_segment(repo, session, number)? else {
                 return Ok(());
@@ -186,6 +192,19 @@ fn verify_fence(
         key_of(repo, record.by)
     })?;
     Ok(())
+}
+
+fn verify_mark<T: MarkRecord>(repo: &Repo, name: &ObjectName) -> Result<(), RepoError> {
+    match marks::get::<T>(repo, name)? {
+        Mark::Genuine(_) => Ok(()),
+        Mark::Powerless { by, role } => {
+            let why = format!(
+                "it counts for nothing: it was signed by {by}, a key with the role {}",
+                role.name()
+            );
+            Err(RepoError::corrupt(&name.key(), why))
+        }
+    }
 }
 
 fn key_of(repo: &Repo, id: ClientId) -> Result<[u8; 32], RepoError> {

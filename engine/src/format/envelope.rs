@@ -82,12 +82,30 @@ pub enum ControlKind {
     Fence,
     /// `snap/<sid>.final-<r>`.
     Final,
+    /// `tomb/<sid>-<r>`.
+    Tomb,
+    /// `hold/<id>`.
+    Hold,
+    /// `hold/<id>.release-<r>`.
+    Release,
+    /// `tag/<sid>-<r>`.
+    Tags,
 }
 
 impl ControlKind {
     /// All kinds that version 1 writes.
-    pub const ALL: [Self; 6] =
-        [Self::Client, Self::Session, Self::Commit, Self::Confirm, Self::Fence, Self::Final];
+    pub const ALL: [Self; 10] = [
+        Self::Client,
+        Self::Session,
+        Self::Commit,
+        Self::Confirm,
+        Self::Fence,
+        Self::Final,
+        Self::Tomb,
+        Self::Hold,
+        Self::Release,
+        Self::Tags,
+    ];
 
     /// The stored number.
     #[must_use]
@@ -99,6 +117,10 @@ impl ControlKind {
             Self::Confirm => 4,
             Self::Fence => 5,
             Self::Final => 6,
+            Self::Tomb => 7,
+            Self::Hold => 8,
+            Self::Release => 19,
+            Self::Tags => 20,
         }
     }
 
@@ -112,6 +134,10 @@ impl ControlKind {
             Self::Confirm => "confirmation",
             Self::Fence => "fence",
             Self::Final => "final record",
+            Self::Tomb => "tombstone",
+            Self::Hold => "hold",
+            Self::Release => "release of a hold",
+            Self::Tags => "tag record",
         }
     }
 }

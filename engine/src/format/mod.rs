@@ -15,3 +15,4 @@ pub mod extent;
 pub mod entry;
 pub mod node;
 pub mod snapshot;
+pub mod mark;

@@ -102,6 +102,18 @@ pub struct RecordedProblem {
     pub why: String,
 }
 
+/// The forgotten snapshot that another one brings back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Original {
+    /// Its session; if it was brought back itself, that of the first one.
+    #[n(0)]
+    pub session: SessionId,
+    /// When the store received its commit, by the store's clock: retention goes by it.
+    #[n(1)]
+    pub committed: Timestamp,
+}
+
 /// A committed snapshot. Signed by its client.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -160,6 +172,10 @@ pub struct Snapshot {
     /// Dedup domain of its chunks.
     #[n(17)]
     pub domain: u32,
+    /// The forgotten snapshot whose tree this one brings back. Host, paths, times and tags are those
+    /// of that one.
+    #[n(18)]
+    pub original: Option<Original>,
 }
 
 /// A path as raw bytes.

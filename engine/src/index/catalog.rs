@@ -12,11 +12,10 @@ use crate::base::id::{Digest, SessionId};
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
 use crate::index::identity::newest_written;
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, marks};
 use crate::repo::Repo;
 use crate::repo::commits::{self, Standing};
 use crate::repo::error::RepoError;
-use crate::store::name::prefix;
 
 /// A confirmed snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,15 +91,8 @@ fn missing(
     if missing.is_empty() {
         return Ok(missing);
     }
-    let mut forgotten = HashSet::new();
-    repo.store()
-        .list_each(prefix::TOMBS, &mut |object| {
-            let id = object.key.strip_prefix(prefix::TOMBS).map(SessionId::from_hex);
-            forgotten.extend(id.and_then(Result::ok));
-            true
-        })
-        .map_err(RepoError::from)?;
-    missing.retain(|session| !forgotten.contains(session));
+    let marks = marks::read_forgotten(repo, index)?;
+    missing.retain(|session| !marks.is_forgotten(*session));
     missing.sort_unstable();
     seen.extend(&missing);
     index.drop_snapshots_except(&seen)?;

@@ -114,7 +114,7 @@ impl Index {
     }
 
     /// Forgets segments, packs, chunks, snapshots and clients, and draws a new epoch. The history
-    /// of runs, the settings and the identity stay.
+    /// of runs, the settings, the identity and the marks stay.
     ///
     /// # Errors
     /// [`IndexError`] if the database fails; then nothing is forgotten.

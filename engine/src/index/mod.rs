@@ -21,6 +21,7 @@ pub mod hints;
 pub mod lock;
 pub mod refresh;
 pub mod identity;
+pub mod marks;
 pub mod catalog;
 #[cfg(test)]
 mod sample;

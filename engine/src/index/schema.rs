@@ -11,7 +11,7 @@
 pub(crate) const APPLICATION_ID: i32 = 0x4d53_5449;
 
 /// Version of the tables below. Any other version is moved aside: a cache needs no migration.
-pub(crate) const SCHEMA_VERSION: i32 = 1;
+pub(crate) const SCHEMA_VERSION: i32 = 2;
 
 /// Records in one row of `part`: four rows fill a page of 4 KiB, and a look-up copies 1,000 bytes.
 pub(crate) const PART_RECORDS: usize = 25;
@@ -62,6 +62,7 @@ CREATE TABLE snapshot (
     record BLOB NOT NULL
 ) STRICT;
 CREATE TABLE client (id BLOB PRIMARY KEY NOT NULL, record BLOB NOT NULL) STRICT;
+CREATE TABLE mark (key TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE run (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     session BLOB NOT NULL UNIQUE,
@@ -81,7 +82,7 @@ pub(crate) const SMALL_TABLES: [&str; 5] =
     ["identity", "setting", "segment", "closed_segment", "run"];
 
 /// Every table, for a look at whether they are all there.
-pub(crate) const ALL_TABLES: [&str; 10] = [
+pub(crate) const ALL_TABLES: [&str; 11] = [
     "identity",
     "setting",
     "segment",
@@ -91,5 +92,6 @@ pub(crate) const ALL_TABLES: [&str; 10] = [
     "chunk",
     "snapshot",
     "client",
+    "mark",
     "run",
 ];

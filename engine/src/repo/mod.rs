@@ -12,6 +12,7 @@ pub mod slots;
 pub mod create;
 pub mod open;
 pub mod commits;
+pub mod marks;
 pub mod session;
 
 use std::collections::HashMap;

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use crate::base::id::{ClientId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId};
+use crate::base::id::{
+    ClientId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId,
+};
 
 /// What keys begin with; each ends so that listing it finds exactly one kind of object.
 pub mod prefix {
@@ -30,6 +32,10 @@ pub mod prefix {
     pub const COLLECTIONS: &str = "gc/";
     /// Tombstones of forgotten snapshots.
     pub const TOMBS: &str = "tomb/";
+    /// Holds and their releases.
+    pub const HOLDS: &str = "hold/";
+    /// Tags that were changed after a snapshot was made.
+    pub const TAGS: &str = "tag/";
 }
 
 /// The name of an object in a repository.
@@ -60,6 +66,15 @@ pub enum ObjectName {
     Fence(SessionId, Nonce8),
     /// A fencer's decision, with its random part.
     Final(SessionId, Nonce8),
+    /// A tombstone. Its random part lets several people forget one snapshot, and lets nobody take
+    /// the place of a genuine one.
+    Tomb(SessionId, Nonce8),
+    /// A hold.
+    Hold(HoldId),
+    /// The release of a hold, with its random part.
+    Release(HoldId, Nonce8),
+    /// A tag record, with its random part.
+    Tags(SessionId, Nonce8),
 }
 
 impl ObjectName {
@@ -80,6 +95,10 @@ impl ObjectName {
             Self::Confirm(id) => format!("{}{id}.ok", prefix::SNAPSHOTS),
             Self::Fence(id, random) => format!("{}{id}.fence-{random}", prefix::SNAPSHOTS),
             Self::Final(id, random) => format!("{}{id}.final-{random}", prefix::SNAPSHOTS),
+            Self::Tomb(id, random) => format!("{}{id}-{random}", prefix::TOMBS),
+            Self::Hold(id) => format!("{}{id}", prefix::HOLDS),
+            Self::Release(id, random) => format!("{}{id}.release-{random}", prefix::HOLDS),
+            Self::Tags(id, random) => format!("{}{id}-{random}", prefix::TAGS),
         }
     }
 
@@ -102,6 +121,9 @@ impl ObjectName {
                 Some(Self::Segment { session, number: parse_number(number)? })
             }
             "snap" => parse_outcome(rest),
+            "tomb" => parse_mark(rest).map(|(session, random)| Self::Tomb(session, random)),
+            "tag" => parse_mark(rest).map(|(session, random)| Self::Tags(session, random)),
+            "hold" => parse_hold(rest),
             _ => None,
         }
     }
@@ -136,6 +158,20 @@ fn parse_outcome(rest: &str) -> Option<ObjectName> {
     }
 }
 
+fn parse_mark(rest: &str) -> Option<(SessionId, Nonce8)> {
+    let (session, random) = rest.split_once('-')?;
+    Some((SessionId::from_hex(session).ok()?, Nonce8::from_hex(random).ok()?))
+}
+
+fn parse_hold(rest: &str) -> Option<ObjectName> {
+    match rest.split_once(".release-") {
+        None => HoldId::from_hex(rest).ok().map(ObjectName::Hold),
+        Some((hold, random)) => {
+            Some(ObjectName::Release(HoldId::from_hex(hold).ok()?, Nonce8::from_hex(random).ok()?))
+        }
+    }
+}
+
 /// Exactly eight lower-case hexadecimal digits.
 fn parse_number(text: &str) -> Option<u32> {
     let number = u32::from_str_radix(text, 16).ok()?;
@@ -164,6 +200,10 @@ mod tests {
             ObjectName::Confirm(session),
             ObjectName::Fence(session, random),
             ObjectName::Final(session, random),
+            ObjectName::Tomb(session, random),
+            ObjectName::Hold(HoldId::new(n)),
+            ObjectName::Release(HoldId::new(n), random),
+            ObjectName::Tags(session, random),
         ]
     }
 
@@ -181,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/)?[0-9a-fA-F/.+-]{0,90}") {
+        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/)?[0-9a-fA-F/.+-]{0,90}") {
             if let Some(name) = ObjectName::parse(&key) {
                 prop_assert_eq!(name.key(), key);
             }
@@ -200,6 +240,8 @@ mod tests {
             format!("snap/{session}.fence-1"),
             format!("snap/{session}.commit/x"),
             format!("data/{session}/00000001"),
+            format!("tomb/{session}"),
+            format!("hold/{}.release", "0".repeat(16)),
             format!("/keys/{}", "0".repeat(16)),
             "config-".to_owned(),
             "README".to_owned(),

@@ -28,6 +28,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         problem_count: 0,
         problems: Vec::new(),
         domain: 0,
+        original: None,
     };
     Committed { snapshot, digest: Digest::new([0; 32]) }
 }

@@ -1,0 +1,300 @@
+//! What people decided about snapshots: which are forgotten, which are held, which tags they bear.
+//!
+//! Marks are listed from the store each time; a record that was verified once is kept in the index
+//! and not read again. What was seen once stays in force here even if the store shows it no more:
+//! nothing legitimate ever takes a mark away, so a store that hides a hold gains nothing with a
+//! machine that knows it, and [`Marks::missing`] says that it tried.
+//!
+//! **The order matters**: tombstones are listed before holds. A hold protects what had no
+//! tombstone in a listing that began after the hold was acknowledged. So whoever sees a tombstone
+//! of a protected snapshot saw it after that moment, lists the holds later still, and sees the
+//! hold. See `docs/GC.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::error::{Classified, ErrorClass};
+use crate::base::id::{HoldId, Nonce8, SessionId};
+use crate::format::envelope::{decode_record, encode_record};
+use crate::format::mark::{Hold, Release, TagRecord, Tomb};
+use crate::index::{Index, IndexError};
+use crate::repo::Repo;
+use crate::repo::error::RepoError;
+use crate::repo::marks::{self, Mark, MarkRecord};
+use crate::store::name::{ObjectName, prefix};
+
+/// Tombstones and holds, as of one reading.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// Genuine tombstones; of several of one snapshot the one with the least key.
+    pub tombs: BTreeMap<SessionId, Tomb>,
+    /// Genuine holds that nobody released. Empty if there are no tombstones and only liveness was
+    /// asked for.
+    pub holds: BTreeMap<HoldId, Hold>,
+    /// Releases of holds.
+    pub releases: BTreeMap<HoldId, Release>,
+    /// Keys of marks that count for nothing, and why: signed by a role that may not, or tombstones
+    /// and releases that cannot be read.
+    pub ignored: Vec<(String, String)>,
+    /// Holds that are there, are not released, and cannot be read: nobody knows what they hold, so
+    /// nothing may be collected until they are released or read.
+    pub damaged: Vec<(HoldId, RepoError)>,
+    /// Keys of marks that this machine has seen and that the store does not show any more. They
+    /// stay in force; nothing may be collected in such a store.
+    pub missing: Vec<String>,
+    held: BTreeSet<SessionId>,
+}
+
+impl Marks {
+    /// Whether a hold names the snapshot.
+    #[must_use]
+    pub fn is_held(&self, session: SessionId) -> bool {
+        self.held.contains(&session)
+    }
+
+    /// Whether the snapshot is forgotten: it has a tombstone and no hold.
+    #[must_use]
+    pub fn is_forgotten(&self, session: SessionId) -> bool {
+        self.tombs.contains_key(&session) && !self.is_held(session)
+    }
+
+    /// Those of `committed` that must stay restorable: no tombstone, or held.
+    #[must_use]
+    pub fn live(&self, committed: impl IntoIterator<Item = SessionId>) -> BTreeSet<SessionId> {
+        committed.into_iter().filter(|session| !self.is_forgotten(*session)).collect()
+    }
+
+    /// The holds that name a snapshot.
+    pub fn holds_of(&self, session: SessionId) -> impl Iterator<Item = &Hold> {
+        self.holds.values().filter(move |hold| hold.snapshots.contains(&session))
+    }
+
+    /// Why nothing may be collected by what was read here, if so.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        if let Some((hold, error)) = self.damaged.first() {
+            return Some(format!(
+                "the hold {hold} cannot be read ({error}); nobody knows which snapshots it holds"
+            ));
+        }
+        self.missing.first().map(|key| {
+            format!("this machine has seen {key}, and the store does not show it any more")
+        })
+    }
+}
+
+/// Reads tombstones and then holds: all of them.
+///
+/// # Errors
+/// Those of the store and of the database; marks that cannot be read are part of the result.
+pub fn read(repo: &Repo, index: &Index) -> Result<Marks, IndexError> {
+    Reading::new(repo, index).run(true)
+}
+
+/// As [`read`], without a look at the holds if there is no tombstone that they could beat: one
+/// request in most repositories.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_forgotten(repo: &Repo, index: &Index) -> Result<Marks, IndexError> {
+    Reading::new(repo, index).run(false)
+}
+
+struct Reading<'a> {
+    repo: &'a Repo,
+    index: &'a Index,
+    /// Records of the part of the store that is being read, as the index kept them.
+    kept: BTreeMap<String, Vec<u8>>,
+    marks: Marks,
+}
+
+impl<'a> Reading<'a> {
+    fn new(repo: &'a Repo, index: &'a Index) -> Self {
+        Self { repo, index, kept: BTreeMap::new(), marks: Marks::default() }
+    }
+
+    fn run(mut self, always_holds: bool) -> Result<Marks, IndexError> {
+        for name in self.names(prefix::TOMBS)? {
+            if let ObjectName::Tomb(session, _) = name {
+                if let Some(tomb) = self.read_or_ignore::<Tomb>(&name)? {
+                    self.marks.tombs.entry(session).or_insert(tomb);
+                }
+            }
+        }
+        if always_holds || !self.marks.tombs.is_empty() {
+            self.read_holds()?;
+        }
+        Ok(self.marks)
+    }
+
+    fn read_holds(&mut self) -> Result<(), IndexError> {
+        let (holds, releases): (Vec<_>, Vec<_>) = self
+            .names(prefix::HOLDS)?
+            .into_iter()
+            .partition(|name| matches!(name, ObjectName::Hold(_)));
+        for name in releases {
+            if let Some(release) = self.read_or_ignore::<Release>(&name)? {
+                self.marks.releases.entry(release.hold).or_insert(release);
+            }
+        }
+        for name in holds {
+            let ObjectName::Hold(id) = name else { continue };
+            if self.marks.releases.contains_key(&id) {
+                continue;
+            }
+            match self.read::<Hold>(&name) {
+                Ok(Some(hold)) => {
+                    self.marks.held.extend(&hold.snapshots);
+                    self.marks.holds.insert(id, hold);
+                }
+                Ok(None) => {}
+                Err(error) => self.marks.damaged.push((id, of_one_object(error)?)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What the store lists below `below`, and what this machine remembers.
+    fn names(&mut self, below: &str) -> Result<BTreeSet<ObjectName>, IndexError> {
+        let mut names = BTreeSet::new();
+        self.repo
+            .store()
+            .list_each(below, &mut |object| {
+                names.extend(ObjectName::parse(&object.key));
+                true
+            })
+            .map_err(RepoError::from)?;
+        self.kept = self.index.kept_marks(below)?;
+        for key in self.kept.keys() {
+            if let Some(name) = ObjectName::parse(key).filter(|name| names.insert(*name)) {
+                self.marks.missing.push(name.key());
+            }
+        }
+        Ok(names)
+    }
+
+    /// A mark that counts, `None` if its signer may not put it up; what cannot be read is an error.
+    fn read<T: MarkRecord>(&mut self, name: &ObjectName) -> Result<Option<T>, IndexError> {
+        let key = name.key();
+        // A record that does not decode any more was kept by another version: read it again.
+        let kept = self.kept.get(&key);
+        if let Some(record) = kept.and_then(|bytes| decode_record(bytes, T::KIND.what()).ok()) {
+            return Ok(Some(record));
+        }
+        match marks::get::<T>(self.repo, name)? {
+            Mark::Genuine(record) => {
+                self.index.keep_mark(&key, &encode_record(&record))?;
+                Ok(Some(record))
+            }
+            Mark::Powerless { by, role } => {
+                let why = format!("it was signed by {by}, a key with the role {}", role.name());
+                self.marks.ignored.push((key, why));
+                Ok(None)
+            }
+        }
+    }
+
+    /// As [`Reading::read`], and what cannot be read is passed over.
+    fn read_or_ignore<T: MarkRecord>(
+        &mut self,
+        name: &ObjectName,
+    ) -> Result<Option<T>, IndexError> {
+        self.read(name).or_else(|error| {
+            let error = of_one_object(error)?;
+            self.marks.ignored.push((name.key(), error.to_string()));
+            Ok(None)
+        })
+    }
+}
+
+/// The error again if it hurts one object, otherwise it ends the reading.
+fn of_one_object(error: IndexError) -> Result<RepoError, IndexError> {
+    match error {
+        IndexError::Repo(error)
+            if matches!(
+                error.class(),
+                ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer
+            ) =>
+        {
+            Ok(error)
+        }
+        error => Err(error),
+    }
+}
+
+/// The tags of snapshots that were changed after they were made.
+#[derive(Debug, Default)]
+pub struct TagChanges {
+    records: BTreeMap<SessionId, BTreeMap<Nonce8, TagRecord>>,
+}
+
+impl TagChanges {
+    /// Reads all tag records. Those that cannot be read or count for nothing are passed over.
+    ///
+    /// # Errors
+    /// Those of the store and of the database.
+    pub fn read(repo: &Repo, index: &Index) -> Result<Self, IndexError> {
+        let mut reading = Reading::new(repo, index);
+        let mut records: BTreeMap<SessionId, BTreeMap<Nonce8, TagRecord>> = BTreeMap::new();
+        for name in reading.names(prefix::TAGS)? {
+            if let ObjectName::Tags(session, random) = name {
+                if let Some(record) = reading.read_or_ignore::<TagRecord>(&name)? {
+                    records.entry(session).or_default().insert(random, record);
+                }
+            }
+        }
+        Ok(Self { records })
+    }
+
+    /// The tags in force, given those in the snapshot's own record; sorted.
+    #[must_use]
+    pub fn of(&self, session: SessionId, original: &[String]) -> Vec<String> {
+        let heads = self.heads(session);
+        let tags: BTreeSet<String> = match heads.is_empty() {
+            true => original.iter().cloned().collect(),
+            false => heads.iter().flat_map(|(_, record)| record.tags.iter().cloned()).collect(),
+        };
+        tags.into_iter().collect()
+    }
+
+    /// The random parts of the records in force: what a new record replaces.
+    #[must_use]
+    pub fn replaced_by_next(&self, session: SessionId) -> Vec<Nonce8> {
+        self.heads(session).iter().map(|(random, _)| *random).collect()
+    }
+
+    fn heads(&self, session: SessionId) -> Vec<(Nonce8, &TagRecord)> {
+        let Some(records) = self.records.get(&session) else { return Vec::new() };
+        let replaced: BTreeSet<Nonce8> =
+            records.values().flat_map(|record| record.replaces.iter().copied()).collect();
+        let heads = records.iter().filter(|(random, _)| !replaced.contains(*random));
+        heads.map(|(random, record)| (*random, record)).collect()
+    }
+}
+
+impl Index {
+    /// Keeps the record of a mark that was verified, for ever: the store cannot take it back.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] if the database fails.
+    pub fn keep_mark(&self, key: &str, record: &[u8]) -> Result<(), IndexError> {
+        self.write(|transaction| {
+            let sql = "INSERT OR REPLACE INTO mark (key, record) VALUES (?1, ?2)";
+            transaction.prepare_cached(sql)?.execute((key, record))?;
+            Ok(())
+        })
+    }
+
+    /// The kept records of all marks whose keys begin with `below`, by key.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn kept_marks(&self, below: &str) -> Result<BTreeMap<String, Vec<u8>>, IndexError> {
+        self.read(|connection| {
+            let sql = "SELECT key, record FROM mark WHERE substr(key, 1, ?1) = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement
+                .query_map((below.len() as i64, below), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Forgetting and holding on real repositories: who may, what counts, and what a store can hide.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::base::error::{Classified, ErrorClass};
+use engine::base::id::{Digest, HoldId, Nonce8, SessionId};
+use engine::format::envelope::ControlKind;
+use engine::format::mark::{Hold, Tomb};
+use engine::format::slot::Role;
+use engine::index::identity::writer_identity;
+use engine::index::marks::{self as index_marks, Marks, TagChanges};
+use engine::repo::keyring::Identity;
+use engine::repo::marks;
+use engine::repo::object::put_control;
+use engine::store::{ObjectName, Store};
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path as KeyPath;
+use system_tests::trees::content::random_bytes;
+use system_tests::trees::put;
+use system_tests::world::{World, open_index};
+
+/// An administrator with snapshots, and the store that other keys come to.
+struct Office {
+    inner: Arc<InMemory>,
+    store: Store,
+    admin: World,
+}
+
+impl Office {
+    fn new(snapshot_count: u64) -> Self {
+        let inner = Arc::new(InMemory::new());
+        let store = Store::from_object_store(inner.clone(), "memory", true);
+        let admin = World::create(&store);
+        let source = admin.new_folder("source");
+        for number in 0..snapshot_count {
+            put(&source.join("file"), &random_bytes(number, 3000));
+            admin.backup(&source).expect("the backup runs");
+        }
+        Self { inner, store, admin }
+    }
+
+    fn machine(&self, role: Role) -> World {
+        let key = self.admin.cut_key(role, 0);
+        World::with_key(&self.store, &key).expect("a new key opens the repository")
+    }
+
+    fn ids(&self) -> Vec<(SessionId, Digest)> {
+        let snapshots = self.admin.snapshots();
+        snapshots.iter().map(|one| (one.snapshot.session, one.digest)).collect()
+    }
+
+    fn hide(&self, name: &ObjectName) -> Bytes {
+        let path = KeyPath::from(name.key());
+        futures::executor::block_on(async {
+            let bytes = self.inner.get(&path).await.expect("it is there");
+            let bytes = bytes.bytes().await.expect("it can be read");
+            self.inner.delete(&path).await.expect("it can be deleted");
+            bytes
+        })
+    }
+
+    fn replace(&self, name: &ObjectName, bytes: Bytes) {
+        let path = KeyPath::from(name.key());
+        futures::executor::block_on(self.inner.put(&path, bytes.into())).expect("it can be put");
+    }
+}
+
+fn identity(world: &World) -> Identity {
+    writer_identity(&world.repo, &world.index, "test-host").expect("it has an identity")
+}
+
+fn read(world: &World) -> Marks {
+    index_marks::read(&world.repo, &world.index).expect("marks can be read")
+}
+
+fn cold(world: &World) -> Marks {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let index = open_index(&world.repo, folder.path()).expect("it can be made");
+    index_marks::read(&world.repo, &index).expect("marks can be read")
+}
+
+#[test]
+fn a_tombstone_counts_if_its_signer_may_forget() {
+    let office = Office::new(3);
+    let ids = office.ids();
+    for (role, target) in [(Role::Maintain, ids[0]), (Role::Admin, ids[1])] {
+        let world = if role == Role::Admin { &office.admin } else { &office.machine(role) };
+        marks::put_tomb(&world.repo, &identity(world), target, "old", None)
+            .expect("it is forgotten");
+    }
+    let thief = office.machine(Role::Backup);
+    let denied = marks::put_tomb(&thief.repo, &identity(&thief), ids[2], "mine", None);
+    assert_eq!(denied.expect_err("it may not").class(), ErrorClass::Denied);
+    // The thief's program knows no rules; his key is on the machine he broke into.
+    let record = Tomb {
+        session: ids[2].0,
+        commit: ids[2].1,
+        by: identity(&thief).client,
+        at: thief.repo.clock().now(),
+        reason: "mine".to_owned(),
+        policy: None,
+    };
+    let signing = identity(&thief).signing;
+    let own = ObjectName::Tomb(ids[2].0, Nonce8::new([1; 8]));
+    put_control(&thief.repo, &own, ControlKind::Tomb, &record, &signing).expect("it is stored");
+    let borrowed = Tomb { by: identity(&office.admin).client, ..record };
+    let other = ObjectName::Tomb(ids[2].0, Nonce8::new([2; 8]));
+    put_control(&thief.repo, &other, ControlKind::Tomb, &borrowed, &signing).expect("it is stored");
+    for marks in [read(&office.admin), cold(&office.admin), cold(&thief)] {
+        assert!(marks.is_forgotten(ids[0].0) && marks.is_forgotten(ids[1].0));
+        assert!(!marks.is_forgotten(ids[2].0), "a forged tombstone counts");
+        assert_eq!(marks.live(ids.iter().map(|id| id.0)), [ids[2].0].into());
+        assert_eq!(marks.ignored.len(), 2, "{:?}", marks.ignored);
+        assert_eq!(marks.obstacle(), None);
+    }
+}
+
+#[test]
+fn a_hold_beats_tombstones_until_it_is_released() {
+    let office = Office::new(2);
+    let (admin, ids) = (&office.admin, office.ids());
+    let who = identity(admin);
+    let held = vec![ids[0].0];
+    let hold = marks::put_hold(&admin.repo, &who, held, "audit", None, None).expect("it is held");
+    for id in &ids {
+        marks::put_tomb(&admin.repo, &who, *id, "old", None).expect("it is forgotten");
+    }
+    assert_eq!(cold(admin).live(ids.iter().map(|id| id.0)), [ids[0].0].into());
+    assert_eq!(read(admin).holds_of(ids[0].0).count(), 1);
+
+    let thief = office.machine(Role::Backup);
+    let denied = marks::put_release(&thief.repo, &identity(&thief), hold.hold, "mine");
+    assert_eq!(denied.expect_err("it may not").class(), ErrorClass::Denied);
+    marks::put_release(&admin.repo, &who, hold.hold, "over").expect("it is released");
+    assert_eq!(cold(admin).live(ids.iter().map(|id| id.0)), [].into());
+}
+
+#[test]
+fn a_hold_signed_by_a_backup_key_holds_nothing() {
+    let office = Office::new(1);
+    let (admin, ids) = (&office.admin, office.ids());
+    let thief = office.machine(Role::Backup);
+    let record = Hold {
+        hold: HoldId::new([7; 8]),
+        by: identity(&thief).client,
+        at: thief.repo.clock().now(),
+        reason: "fill the disk".to_owned(),
+        until: None,
+        selection: None,
+        snapshots: vec![ids[0].0],
+    };
+    let name = ObjectName::Hold(record.hold);
+    put_control(&thief.repo, &name, ControlKind::Hold, &record, &identity(&thief).signing)
+        .expect("it is stored");
+    marks::put_tomb(&admin.repo, &identity(admin), ids[0], "old", None).expect("it is forgotten");
+    let marks = read(admin);
+    assert!(marks.is_forgotten(ids[0].0));
+    assert_eq!((marks.ignored.len(), marks.damaged.len()), (1, 0));
+}
+
+#[test]
+fn hidden_marks_stay_in_force_where_they_were_seen() {
+    let office = Office::new(2);
+    let (admin, ids) = (&office.admin, office.ids());
+    let who = identity(admin);
+    let hold = marks::put_hold(&admin.repo, &who, vec![ids[0].0], "audit", None, None)
+        .expect("it is held");
+    let mut tombs = Vec::new();
+    for id in &ids {
+        let tomb = marks::put_tomb(&admin.repo, &who, *id, "old", None);
+        tombs.push(tomb.expect("it is forgotten"));
+    }
+    assert_eq!(read(admin).obstacle(), None);
+    let hidden = office.hide(&ObjectName::Hold(hold.hold));
+    assert!(!read(admin).is_forgotten(ids[0].0), "this machine knows the hold");
+    assert!(read(admin).obstacle().is_some_and(|why| why.contains(&hold.hold.to_string())));
+    // Who never saw it cannot know; that is why collectors should be machines with a memory.
+    assert!(cold(admin).is_forgotten(ids[0].0));
+    office.replace(&ObjectName::Hold(hold.hold), hidden);
+    assert_eq!(read(admin).obstacle(), None);
+
+    office.hide(&tombs[1]);
+    assert!(read(admin).is_forgotten(ids[1].0), "this machine knows the tombstone");
+    assert_eq!(read(admin).missing, [tombs[1].key()]);
+    assert!(!cold(admin).is_forgotten(ids[1].0), "less is forgotten, never more");
+}
+
+#[test]
+fn a_damaged_hold_stops_collectors_until_somebody_releases_it() {
+    let office = Office::new(1);
+    let (admin, ids) = (&office.admin, office.ids());
+    let who = identity(admin);
+    let hold = marks::put_hold(&admin.repo, &who, vec![ids[0].0], "audit", None, None)
+        .expect("it is held");
+    office.replace(&ObjectName::Hold(hold.hold), Bytes::from_static(b"anything"));
+    let marks = cold(admin);
+    assert_eq!(marks.damaged.len(), 1);
+    assert!(marks.obstacle().is_some());
+    marks::put_release(&admin.repo, &who, hold.hold, "it is damaged").expect("it is released");
+    assert_eq!(cold(admin).obstacle(), None);
+}
+
+#[test]
+fn tags_that_two_people_change_at_once_are_all_kept() {
+    let office = Office::new(1);
+    let (admin, session) = (&office.admin, office.ids()[0].0);
+    let other = office.machine(Role::Maintain);
+    let tags = |world: &World| {
+        let changes = TagChanges::read(&world.repo, &world.index).expect("tags can be read");
+        (changes.of(session, &["old".to_owned()]), changes.replaced_by_next(session))
+    };
+    let set = |world: &World, tags: &[&str], replaces: Vec<Nonce8>| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        marks::put_tags(&world.repo, &identity(world), session, tags, replaces)
+            .expect("tags can be set");
+    };
+    let (before, replaced) = tags(admin);
+    assert_eq!((before, replaced.len()), (vec!["old".to_owned()], 0));
+    // Both have read the same, neither has seen the other's record.
+    set(admin, &["old", "one"], Vec::new());
+    set(&other, &["two"], Vec::new());
+    let (both, replaced) = tags(&other);
+    assert_eq!((both, replaced.len()), (["old", "one", "two"].map(str::to_owned).to_vec(), 2));
+    set(&other, &[], replaced);
+    let (none, replaced) = tags(admin);
+    assert_eq!((none, replaced.len()), (Vec::new(), 1));
+}
