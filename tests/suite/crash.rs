@@ -289,6 +289,23 @@ fn a_commit_that_was_fenced_before_the_restart_is_never_reported() {
 }
 
 #[test]
+fn a_forged_confirmation_beside_a_fence_is_not_adopted() {
+    let stage = crash_at(Step::Commit, Moment::After);
+    stage.backup().expect_err("the process ends");
+    let landed = stage.committed().expect("the commit was put");
+    let stage = stage.restart();
+    Fencer::new(stage.plain(), &stage.world.recovery_words).fence(landed);
+    let (name, body) = (ObjectName::Confirm(landed), b"who wrote this has no key".to_vec());
+    stage.plain().put_new(&name, body.into()).expect("the name is free");
+    let report = stage.backup().expect("the next run succeeds");
+    assert_eq!(report.adopted, []);
+    let listed: Vec<_> = stage.world.snapshots().iter().map(|one| one.snapshot.session).collect();
+    assert_eq!(listed, [stage.first, report.snapshot.expect("it was committed")]);
+    let check = stage.world.check_all().expect("the check runs");
+    assert_eq!(check.damage.keys().collect::<Vec<_>>(), [&name.key()], "the forgery is named");
+}
+
+#[test]
 fn a_machine_that_lost_its_state_goes_on_without_it() {
     let mut stage = crash_at(Step::Commit, Moment::After);
     stage.backup().expect_err("the process ends");

@@ -150,7 +150,10 @@ pub fn standing(
 }
 
 /// Whether the confirmation of a session is genuine and names this commit object.
-fn has_genuine_confirm(
+///
+/// # Errors
+/// Those of the store.
+pub(crate) fn has_genuine_confirm(
     repo: &Repo,
     session: SessionId,
     commit: &Digest,

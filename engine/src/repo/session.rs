@@ -133,8 +133,13 @@ pub fn settle(
         let stored = commits::read(repo, session)?;
         if !flags.confirm {
             confirm(repo, identity, session, stored.digest)?;
+            return Ok(Aftermath::Adopted(stored.digest));
         }
-        return Ok(Aftermath::Adopted(stored.digest));
+        // Anybody who can write objects can make one of that name; beside a fence it would lead
+        // to a report of what a fencer may still abort.
+        if commits::has_genuine_confirm(repo, session, &stored.digest)? {
+            return Ok(Aftermath::Adopted(stored.digest));
+        }
     }
     if flags.finals.is_empty() {
         fence(repo, identity, session, "left open by a run that ended early", &flags)?;

@@ -1,0 +1,130 @@
+//! Everybody else: fencers (F1 to F3) and successors (K1 to K3) in any number, people who forget
+//! snapshots, somebody who restores, and requests that land late.
+
+use crate::collect::setup::{Mutant, Setup};
+use crate::collect::state::{Request, Restorer, State};
+
+/// What somebody else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// F1 for a session.
+    Fence(usize),
+    /// F2: a fencer of this session sees no commit.
+    FencerSeesNoCommit(usize),
+    /// F3.
+    Final(usize),
+    /// K1 for a generation.
+    Close(usize),
+    /// K2: a successor of this generation sees no sweep.
+    SuccessorSeesNoSweep(usize),
+    /// K3.
+    Closed(usize),
+    /// With [`Mutant::VoidBySuccessor`]: it takes sweep and close together for the end.
+    SuccessorDeclaresVoid(usize),
+    /// A tombstone for a snapshot.
+    Forget(usize),
+    /// A pin for the first snapshot.
+    Pin,
+    /// Who pinned looks for a tombstone.
+    PinLooks,
+    /// The pin goes.
+    Unpin,
+    /// A request without an answer takes effect. Its sender repeats it, and so it takes effect
+    /// twice, once at that time and once here.
+    Land(Request),
+}
+
+/// Everything that may happen now.
+pub(crate) fn events(setup: &Setup, state: &State, mut tell: impl FnMut(Event)) {
+    let (store, left) = (&state.store, &state.left);
+    for session in 1..setup.sessions() {
+        let is_fenced = store.fenced.has(session);
+        if left.fences > 0 && store.registered.has(session) && !is_fenced {
+            tell(Event::Fence(session));
+        }
+        if is_fenced && !state.missed_commit.has(session) && !store.committed.has(session) {
+            tell(Event::FencerSeesNoCommit(session));
+        }
+        if state.missed_commit.has(session) && !store.aborted.has(session) {
+            tell(Event::Final(session));
+        }
+    }
+    for session in 0..setup.sessions() {
+        let is_tombed = store.tombed.has(session);
+        // People forget what they see, and they see what was reported or adopted.
+        if left.forgets > 0 && store.is_snapshot(session) && !is_tombed {
+            tell(Event::Forget(session));
+        }
+    }
+    for at in 0..setup.generations() {
+        successors(setup, state, at, &mut tell);
+    }
+    match state.restorer {
+        Restorer::Idle if setup.restores => tell(Event::Pin),
+        Restorer::Pinned => tell(Event::PinLooks),
+        Restorer::Reading => tell(Event::Unpin),
+        Restorer::Idle | Restorer::Gone => {}
+    }
+    for (place, request) in state.under_way.iter().enumerate() {
+        if let Some(request) =
+            request.filter(|_| place == 0 || *request != state.under_way[place - 1])
+        {
+            tell(Event::Land(request));
+        }
+    }
+}
+
+fn successors(setup: &Setup, state: &State, at: usize, tell: &mut impl FnMut(Event)) {
+    let record = &state.store.generations[at];
+    let is_silent = record.is_condemned && !record.is_done;
+    if state.left.closes > 0 && is_silent && !record.has_close {
+        tell(Event::Close(at));
+    }
+    let sees_none = !record.is_swept || setup.lacks(Mutant::ClosedBlindly);
+    if record.has_close && sees_none && !state.missed_sweep.has(at) {
+        tell(Event::SuccessorSeesNoSweep(at));
+    }
+    if state.missed_sweep.has(at) && !record.is_closed {
+        tell(Event::Closed(at));
+    }
+    let sees_both = record.has_close && record.is_swept && !record.is_void;
+    if setup.lacks(Mutant::VoidBySuccessor) && sees_both {
+        tell(Event::SuccessorDeclaresVoid(at));
+    }
+}
+
+/// It happens.
+pub(crate) fn apply(setup: &Setup, state: &mut State, event: Event) {
+    let store = &mut state.store;
+    match event {
+        Event::Fence(session) => {
+            store.fenced.insert(session);
+            state.left.fences -= 1;
+        }
+        Event::FencerSeesNoCommit(session) => state.missed_commit.insert(session),
+        Event::Final(session) => store.aborted.insert(session),
+        Event::Close(at) => {
+            store.generations[at].has_close = true;
+            state.left.closes -= 1;
+        }
+        Event::SuccessorSeesNoSweep(at) => state.missed_sweep.insert(at),
+        Event::Closed(at) => store.generations[at].is_closed = true,
+        Event::SuccessorDeclaresVoid(at) => store.generations[at].is_void = true,
+        Event::Forget(session) => {
+            store.tombed.insert(session);
+            state.left.forgets -= 1;
+        }
+        Event::Pin => state.restorer = Restorer::Pinned,
+        Event::PinLooks => {
+            let is_tombed = store.tombed.has(0) && !setup.lacks(Mutant::PinWithoutLook);
+            state.restorer = if is_tombed { Restorer::Gone } else { Restorer::Reading };
+        }
+        Event::Unpin => state.restorer = Restorer::Gone,
+        Event::Land(request) => {
+            if let Some(place) = state.under_way.iter_mut().find(|place| **place == Some(request)) {
+                *place = None;
+            }
+            state.land(setup, request);
+        }
+    }
+}
