@@ -7,6 +7,7 @@ use engine::base::id::{ChunkId, PackKind, SessionId};
 use engine::base::time::Timestamp;
 use engine::blob::BlobError;
 use engine::blob::block::OpenBlock;
+use engine::blob::buffers::PackBuffers;
 use engine::blob::pack::OpenPack;
 use engine::chunk::squeeze::{Compressor, Level};
 use engine::format::entry::{Content, Entry, EntryKind};
@@ -87,9 +88,9 @@ impl<'a> Forger<'a> {
         let session = session::new_id(&self.identity, sequence);
         session::register(repo, &self.identity, session, SessionKind::Backup, "forger")
             .expect("it can be registered");
-        let mut listed = Vec::new();
+        let (mut listed, buffers) = (Vec::new(), PackBuffers::default());
         for (kind, chunks) in [(PackKind::Data, &self.data), (PackKind::Tree, &self.nodes)] {
-            let mut pack = OpenPack::new(repo, write, kind, session, kind.code().into())
+            let mut pack = OpenPack::new(repo, write, &buffers, kind, session, kind.code().into())
                 .expect("a pack can be begun");
             let mut compressor = Compressor::new(Level::default());
             for (id, bytes) in chunks {

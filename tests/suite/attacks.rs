@@ -462,10 +462,9 @@ fn a_path_deeper_than_any_is_refused_and_a_deep_one_restored() {
     let snapshot = sandbox.forge(|forger| {
         let mut tree = EntryTreeBuilder::new(&TreeConfig::default());
         for depth in 1..=3000 {
-            let path = TreePath::from_key(&deep(depth)).expect("it is no longer than allowed");
-            tree.push(&path, folder(), forger).expect("it can be stored");
+            tree.push(deep(depth), folder(), forger).expect("it can be stored");
         }
-        tree.finish(forger).expect("it can be stored").node
+        tree.finish(forger).expect("it can be stored").0.node
     });
     let report = sandbox.restore(&snapshot, &RestoreOptions::default()).expect("it runs");
     assert_eq!(report.problems, []);

@@ -15,6 +15,7 @@ use engine::base::id::{
 };
 use engine::base::time::Timestamp;
 use engine::blob::block::OpenBlock;
+use engine::blob::buffers::PackBuffers;
 use engine::blob::pack::OpenPack;
 use engine::chunk::gear::GearTable;
 use engine::chunk::squeeze::{Compressor, Level};
@@ -442,7 +443,9 @@ fn make_vectors_anew() {
     put_control(&repo, &name, ControlKind::Session, &session(), &signing()).expect("it is stored");
 
     let write = repo.keys().write().expect("an administrator writes");
-    let mut pack = OpenPack::new(&repo, write, PackKind::Tree, session_id(), 0).expect("a pack");
+    let buffers = PackBuffers::default();
+    let mut pack =
+        OpenPack::new(&repo, write, &buffers, PackKind::Tree, session_id(), 0).expect("a pack");
     let raw = leaf().encode();
     let mut block = OpenBlock::default();
     block.push(write.chunk_id.id(PackKind::Tree, &raw), &raw);

@@ -11,6 +11,7 @@ use crate::backup::error::BackupError;
 use crate::backup::shared::{LOOK_AROUND, Shared, Tally};
 use crate::base::id::{ChunkId, PackKind, SessionId};
 use crate::blob::block::OpenBlock;
+use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::DedupView;
 use crate::blob::pack::{FinishedPack, OpenPack};
 use crate::chunk::profile::Profile;
@@ -26,6 +27,7 @@ pub(super) struct FillContext<'a> {
     pub(super) level: Level,
     pub(super) shared: &'a Shared<'a>,
     pub(super) next_pack: AtomicU32,
+    pub(super) buffers: PackBuffers,
 }
 
 /// Stores chunks of one kind.
@@ -97,8 +99,9 @@ impl<'a> Filler<'a> {
         let context = self.context;
         if self.pack.is_none() {
             let counter = context.next_pack.fetch_add(1, Ordering::Relaxed);
-            let (repo, write) = (context.repo, context.write);
-            self.pack = Some(OpenPack::new(repo, write, self.kind, context.session, counter)?);
+            let (repo, write, buffers) = (context.repo, context.write, &context.buffers);
+            let (kind, session) = (self.kind, context.session);
+            self.pack = Some(OpenPack::new(repo, write, buffers, kind, session, counter)?);
         }
         let Some(pack) = self.pack.as_mut() else { return Err(BackupError::Lost) };
         pack.add_block(&self.blocks[slot], &mut self.compressor);

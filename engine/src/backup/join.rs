@@ -2,50 +2,31 @@
 //!
 //! Both sides come in path order, so one pass with constant memory finds new, changed, equal and
 //! vanished paths. An entry is carried over when size, inode, mtime and ctime are equal and it was
-//! read whole the last time; the kernel changes ctime with every change of content or metadata.
+//! read whole the last time; the kernel changes ctime with every change of content or metadata. A
+//! leaf of the tree in which every entry is carried over is taken over as a whole.
 
 use std::collections::HashSet;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 
+use crate::backup::ahead::Ahead;
 use crate::backup::error::BackupError;
 use crate::backup::nodes::NodeStore;
-use crate::backup::previous::Previous;
 use crate::backup::shared::Shared;
+use crate::backup::step::{Job, Step, Work};
 use crate::base::monitor::Counter;
-use crate::base::path::TreePath;
-use crate::disk::walk::{Found, Walk, WalkItem};
-use crate::format::entry::{Content, Entry, EntryKind, FLAG_INCONSISTENT, FLAG_PARTIAL};
+use crate::disk::walk::{Found, WalkItem};
+use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
 use crate::format::snapshot::Summary;
-
-/// What the tree builder receives, in path order.
-pub(super) struct Step {
-    pub(super) path: TreePath,
-    pub(super) work: Work,
-}
-
-pub(super) enum Work {
-    /// The entry is complete.
-    Ready(Box<Entry>),
-    /// A worker reads the content; its result bears this number.
-    Reading(u64),
-    /// Another link to a file that came before: the same content.
-    Linked(Box<Entry>),
-}
-
-/// A file for a worker.
-pub(super) struct Job {
-    pub(super) number: u64,
-    pub(super) found: Found,
-    pub(super) entry: Entry,
-}
 
 /// Runs the merge until the walk ends; returns the numbers it counted.
 pub(super) struct Join<'a> {
     pub(super) shared: &'a Shared<'a>,
     pub(super) nodes: &'a NodeStore<'a>,
-    pub(super) previous: Previous<'a>,
+    pub(super) ahead: Ahead<'a>,
+    /// Whether every chunk of an entry must be looked up before the entry is carried over.
+    pub(super) must_look_up: bool,
     pub(super) steps: Sender<Step>,
     pub(super) jobs: Sender<Job>,
     pub(super) counts: Summary,
@@ -55,72 +36,108 @@ pub(super) struct Join<'a> {
 }
 
 impl Join<'_> {
-    pub(super) fn run(mut self, walk: Walk) -> Result<Summary, BackupError> {
-        let mut ahead = self.previous.next(self.shared.monitor);
-        for item in walk {
+    pub(super) fn run(mut self, batches: &Receiver<Vec<WalkItem>>) -> Result<Summary, BackupError> {
+        for batch in batches {
             if self.shared.is_stopped() {
                 return Err(BackupError::Interrupted);
             }
-            let found = match item {
-                WalkItem::Found(found) => found,
-                WalkItem::Problem(problem) => {
-                    self.shared.problem(problem);
-                    continue;
+            for item in batch {
+                match item {
+                    WalkItem::Found(found) => self.take(found)?,
+                    WalkItem::Problem(problem) => self.shared.problem(problem),
                 }
-            };
-            while ahead.as_ref().is_some_and(|(key, _)| key.as_slice() < found.path.key()) {
-                self.counts.paths_gone += 1;
-                ahead = self.previous.next(self.shared.monitor);
             }
-            let before = match ahead.take_if(|(key, _)| key.as_slice() == found.path.key()) {
-                Some((_, entry)) => {
-                    ahead = self.previous.next(self.shared.monitor);
-                    Some(entry)
-                }
-                None => None,
-            };
-            self.shared.monitor.add(Counter::Items, 1);
-            self.hand_on(found, before)?;
         }
-        while ahead.is_some() {
-            self.counts.paths_gone += 1;
-            ahead = self.previous.next(self.shared.monitor);
+        if self.shared.is_stopped() {
+            return Err(BackupError::Interrupted);
         }
+        self.pass_until(None)?;
         Ok(self.counts)
     }
 
-    fn hand_on(&mut self, found: Found, before: Option<Entry>) -> Result<(), BackupError> {
-        let same = before.as_ref().is_some_and(|before| is_same(&found.entry, before));
-        self.count(&found.entry, before.is_some(), same);
-        let path = found.path.clone();
-        let work = match found.entry.kind {
-            EntryKind::File => self.plan_file(found, before.filter(|_| same))?,
-            _ => {
-                let mut entry = found.entry.clone();
-                match before.filter(|_| same) {
-                    Some(before) => carry_details(&mut entry, before),
-                    None => {
-                        for problem in found.read_details(&mut entry) {
-                            self.shared.problem(problem);
-                        }
-                    }
+    /// Passes what was there before `key` and is gone now; with `None`, all that is left.
+    fn pass_until(&mut self, key: Option<&[u8]>) -> Result<(), BackupError> {
+        let Self { ahead, steps, shared, counts, .. } = self;
+        let is_gone = |ahead: &mut Ahead<'_>| {
+            ahead.key(shared.monitor).is_some_and(|before| key.is_none_or(|key| before < key))
+        };
+        while is_gone(ahead) {
+            ahead.release(&mut |step| send(steps, step))?;
+            ahead.take()?;
+            counts.paths_gone += 1;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, found: Found) -> Result<(), BackupError> {
+        self.pass_until(Some(found.path.key()))?;
+        self.shared.monitor.add(Counter::Items, 1);
+        let facts = found.stat.facts;
+        let existed = self.ahead.key(self.shared.monitor) == Some(found.path.key());
+        let steps = &self.steps;
+        if existed && self.ahead.carry(&facts, &mut |step| send(steps, step))? {
+            self.count(facts.kind, true, true);
+            if facts.kind == EntryKind::File {
+                self.count_carried(facts.size_bytes);
+            }
+            return Ok(());
+        }
+        self.ahead.release(&mut |step| send(steps, step))?;
+        let before = if existed { self.ahead.take()? } else { None };
+        let entry = match found.entry() {
+            Ok(entry) => entry,
+            Err(error) => {
+                // What vanishes during the walk is left out silently.
+                if !error.is_missing() {
+                    self.shared.problem(error.into_problem(&found.path));
+                }
+                return Ok(());
+            }
+        };
+        self.hand_on(found, entry, before)
+    }
+
+    fn hand_on(
+        &mut self,
+        found: Found,
+        mut entry: Entry,
+        before: Option<Entry>,
+    ) -> Result<(), BackupError> {
+        let same = before.as_ref().is_some_and(|before| {
+            before.is_sound() && entry.facts().is_unchanged_since(&before.facts())
+        });
+        self.count(entry.kind, before.is_some(), same);
+        let key = found.path.key().to_vec();
+        let before = before.filter(|_| same);
+        let work = match (entry.kind, before) {
+            (EntryKind::File, before) => self.plan_file(found, entry, before)?,
+            (_, Some(before)) => {
+                carry_details(&mut entry, before);
+                Work::Ready(Box::new(entry))
+            }
+            (_, None) => {
+                for problem in found.read_details(&mut entry) {
+                    self.shared.problem(problem);
                 }
                 Work::Ready(Box::new(entry))
             }
         };
-        self.steps.send(Step { path, work }).map_err(|_| BackupError::Lost)
+        send(&self.steps, Step::Entry(key, work))
     }
 
-    fn plan_file(&mut self, found: Found, same: Option<Entry>) -> Result<Work, BackupError> {
-        let mut entry = found.entry.clone();
+    fn plan_file(
+        &mut self,
+        found: Found,
+        mut entry: Entry,
+        same: Option<Entry>,
+    ) -> Result<Work, BackupError> {
         if let Some(mut before) = same
             && self.may_carry(&before)?
         {
             let content = before.content.take();
             carry_details(&mut entry, before);
             entry.content = content;
-            self.counts.total_bytes = self.counts.total_bytes.saturating_add(entry.size_bytes);
-            self.shared.monitor.add(Counter::Bytes, entry.size_bytes);
+            self.count_carried(entry.size_bytes);
             return Ok(Work::Ready(Box::new(entry)));
         }
         let is_later_link = entry.link_count > 1 && !self.links.insert((entry.device, entry.inode));
@@ -138,7 +155,7 @@ impl Join<'_> {
 
     /// Whether the chunks of an unchanged file are still there to be referred to.
     fn may_carry(&self, before: &Entry) -> Result<bool, BackupError> {
-        if !self.previous.must_look_up {
+        if !self.must_look_up {
             return Ok(true);
         }
         match &before.content {
@@ -160,9 +177,14 @@ impl Join<'_> {
         }
     }
 
-    fn count(&mut self, entry: &Entry, existed: bool, same: bool) {
+    fn count_carried(&mut self, size_bytes: u64) {
+        self.counts.total_bytes = self.counts.total_bytes.saturating_add(size_bytes);
+        self.shared.monitor.add(Counter::Bytes, size_bytes);
+    }
+
+    fn count(&mut self, kind: EntryKind, existed: bool, same: bool) {
         let counts = &mut self.counts;
-        let counter = match (entry.kind, existed, same) {
+        let counter = match (kind, existed, same) {
             (EntryKind::File, false, _) => &mut counts.files_new,
             (EntryKind::File, true, false) => &mut counts.files_changed,
             (EntryKind::File, true, true) => &mut counts.files_unmodified,
@@ -175,14 +197,8 @@ impl Join<'_> {
     }
 }
 
-/// Whether nothing about the path changed since `before`, as far as the kernel tells.
-fn is_same(now: &Entry, before: &Entry) -> bool {
-    now.kind == before.kind
-        && now.size_bytes == before.size_bytes
-        && now.inode == before.inode
-        && now.mtime == before.mtime
-        && now.ctime == before.ctime
-        && before.flags & (FLAG_INCONSISTENT | FLAG_PARTIAL) == 0
+fn send(steps: &Sender<Step>, step: Step) -> Result<(), BackupError> {
+    steps.send(step).map_err(|_| BackupError::Lost)
 }
 
 /// Takes over what a `stat` does not tell.

@@ -1,34 +1,40 @@
-//! The threads of a run: one walks and compares, workers read, uploaders store, this one builds
+//! The threads of a run: one walks, one compares, workers read, uploaders store, this one builds
 //! the tree from results in path order.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::backup::ahead::Ahead;
+use crate::backup::assemble::{Assembler, ReadResult};
 use crate::backup::error::BackupError;
 use crate::backup::fill::{FillContext, Filler};
-use crate::backup::join::{Job, Join, Step, Work};
+use crate::backup::join::Join;
 use crate::backup::nodes::NodeStore;
 use crate::backup::previous::Previous;
 use crate::backup::read::FileReader;
-use crate::backup::shared::{LOOK_AROUND, Shared, Watch};
+use crate::backup::shared::{Shared, Watch};
+use crate::backup::step::Job;
 use crate::backup::upload::Uploader;
 use crate::base::id::PackKind;
 use crate::base::limits::FILE_WINDOW;
 use crate::blob::dedup::Dedup;
 use crate::blob::pack::FinishedPack;
 use crate::chunk::gear::GearTable;
-use crate::disk::walk::Walk;
+use crate::disk::owner::Owners;
+use crate::disk::walk::{Walk, WalkItem};
 use crate::format::config::TreeConfig;
-use crate::format::entry::Entry;
 use crate::format::snapshot::Summary;
 use crate::index::Index;
 use crate::index::hints::HintsWriter;
-use crate::tree::build::{EntryTreeBuilder, Root};
+use crate::tree::build::Root;
 
 /// Files that wait for a worker. Each keeps its directory open, so the number is small.
 const JOB_QUEUE: usize = 64;
+/// What the walk finds is handed on in batches: a wake-up for each would cost as much as a `stat`.
+const WALK_BATCH: usize = 128;
+/// Batches that wait to be compared.
+const WALK_QUEUE_BATCHES: usize = 8;
 
 /// What the threads work on.
 pub(super) struct Pipeline<'a> {
@@ -43,12 +49,12 @@ pub(super) struct Pipeline<'a> {
 pub(super) struct Built {
     pub(super) root: Root,
     pub(super) counts: Summary,
+    /// The owners that entries name.
+    pub(super) owners: Owners,
 }
 
 /// Uploader and the end of its queue that packs are put into.
 pub(super) type Uploads<'a> = (Uploader<'a>, Sender<FinishedPack>);
-
-type ReadResult = (u64, Option<Entry>);
 
 impl<'a> Pipeline<'a> {
     pub(super) fn filler(
@@ -95,7 +101,16 @@ impl<'a> Pipeline<'a> {
         let (step_sender, steps) = bounded(FILE_WINDOW);
         let (job_sender, jobs) = bounded(JOB_QUEUE);
         let (result_sender, results) = bounded(FILE_WINDOW);
+        let (batch_sender, batches) = bounded(WALK_QUEUE_BATCHES);
+        let owners = walk.owners();
+        let trusts_facts = !previous.must_look_up
+            && !walk.with_atime()
+            && previous.owners.as_ref().is_some_and(|then| owners.agree_with(then));
         std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _watch = Watch(shared);
+                hand_out(walk, &batch_sender);
+            });
             for _ in 0..self.workers {
                 let filler = self.filler(PackKind::Data, packs.clone())?;
                 let reader = FileReader::new(filler, &nodes, shared, self.tree, &gear);
@@ -106,72 +121,37 @@ impl<'a> Pipeline<'a> {
             let join = Join {
                 shared,
                 nodes: &nodes,
-                previous,
+                must_look_up: previous.must_look_up,
+                ahead: Ahead::new(previous, trusts_facts),
                 steps: step_sender,
                 jobs: job_sender,
                 counts: Summary::default(),
                 next_number: 0,
                 links: std::collections::HashSet::new(),
             };
-            let walker = scope.spawn(move || {
+            let joiner = scope.spawn(move || {
                 let _watch = Watch(shared);
-                join.run(walk).map_err(|error| shared.fail(error))
+                join.run(&batches).map_err(|error| shared.fail(error))
             });
-            let root = self.assemble(&steps, &results, &nodes, hints);
+            let assembler = Assembler::new(self.tree, shared, &nodes, hints, results);
+            let root = assembler.run(steps);
             let root = root.and_then(|root| nodes.finish().map(|()| root));
             let root = root.map_err(|error| shared.fail(error));
-            // Whoever still sends finds the other end gone.
-            drop((steps, results));
-            let counts = walker.join().unwrap_or(Err(()));
+            let counts = joiner.join().unwrap_or(Err(()));
             let (Ok(root), Ok(counts)) = (root, counts) else { return Err(BackupError::Lost) };
-            Ok(Built { root, counts })
+            Ok(Built { root, counts, owners: owners.list() })
         })
-    }
-
-    fn assemble(
-        &self,
-        steps: &Receiver<Step>,
-        results: &Receiver<ReadResult>,
-        nodes: &NodeStore<'_>,
-        mut hints: Option<&mut HintsWriter>,
-    ) -> Result<Root, BackupError> {
-        let shared = self.context.shared;
-        let mut sink = nodes;
-        let mut builder = EntryTreeBuilder::new(self.tree);
-        let mut early: HashMap<u64, Option<Entry>> = HashMap::new();
-        let mut links: HashMap<(u64, u64), Entry> = HashMap::new();
-        for Step { path, work } in steps {
-            let entry = match work {
-                Work::Ready(entry) => Some(*entry),
-                Work::Reading(number) => wait_for(number, results, &mut early, shared)?,
-                Work::Linked(entry) => {
-                    let first = links.get(&(entry.device, entry.inode));
-                    first.map(|first| with_content_of(*entry, first))
-                }
-            };
-            let Some(entry) = entry else { continue };
-            if entry.link_count > 1 && entry.content.is_some() {
-                links.insert((entry.device, entry.inode), entry.clone());
-            }
-            if let Some(hints) = hints.as_deref_mut() {
-                hints.push(path.key(), &entry)?;
-            }
-            builder.push(&path, entry, &mut sink)?;
-        }
-        Ok(builder.finish(&mut sink)?)
     }
 }
 
-/// Another name of a file as it was when its content was read: it may have changed since the walk
-/// met this name.
-fn with_content_of(name: Entry, first: &Entry) -> Entry {
-    Entry {
-        content: first.content.clone(),
-        size_bytes: first.size_bytes,
-        mtime: first.mtime,
-        ctime: first.ctime,
-        flags: first.flags,
-        ..name
+/// The walker's life: find until there is no more, or nobody listens.
+fn hand_out(mut walk: Walk, batches: &Sender<Vec<WalkItem>>) {
+    loop {
+        let batch: Vec<_> = walk.by_ref().take(WALK_BATCH).collect();
+        let is_last = batch.len() < WALK_BATCH;
+        if batches.send(batch).is_err() || is_last {
+            return;
+        }
     }
 }
 
@@ -200,25 +180,5 @@ fn work(
         && let Err(error) = reader.finish()
     {
         shared.fail(error);
-    }
-}
-
-fn wait_for(
-    number: u64,
-    results: &Receiver<ReadResult>,
-    early: &mut HashMap<u64, Option<Entry>>,
-    shared: &Shared<'_>,
-) -> Result<Option<Entry>, BackupError> {
-    loop {
-        if let Some(entry) = early.remove(&number) {
-            return Ok(entry);
-        }
-        match results.recv_timeout(LOOK_AROUND) {
-            Ok((finished, entry)) => {
-                early.insert(finished, entry);
-            }
-            Err(RecvTimeoutError::Timeout) if !shared.is_stopped() => {}
-            Err(_) => return Err(BackupError::Lost),
-        }
     }
 }

@@ -9,10 +9,9 @@ use std::path::Path;
 use crate::backup::error::BackupError;
 use crate::backup::options::BackupOptions;
 use crate::base::id::{ChunkId, SessionId};
-use crate::base::monitor::Monitor;
 use crate::blob::fetch::ChunkFetcher;
 use crate::crypt::hash::DigestHasher;
-use crate::format::entry::Entry;
+use crate::disk::owner::Owners;
 use crate::format::snapshot::{PathBytes, Summary};
 use crate::index::Index;
 use crate::index::catalog::{Catalog, Committed};
@@ -31,6 +30,8 @@ pub(super) struct Previous<'a> {
     pub(super) entries: Entries<'a>,
     /// Whether every chunk of an entry must be looked up before the entry is carried over.
     pub(super) must_look_up: bool,
+    /// The names that owners had when the hints were written.
+    pub(super) owners: Option<Owners>,
     pub(super) parent: Option<SessionId>,
     pub(super) root: Option<ChunkId>,
     pub(super) summary: Option<Summary>,
@@ -41,28 +42,10 @@ impl Previous<'_> {
         Previous {
             entries: Entries::None,
             must_look_up: true,
+            owners: None,
             parent: None,
             root: None,
             summary: None,
-        }
-    }
-
-    /// The next entry with its key; whatever cannot be read ends the comparison, not the backup.
-    pub(super) fn next(&mut self, monitor: &dyn Monitor) -> Option<(Vec<u8>, Entry)> {
-        let next = match &mut self.entries {
-            Entries::None => None,
-            Entries::Hints(hints) => hints.next().map(|item| item.map_err(|e| e.to_string())),
-            Entries::Tree(cursor) => cursor.next().map(|item| {
-                item.map(|(path, entry)| (path.key().to_vec(), entry)).map_err(|e| e.to_string())
-            }),
-        };
-        match next? {
-            Ok(item) => Some(item),
-            Err(why) => {
-                monitor.note(&format!("the previous snapshot cannot be compared further: {why}"));
-                self.entries = Entries::None;
-                None
-            }
         }
     }
 }
@@ -94,6 +77,7 @@ pub(super) fn find<'a>(
     let describe = |entries, must_look_up, parent: Option<&Committed>| Previous {
         entries,
         must_look_up,
+        owners: None,
         parent: parent.map(|one| one.snapshot.session),
         root: parent.map(|one| one.snapshot.root),
         summary: parent.map(|one| one.snapshot.summary),
@@ -106,7 +90,8 @@ pub(super) fn find<'a>(
         let known = catalog.snapshots.iter().find(|one| one.snapshot.session == header.session);
         // A snapshot that is gone may have taken its packs along.
         let must_look_up = header.epoch != index.epoch() || known.is_none();
-        return Ok(describe(Entries::Hints(Box::new(reader)), must_look_up, known));
+        let previous = describe(Entries::Hints(Box::new(reader)), must_look_up, known);
+        return Ok(Previous { owners: Some(header.owners), ..previous });
     }
     match (parent, fetcher) {
         (Some(parent), Some(fetcher)) => {

@@ -17,6 +17,7 @@ use crate::base::id::SessionId;
 use crate::base::limits::NODE_CACHE_BYTES;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
+use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::Dedup;
 use crate::blob::fetch::ChunkFetcher;
 use crate::disk::exclude::Excludes;
@@ -131,7 +132,8 @@ impl<'a> Start<'a> {
         let session = commit(repo, index, &self.identity, self.session, &draft, shared.monitor)?;
         report.snapshot = Some(session);
         if let Some(hints) = hints {
-            let header = HintsHeader { session, epoch: index.epoch(), root: built.root.node };
+            let (epoch, root, owners) = (index.epoch(), built.root.node, built.owners);
+            let header = HintsHeader { session, epoch, root, owners };
             hints.finish(&header)?;
         }
         Ok(report)
@@ -159,6 +161,7 @@ impl<'a> Start<'a> {
             level: self.options.level,
             shared,
             next_pack: AtomicU32::new(0),
+            buffers: PackBuffers::default(),
         };
         let dedup = Dedup::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -17,6 +17,7 @@ use crate::base::time::Timestamp;
 use crate::blob::pack::FinishedPack;
 use crate::chunk::gear::GearTable;
 use crate::disk::command::CommandSource;
+use crate::disk::owner::Owners;
 use crate::format::entry::{Entry, EntryKind};
 use crate::format::snapshot::Summary;
 use crate::tree::build::EntryTreeBuilder;
@@ -47,11 +48,12 @@ impl Pipeline<'_> {
         let entry = Entry { content: Some(content), ..stream_entry(now, size_bytes) };
         let mut sink = &nodes;
         let mut builder = EntryTreeBuilder::new(self.tree);
-        builder.push(&path, entry, &mut sink)?;
-        let root = builder.finish(&mut sink)?;
+        builder.push(path.key().to_vec(), entry, &mut sink)?;
+        let (root, _) = builder.finish(&mut sink)?;
         nodes.finish()?;
         shared.monitor.add(Counter::Items, 1);
-        Ok(Built { root, counts: Summary { files_new: 1, ..Summary::default() } })
+        let counts = Summary { files_new: 1, ..Summary::default() };
+        Ok(Built { root, counts, owners: Owners::default() })
     }
 
     /// Backs up what a command prints; the command must end well.

@@ -8,9 +8,12 @@ pub const KIB: usize = 1024;
 /// Bytes in a MiB.
 pub const MIB: usize = 1024 * KIB;
 
-/// A pack is closed once it holds this many stored bytes: large enough that a request's latency
-/// and one key encapsulation are noise, small enough that a few fit in memory.
-pub const PACK_TARGET_BYTES: usize = 32 * MIB;
+/// A pack may be closed once it holds this many stored bytes: large enough that a request's latency
+/// and one key encapsulation are noise, small enough that one for each worker and each upload
+/// take up less than half of what a backup may use.
+pub const PACK_TARGET_BYTES: usize = 16 * MIB;
+/// A pack that ends far below the next size of Padmé takes up to this much more.
+pub const PACK_OVERSHOOT_MAX_BYTES: usize = 4 * MIB;
 /// No pack is larger: single PUT with a signed payload hash, read whole by `check`.
 pub const PACK_MAX_BYTES: usize = 64 * MIB;
 /// A block is closed once it holds this many raw bytes: the unit of compression.
@@ -83,7 +86,7 @@ pub const SLOTS_MAX: usize = 64;
 /// Files that a user may have read at once: more threads than that only move the disk's heads.
 pub const READ_CONCURRENCY_MAX: u16 = 256;
 /// Packs that wait between a worker and an upload thread: none, a worker hands its pack over to a
-/// thread that is free. Each would be up to 32 MiB of memory.
+/// thread that is free. Each would be up to 20 MiB of memory.
 pub const UPLOAD_QUEUE_PACKS: usize = 0;
 /// Packs in flight at once to a remote store: one is sent while another waits for its answer.
 pub const UPLOAD_THREADS_REMOTE: usize = 3;
@@ -136,8 +139,10 @@ pub const INDEX_BUSY_WAIT_MS: u64 = 10_000;
 pub const INDEX_BAD_FILES_KEPT: usize = 3;
 /// Finished runs that the local history keeps: a year of hourly runs.
 pub const INDEX_RUNS_KEPT: u32 = 10_000;
-/// A record of a hints file: an entry with its path, which fits into a tree node.
-pub const HINT_RECORD_MAX_BYTES: usize = NODE_MAX_BYTES;
+/// Hints of one leaf: a tree node, with the facts and the whole key of each entry once more.
+pub const HINT_LEAF_MAX_BYTES: usize = 4 * NODE_MAX_BYTES;
+/// Header of a hints file: tens of thousands of owners with their names.
+pub const HINT_HEADER_MAX_BYTES: usize = 4 * MIB;
 
 /// Objects in one listing, above which the listing is refused as hostile or mistaken.
 pub const LIST_MAX_OBJECTS: usize = 50_000_000;
@@ -171,7 +176,10 @@ pub const DURABLE_FOLDERS_MAX: usize = 4096;
 
 const _: () = assert!(CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
 const _: () = assert!(BLOCK_TARGET_BYTES + CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
-const _: () = assert!(PACK_TARGET_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES <= PACK_MAX_BYTES);
+const _: () = assert!(
+    PACK_TARGET_BYTES + PACK_OVERSHOOT_MAX_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES
+        <= PACK_MAX_BYTES
+);
 const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);
 const _: () = assert!(XATTRS_MAX_BYTES + 2 * PATH_MAX_BYTES < NODE_MAX_BYTES);

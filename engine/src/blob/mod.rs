@@ -6,6 +6,7 @@
 pub mod error;
 pub mod dedup;
 pub mod block;
+pub mod buffers;
 pub mod pack;
 pub mod open_pack;
 pub mod cache;

@@ -43,6 +43,9 @@ pub fn seal(key: &SecretKey, associated: &[u8], plain: &[u8]) -> Vec<u8> {
     sealed
 }
 
+/// Bytes that [`seal`] adds: nonce and tag.
+pub const SEAL_BYTES: usize = NONCE_BYTES + TAG_BYTES;
+
 /// Opens what [`seal`] made with the same key and associated data.
 ///
 /// # Errors

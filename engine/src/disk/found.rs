@@ -11,7 +11,7 @@ use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
 use crate::disk::error::{DiskError, problem};
 use crate::disk::folder::{Folder, lock};
-use crate::disk::meta;
+use crate::disk::meta::{self, Stat};
 use crate::disk::read::OpenFile;
 use crate::disk::xattr::{self, Reach};
 use crate::format::entry::{Entry, EntryKind, FLAG_PARTIAL};
@@ -22,14 +22,35 @@ use crate::format::entry::{Entry, EntryKind, FLAG_PARTIAL};
 pub struct Found {
     /// Where it lies, below the root of the file system.
     pub path: TreePath,
-    /// What `statx` says; content, extended attributes and inode flags are not looked up yet.
-    pub entry: Entry,
+    /// What `statx` says.
+    pub stat: Stat,
     pub(crate) folder: Arc<Folder>,
     /// `folder` is not the directory that holds it but the directory that it is.
     pub(crate) is_folder_itself: bool,
 }
 
 impl Found {
+    /// Its entry: what `statx` says, the names of its owners, the target of a symbolic link.
+    /// Content, extended attributes and inode flags are left empty.
+    ///
+    /// # Errors
+    /// [`DiskError`] if it is a symbolic link that cannot be read; missing if it is gone.
+    pub fn entry(&self) -> Result<Entry, DiskError> {
+        let with_atime = self.folder.shared.with_atime;
+        let mut entry = self.stat.entry(with_atime, &mut lock(&self.folder.shared.owners));
+        if entry.kind == EntryKind::Symlink {
+            let read = || {
+                let folder = self.folder.fd()?;
+                let target = rustix::fs::readlinkat(&folder, self.name(), Vec::new());
+                Ok::<_, io::Error>(target.map_err(io::Error::from)?.into_bytes())
+            };
+            let target = read().map_err(|error| self.error("reading the link", error))?;
+            entry.size_bytes = target.len() as u64;
+            entry.target = Some(target);
+        }
+        Ok(entry)
+    }
+
     /// Fills in extended attributes and inode flags. That takes several system calls, so it is
     /// for entries that are new or whose `ctime` changed. What could not be read is returned,
     /// and the entry is marked with [`FLAG_PARTIAL`].
@@ -74,7 +95,7 @@ impl Found {
             Err(error) => return Err(self.error("opening", error)),
         };
         let stat = meta::stat_open(&fd).map_err(|error| self.error("opening", error))?;
-        if meta::identity(&stat) != (self.entry.device, self.entry.inode) {
+        if meta::identity(&stat) != (self.stat.facts.device, self.stat.facts.inode) {
             return Err(self.replaced());
         }
         if meta::kind(&stat) != Some(EntryKind::File) {
@@ -93,11 +114,10 @@ impl Found {
         let folder = self.folder.fd().map_err(|error| self.error(action, error))?;
         let stat = meta::stat_at(folder.as_fd(), self.name())
             .map_err(|error| self.error(action, error))?;
-        let entry = describe(&self.folder, folder.as_fd(), self.name(), &stat)
-            .map_err(|error| self.error(action, error))?;
+        let stat = describe(&stat).map_err(|error| self.error(action, error))?;
         let folder = Arc::clone(&self.folder);
         let is_folder_itself = self.is_folder_itself;
-        Ok(Self { path: self.path.clone(), entry, folder, is_folder_itself })
+        Ok(Self { path: self.path.clone(), stat, folder, is_folder_itself })
     }
 
     fn read_details_through(&self, open: BorrowedFd<'_>, entry: &mut Entry) -> Vec<Problem> {
@@ -135,22 +155,10 @@ impl Found {
     }
 }
 
-/// The entry of `name` in an open folder, with the target if it is a link.
-pub(crate) fn describe(
-    folder: &Folder,
-    fd: BorrowedFd<'_>,
-    name: &[u8],
-    stat: &Statx,
-) -> io::Result<Entry> {
-    let Some(kind) = meta::kind(stat) else {
-        return Err(io::Error::other("this kind of file is unknown"));
-    };
-    let with_atime = folder.shared.with_atime;
-    let mut entry = meta::entry(kind, stat, with_atime, &mut lock(&folder.shared.owners));
-    if kind == EntryKind::Symlink {
-        let target = rustix::fs::readlinkat(fd, name, Vec::new())?.into_bytes();
-        entry.size_bytes = target.len() as u64;
-        entry.target = Some(target);
+/// What `statx` said, if it is of a kind that is known.
+pub(crate) fn describe(stat: &Statx) -> io::Result<Stat> {
+    match meta::kind(stat) {
+        Some(kind) => Ok(Stat::new(kind, stat)),
+        None => Err(io::Error::other("this kind of file is unknown")),
     }
-    Ok(entry)
 }

@@ -1,4 +1,4 @@
-//! From `statx` to an [`Entry`], and the inode flags worth keeping.
+//! From `statx` to [`Stat`] and [`Entry`], and the inode flags worth keeping.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, IFlags, Statx, StatxFlags, StatxTimestamp};
 
 use crate::base::time::Timestamp;
 use crate::disk::owner::OwnerNames;
-use crate::format::entry::{DeviceNumber, Entry, EntryKind};
+use crate::format::entry::{DeviceNumber, Entry, EntryKind, Facts};
 
 /// The inode flags that mean the same on every file system and can be set again; the others say
 /// how a file is stored at the moment.
@@ -58,40 +58,73 @@ pub(crate) fn timestamp(time: StatxTimestamp) -> Timestamp {
     Timestamp { seconds: time.tv_sec, nanos: time.tv_nsec }
 }
 
-/// Everything that `statx` and the owners' names say; link target, extended attributes, inode
-/// flags and content are left empty.
-pub(crate) fn entry(
-    kind: EntryKind,
-    stat: &Statx,
-    with_atime: bool,
-    names: &mut OwnerNames,
-) -> Entry {
-    let (device, inode) = identity(stat);
-    let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
-    let has_links = stat.stx_nlink > 1 && kind != EntryKind::Directory;
-    let knows_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
-    Entry {
-        kind,
-        mode: u32::from(stat.stx_mode) & 0o7777,
-        uid: stat.stx_uid,
-        gid: stat.stx_gid,
-        user: names.user(stat.stx_uid),
-        group: names.group(stat.stx_gid),
-        mtime: timestamp(stat.stx_mtime),
-        ctime: timestamp(stat.stx_ctime),
-        btime: knows_birth.then(|| timestamp(stat.stx_btime)),
-        atime: with_atime.then(|| timestamp(stat.stx_atime)),
-        size_bytes: if kind == EntryKind::File { stat.stx_size } else { 0 },
-        inode,
-        device,
-        link_count: if has_links { stat.stx_nlink } else { 0 },
-        xattrs: Vec::new(),
-        inode_flags: 0,
-        target: None,
-        device_number: is_device
-            .then_some(DeviceNumber { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor }),
-        flags: 0,
-        content: None,
+/// Everything that `statx` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What decides whether something changed.
+    pub facts: Facts,
+    /// Birth, where the file system knows it.
+    pub(crate) btime: Option<Timestamp>,
+    /// Last access.
+    pub(crate) atime: Timestamp,
+    /// Major and minor number of a device.
+    pub(crate) device_number: Option<DeviceNumber>,
+}
+
+impl Stat {
+    pub(crate) fn new(kind: EntryKind, stat: &Statx) -> Self {
+        let (device, inode) = identity(stat);
+        let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
+        let has_links = stat.stx_nlink > 1 && kind != EntryKind::Directory;
+        let has_size = matches!(kind, EntryKind::File | EntryKind::Symlink);
+        let knows_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+        let facts = Facts {
+            kind,
+            mode: u32::from(stat.stx_mode) & 0o7777,
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            mtime: timestamp(stat.stx_mtime),
+            ctime: timestamp(stat.stx_ctime),
+            size_bytes: if has_size { stat.stx_size } else { 0 },
+            inode,
+            device,
+            link_count: if has_links { stat.stx_nlink } else { 0 },
+        };
+        let number = DeviceNumber { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor };
+        Self {
+            facts,
+            btime: knows_birth.then(|| timestamp(stat.stx_btime)),
+            atime: timestamp(stat.stx_atime),
+            device_number: is_device.then_some(number),
+        }
+    }
+
+    /// The entry with the owners' names; link target, extended attributes, inode flags and
+    /// content are left empty.
+    pub(crate) fn entry(&self, with_atime: bool, names: &mut OwnerNames) -> Entry {
+        let facts = self.facts;
+        Entry {
+            kind: facts.kind,
+            mode: facts.mode,
+            uid: facts.uid,
+            gid: facts.gid,
+            user: names.user(facts.uid),
+            group: names.group(facts.gid),
+            mtime: facts.mtime,
+            ctime: facts.ctime,
+            btime: self.btime,
+            atime: with_atime.then_some(self.atime),
+            size_bytes: facts.size_bytes,
+            inode: facts.inode,
+            device: facts.device,
+            link_count: facts.link_count,
+            xattrs: Vec::new(),
+            inode_flags: 0,
+            target: None,
+            device_number: self.device_number,
+            flags: 0,
+            content: None,
+        }
     }
 }
 

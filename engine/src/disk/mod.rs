@@ -6,7 +6,7 @@
 
 pub mod error;
 pub mod owner;
-mod meta;
+pub mod meta;
 mod xattr;
 mod folder;
 pub mod pattern;

@@ -44,19 +44,19 @@ fn kinds_and_link_counts_are_told_without_opening_anything() {
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket"))
         .expect("because it is new");
     let target = Target::create(folder.path()).expect("because it exists");
-    let mut fifo = find(folder.path(), &folder.path().join("file")).entry;
+    let mut fifo = find(folder.path(), &folder.path().join("file")).entry().expect("it is there");
     fifo.kind = EntryKind::Fifo;
     target
         .make_special(&TreePath::root().join(b"fifo").expect("because it is a name"), &fifo)
         .expect("because anybody may make a pipe");
     let found = |name: &str| find(folder.path(), &folder.path().join(name));
-    assert_eq!(found("file").entry.link_count, 2);
-    assert_eq!(found("file").entry.size_bytes, 3);
-    assert_eq!(found("file").entry.inode, found("second").entry.inode);
-    assert_eq!(found("socket").entry.kind, EntryKind::Socket);
-    assert_eq!(found("fifo").entry.kind, EntryKind::Fifo);
-    assert_eq!(found("fifo").entry.link_count, 0);
-    let folder_entry = find(folder.path(), folder.path()).entry;
+    assert_eq!(found("file").stat.facts.link_count, 2);
+    assert_eq!(found("file").stat.facts.size_bytes, 3);
+    assert_eq!(found("file").stat.facts.inode, found("second").stat.facts.inode);
+    assert_eq!(found("socket").stat.facts.kind, EntryKind::Socket);
+    assert_eq!(found("fifo").stat.facts.kind, EntryKind::Fifo);
+    assert_eq!(found("fifo").stat.facts.link_count, 0);
+    let folder_entry = find(folder.path(), folder.path()).entry().expect("it is there");
     assert_eq!((folder_entry.link_count, folder_entry.size_bytes), (0, 0));
 }
 
@@ -83,7 +83,7 @@ fn a_tree_deeper_than_paths_can_be_long_is_walked_and_written_back() {
                 continue;
             };
             count += 1;
-            if found.entry.kind == EntryKind::Directory {
+            if found.stat.facts.kind == EntryKind::Directory {
                 copy.make_directory(&path).expect("because its parent came before");
                 continue;
             }

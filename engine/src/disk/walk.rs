@@ -18,10 +18,11 @@ use crate::base::monitor::Problem;
 use crate::base::path::{TreePath, escape};
 use crate::disk::error::{DiskError, problem};
 use crate::disk::exclude::{Excludes, IfPresent, Standing};
-use crate::disk::folder::{Folder, Names, Shared};
+use crate::disk::folder::{Folder, Names, Shared, lock};
 pub use crate::disk::found::Found;
 use crate::disk::found::describe;
-use crate::disk::meta;
+use crate::disk::meta::{self, Stat};
+use crate::disk::owner::Owners;
 use crate::disk::read::OpenFile;
 use crate::format::entry::EntryKind;
 
@@ -41,7 +42,6 @@ pub struct WalkOptions {
 
 /// One step of a [`Walk`].
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large variant")]
 pub enum WalkItem {
     /// Something to back up.
     Found(Found),
@@ -64,6 +64,24 @@ pub struct Walk {
     levels: Vec<Level>,
     ready: VecDeque<WalkItem>,
     buffer: Vec<u8>,
+}
+
+/// The owners' names of a walk.
+#[derive(Debug)]
+pub struct OwnerBook(Arc<Shared>);
+
+impl OwnerBook {
+    /// Whether all of them still have the names they had.
+    #[must_use]
+    pub fn agree_with(&self, then: &Owners) -> bool {
+        lock(&self.0.owners).agree_with(then)
+    }
+
+    /// All that were asked for.
+    #[must_use]
+    pub fn list(&self) -> Owners {
+        lock(&self.0.owners).list()
+    }
 }
 
 /// A directory on the way down.
@@ -103,6 +121,18 @@ impl Walk {
         })
     }
 
+    /// Whether entries carry the time of last access.
+    #[must_use]
+    pub fn with_atime(&self) -> bool {
+        self.shared.with_atime
+    }
+
+    /// The names of owners that this walk knows; it stays usable while and after the walk runs.
+    #[must_use]
+    pub fn owners(&self) -> OwnerBook {
+        OwnerBook(Arc::clone(&self.shared))
+    }
+
     /// Starts with a root: the directories above it that did not appear yet, then itself.
     fn begin(&mut self, root: &TreePath) {
         let standing = self.excludes.judge_all(root);
@@ -135,8 +165,8 @@ impl Walk {
         let folder = Folder::open_absolute(path.to_slashes(), &self.shared)?;
         let fd = folder.fd()?;
         let stat = meta::stat_open(&*fd)?;
-        let entry = describe(&folder, fd.as_fd(), b".", &stat)?;
-        Ok(Found { path: path.clone(), entry, folder, is_folder_itself: true })
+        let stat = describe(&stat)?;
+        Ok(Found { path: path.clone(), stat, folder, is_folder_itself: true })
     }
 
     fn begin_at(&mut self, root: &TreePath, standing: Standing) -> std::io::Result<()> {
@@ -148,40 +178,33 @@ impl Walk {
         };
         let folder = Folder::open_absolute(parent.to_slashes(), &self.shared)?;
         let fd = folder.fd()?;
-        if let Some(found) = self.look(&folder, &fd, root.clone(), None)? {
-            let device = found.entry.device;
-            self.announce(found, (standing, device));
+        if let Some(stat) = self.look(&fd, root.name(), None)? {
+            let found = Found { path: root.clone(), stat, folder, is_folder_itself: false };
+            self.announce(found, (standing, stat.facts.device));
         }
         Ok(())
     }
 
-    /// What lies at `path` in `folder`, unless it is gone or its size or its file system leave it
-    /// out.
+    /// What `name` is, unless it is gone or its size or its file system leave it out.
     fn look(
         &self,
-        folder: &Arc<Folder>,
         fd: &OwnedFd,
-        path: TreePath,
+        name: &[u8],
         device: Option<u64>,
-    ) -> std::io::Result<Option<Found>> {
-        let stat = match self.stat(fd, path.name()) {
+    ) -> std::io::Result<Option<Stat>> {
+        let stat = match self.stat(fd, name) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let entry = match describe(folder, fd.as_fd(), path.name(), &stat) {
-            Ok(entry) => entry,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let is_elsewhere = self.is_elsewhere(entry.device, device);
-        let is_out = match entry.kind {
+        let stat = describe(&stat)?;
+        let is_elsewhere = self.is_elsewhere(stat.facts.device, device);
+        let is_out = match stat.facts.kind {
             EntryKind::Directory => false,
-            EntryKind::File => is_elsewhere || self.excludes.is_too_large(entry.size_bytes),
+            EntryKind::File => is_elsewhere || self.excludes.is_too_large(stat.facts.size_bytes),
             _ => is_elsewhere,
         };
-        let folder = Arc::clone(folder);
-        Ok((!is_out).then_some(Found { path, entry, folder, is_folder_itself: false }))
+        Ok((!is_out).then_some(stat))
     }
 
     /// Metadata of a name. What is mounted only when somebody looks inside is mounted now if the
@@ -199,8 +222,9 @@ impl Walk {
 
     /// Puts an item in the queue, with a new level if it is a directory to enter.
     fn announce(&mut self, found: Found, (standing, device): (Standing, u64)) {
-        let identity = (found.entry.device, found.entry.inode);
-        let enters = found.entry.kind == EntryKind::Directory
+        let facts = found.stat.facts;
+        let identity = (facts.device, facts.inode);
+        let enters = facts.kind == EntryKind::Directory
             && !self.skip.contains(&identity)
             && !self.is_elsewhere(identity.0, Some(device));
         let place = enters.then(|| (Arc::clone(&found.folder), found.path.clone()));
@@ -263,9 +287,11 @@ impl Walk {
             return true;
         }
         let (folder, device) = (Arc::clone(&level.folder), level.device);
-        let looked = folder.fd().and_then(|fd| self.look(&folder, &fd, path.clone(), Some(device)));
-        match looked {
-            Ok(Some(found)) => self.announce(found, (standing, device)),
+        match folder.fd().and_then(|fd| self.look(&fd, path.name(), Some(device))) {
+            Ok(Some(stat)) => {
+                let found = Found { path, stat, folder, is_folder_itself: false };
+                self.announce(found, (standing, device));
+            }
             Ok(None) => {}
             Err(error) => {
                 let item = problem(&path, "reading the metadata of", &error);

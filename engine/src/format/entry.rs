@@ -137,6 +137,70 @@ pub struct Entry {
     pub content: Option<Content>,
 }
 
+/// What a `stat` says of a path and what decides whether the path changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// As in [`Entry`], like all that follows.
+    pub kind: EntryKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last change of content.
+    pub mtime: Timestamp,
+    /// Last change of metadata.
+    pub ctime: Timestamp,
+    /// Logical size in bytes.
+    pub size_bytes: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Device number of the file system.
+    pub device: u64,
+    /// Number of hard links if there are several.
+    pub link_count: u32,
+}
+
+impl Facts {
+    /// Whether nothing about the path changed since `before`, as far as the kernel tells: it
+    /// changes ctime with every change of content or metadata. Numbers of devices may change with
+    /// every start of the machine.
+    #[must_use]
+    pub fn is_unchanged_since(&self, before: &Self) -> bool {
+        self.kind == before.kind
+            && self.size_bytes == before.size_bytes
+            && self.inode == before.inode
+            && self.mtime == before.mtime
+            && self.ctime == before.ctime
+    }
+}
+
+impl Entry {
+    /// Its facts.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts {
+            kind: self.kind,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            mtime: self.mtime,
+            ctime: self.ctime,
+            size_bytes: self.size_bytes,
+            inode: self.inode,
+            device: self.device,
+            link_count: self.link_count,
+        }
+    }
+
+    /// Whether its content was read whole and in one piece.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.flags & (FLAG_INCONSISTENT | FLAG_PARTIAL) == 0
+    }
+}
+
 /// Major and minor number of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(array)]

@@ -3,7 +3,6 @@
 
 use crate::base::id::ChunkId;
 use crate::base::limits::NODE_MAX_BYTES;
-use crate::base::path::TreePath;
 use crate::blob::BlobError;
 use crate::format::config::TreeConfig;
 use crate::format::entry::Entry;
@@ -121,6 +120,17 @@ impl Levels {
     }
 }
 
+/// A leaf that was written, with the entries it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLeaf {
+    /// The leaf as its parent names it.
+    pub child: Child,
+    /// Whether its last key ends a leaf, whatever follows; the last leaf of a tree just ends.
+    pub is_bounded: bool,
+    /// Its entries with their keys.
+    pub entries: Vec<(Vec<u8>, Entry)>,
+}
+
 /// Builds the tree of entries of a snapshot.
 pub struct EntryTreeBuilder {
     levels: Levels,
@@ -136,56 +146,81 @@ impl EntryTreeBuilder {
         Self { levels, entries: Vec::new(), size_bytes: 0 }
     }
 
-    /// Adds an entry; its path must come after all paths before.
+    /// Adds an entry; its path must come after all paths before. Returns the leaf that it ends.
     ///
     /// # Errors
     /// [`TreeError::TooLarge`], or those of the sink.
     pub fn push(
         &mut self,
-        path: &TreePath,
+        key: Vec<u8>,
         entry: Entry,
         sink: &mut dyn NodeWrite,
-    ) -> Result<(), TreeError> {
-        let key = path.key().to_vec();
+    ) -> Result<Option<WrittenLeaf>, TreeError> {
         debug_assert!(self.entries.last().is_none_or(|(last, _)| *last < key));
         self.size_bytes += estimate_bytes(&key, &entry);
         let hash = key_hash(0, &key);
         self.entries.push((key, entry));
         if self.levels.boundary.ends(hash, self.entries.len(), self.size_bytes) {
-            self.close_leaf(sink)?;
+            return self.close_leaf(true, sink);
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Ends the tree. A tree without entries is one empty leaf.
+    /// Whether the next entry begins a leaf.
+    #[must_use]
+    pub fn is_between_leaves(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds a whole leaf that an earlier tree had and the store still has. It must be one that
+    /// [`WrittenLeaf::is_bounded`], and no entry may be waiting: then this tree has it too.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn finish(mut self, sink: &mut dyn NodeWrite) -> Result<Root, TreeError> {
-        self.close_leaf(sink)?;
-        if let Some(root) = self.levels.finish(sink)? {
-            return Ok(root);
-        }
-        let node = sink.write_node(&Node::Entries(Vec::new()).encode())?;
-        Ok(Root { node, item_count: 0, total_bytes: 0 })
+    pub fn push_leaf(&mut self, child: Child, sink: &mut dyn NodeWrite) -> Result<(), TreeError> {
+        debug_assert!(self.is_between_leaves());
+        Ok(self.levels.push(1, child, sink)?)
     }
 
-    fn close_leaf(&mut self, sink: &mut dyn NodeWrite) -> Result<(), TreeError> {
+    /// Ends the tree; returns its last leaf too. A tree without entries is one empty leaf.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn finish(
+        mut self,
+        sink: &mut dyn NodeWrite,
+    ) -> Result<(Root, Option<WrittenLeaf>), TreeError> {
+        let last = self.close_leaf(false, sink)?;
+        if let Some(root) = self.levels.finish(sink)? {
+            return Ok((root, last));
+        }
+        let node = sink.write_node(&Node::Entries(Vec::new()).encode())?;
+        Ok((Root { node, item_count: 0, total_bytes: 0 }, last))
+    }
+
+    fn close_leaf(
+        &mut self,
+        is_bounded: bool,
+        sink: &mut dyn NodeWrite,
+    ) -> Result<Option<WrittenLeaf>, TreeError> {
         let entries = std::mem::take(&mut self.entries);
         self.size_bytes = 0;
-        let Some((last_key, _)) = entries.last() else { return Ok(()) };
+        let Some((last_key, _)) = entries.last() else { return Ok(None) };
         let last_key = last_key.clone();
         let item_count = entries.len() as u64;
         let total_bytes =
             entries.iter().fold(0u64, |sum, (_, entry)| sum.saturating_add(content_bytes(entry)));
-        let bytes = Node::Entries(entries).encode();
+        let node = Node::Entries(entries);
+        let bytes = node.encode();
         if bytes.len() > NODE_MAX_BYTES {
             let path = crate::base::path::escape(&last_key);
             return Err(TreeError::TooLarge { path, size_bytes: bytes.len() });
         }
-        let node = sink.write_node(&bytes)?;
-        self.levels.push(1, Child { last_key, node, item_count, total_bytes }, sink)?;
-        Ok(())
+        let id = sink.write_node(&bytes)?;
+        let child = Child { last_key, node: id, item_count, total_bytes };
+        self.levels.push(1, child.clone(), sink)?;
+        let Node::Entries(entries) = node else { return Ok(None) };
+        Ok(Some(WrittenLeaf { child, is_bounded, entries }))
     }
 }
 

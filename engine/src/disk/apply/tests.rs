@@ -29,7 +29,7 @@ fn look(root: &Path, name: &str) -> Entry {
         _ => None,
     });
     let found = found.expect("because the test made it");
-    let mut entry = found.entry.clone();
+    let mut entry = found.entry().expect("it is there");
     assert_eq!(found.read_details(&mut entry), []);
     entry
 }

@@ -113,7 +113,7 @@ fn roots_come_sorted_once_and_with_the_directories_above_them() {
     );
     assert!(all.iter().all(|found| base.contains(&found.path) || found.path.contains(&base)));
     let above = all.first().expect("because a temporary folder lies below something");
-    assert_eq!(above.entry.kind, EntryKind::Directory);
+    assert_eq!(above.stat.facts.kind, EntryKind::Directory);
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn a_root_through_a_link_is_walked_and_a_root_that_is_a_link_is_a_link() {
     symlink("real", folder.path().join("link")).expect("because it is new");
     let through = folder.path().join("link/inner");
     let all = walk_with(&[&through], &ExcludeOptions::default());
-    let kinds: Vec<_> = all.iter().rev().take(3).map(|found| found.entry.kind).collect();
+    let kinds: Vec<_> = all.iter().rev().take(3).map(|found| found.stat.facts.kind).collect();
     assert_eq!(kinds, [EntryKind::File, EntryKind::Directory, EntryKind::Directory]);
     let itself = walk_with(&[&folder.path().join("link")], &ExcludeOptions::default());
     let last = itself.last().expect("because the link is there");
-    assert_eq!(last.entry.target.as_deref(), Some(&b"real"[..]));
-    assert_eq!(last.entry.size_bytes, 4);
+    assert_eq!(last.entry().expect("it is there").target.as_deref(), Some(&b"real"[..]));
+    assert_eq!(last.stat.facts.size_bytes, 4);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_file_replaced_after_the_walk_is_not_opened() {
     put(&path, b"new file");
     assert!(matches!(found.open(), Err(DiskError::Replaced { .. })));
     let again = found.look_again().expect("because a file is there");
-    assert_eq!(again.entry.size_bytes, 8);
+    assert_eq!(again.stat.facts.size_bytes, 8);
     assert!(again.open().is_ok());
 }
 
@@ -309,7 +309,7 @@ fn a_directory_replaced_by_a_link_is_not_entered_and_an_open_one_may_move() {
     let is_moved =
         |item: &WalkItem| matches!(item, WalkItem::Found(found) if found.path.name() == b"dir");
     let link = walk.find(is_moved).expect("because it is there");
-    assert!(matches!(link, WalkItem::Found(it) if it.entry.kind == EntryKind::Symlink));
+    assert!(matches!(link, WalkItem::Found(it) if it.stat.facts.kind == EntryKind::Symlink));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn results_outlive_the_descriptors_of_their_directories() {
         put(&folder.path().join(format!("{number}/inner/file")), number.to_string().as_bytes());
     }
     let all = walk_with(&[folder.path()], &ExcludeOptions::default());
-    let files = all.iter().filter(|found| found.entry.kind == EntryKind::File);
+    let files = all.iter().filter(|found| found.stat.facts.kind == EntryKind::File);
     let mut opened = 0;
     for found in files {
         let file = found.open().expect("because its directory can be opened again");
@@ -351,7 +351,7 @@ fn attributes_are_read_for_files_directories_and_links() {
     set(folder.path(), "user.dir", b"x").expect("because another one could be set");
     let names_of = |path: &Path| {
         let found = find(folder.path(), path);
-        let mut entry = found.entry.clone();
+        let mut entry = found.entry().expect("it is there");
         assert_eq!(found.read_details(&mut entry), []);
         let names = entry.xattrs.iter().map(|it| String::from_utf8_lossy(&it.name).into_owned());
         (names.filter(|name| !name.starts_with("security.")).collect::<Vec<_>>(), entry)
@@ -360,7 +360,7 @@ fn attributes_are_read_for_files_directories_and_links() {
     assert_eq!(names, ["user.a", "user.b"]);
     assert!(entry.xattrs.iter().any(|xattr| xattr.value == large));
     let found = find(folder.path(), &file);
-    let mut through = found.entry.clone();
+    let mut through = found.entry().expect("it is there");
     let open = found.open().expect("because it is readable");
     assert_eq!(found.read_details_of(&open, &mut through), []);
     assert_eq!(through, entry);

@@ -187,7 +187,7 @@ fn pipes_and_devices_are_made_as_told() {
     put(&scene.inside("model"), b"");
     let model = meta::stat_at(target.beneath.base(), b"model").expect("because it was made");
     let names = &mut crate::disk::owner::OwnerNames::default();
-    let mut entry = meta::entry(EntryKind::Fifo, &model, false, names);
+    let mut entry = meta::Stat::new(EntryKind::Fifo, &model).entry(false, names);
     target.make_special(&path("fifo"), &entry).expect("because anybody may");
     entry.kind = EntryKind::Socket;
     target.make_special(&path("socket"), &entry).expect("because anybody may");

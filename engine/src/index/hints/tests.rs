@@ -1,15 +1,25 @@
 //! Tests of hints: round trips, every flip and every truncation noticed, the old kept until then.
 
 use std::fs;
+use std::fs::File;
+use std::io::Write;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::codec::PutLe;
+use crate::base::limits::PATH_MAX_BYTES;
 use crate::base::time::Timestamp;
-use crate::format::entry::{Content, EntryKind, Xattr};
+use crate::disk::owner::Owner;
+use crate::format::entry::{Content, Entry, EntryKind, Xattr};
+use crate::format::node::Child;
 
-const HEADER: HintsHeader =
-    HintsHeader { session: SessionId::new([1; 24]), epoch: [2; 16], root: ChunkId::new([3; 32]) };
+fn header() -> HintsHeader {
+    let users = vec![Owner { id: 1000, name: Some(b"u".to_vec()) }];
+    let owners = Owners { users, groups: vec![Owner { id: 1000, name: None }] };
+    let (session, root) = (SessionId::new([1; 24]), ChunkId::new([3; 32]));
+    HintsHeader { session, epoch: [2; 16], root, owners }
+}
 
 fn entry(inode: u64) -> Entry {
     let time = Timestamp { seconds: inode as i64, nanos: 5 };
@@ -39,17 +49,41 @@ fn entry(inode: u64) -> Entry {
 
 fn write(folder: &Path, name: &str, entries: &[(Vec<u8>, Entry)]) {
     let mut writer = HintsWriter::create(folder, name).unwrap();
-    for (key, entry) in entries {
-        writer.push(key, entry).unwrap();
+    for part in entries.chunks(7) {
+        push(&mut writer, part).unwrap();
     }
-    writer.finish(&HEADER).unwrap();
+    writer.finish(&header()).unwrap();
+}
+
+fn push(writer: &mut HintsWriter, entries: &[(Vec<u8>, Entry)]) -> Result<(), IndexError> {
+    let child = Child {
+        last_key: entries.last().unwrap().0.clone(),
+        node: ChunkId::new([entries.len() as u8; 32]),
+        item_count: entries.len() as u64,
+        total_bytes: 5,
+    };
+    writer.push_leaf(&child, entries.len() == 7, entries)
 }
 
 type Keyed = Vec<(Vec<u8>, Entry)>;
 
 fn read(folder: &Path, name: &str) -> Option<(Keyed, HintsHeader)> {
     let (reader, header) = HintsReader::open(folder, name).unwrap()?;
-    Some((reader.collect::<Result<_, _>>().unwrap(), header))
+    let mut entries = Vec::new();
+    for leaf in reader {
+        let leaf = leaf.unwrap();
+        let count = leaf.entry_count();
+        assert_eq!((leaf.child.item_count, leaf.child.total_bytes), (count as u64, 5));
+        assert_eq!(leaf.child.node, ChunkId::new([count as u8; 32]));
+        assert_eq!((leaf.is_bounded, leaf.key(count - 1)), (count == 7, &leaf.child.last_key[..]));
+        for number in 0..count {
+            let entry = leaf.entry(number).unwrap();
+            assert_eq!(leaf.sound_facts(number), Some(&entry.facts()));
+            entries.push((leaf.key(number).to_vec(), entry));
+        }
+        assert!(leaf.entry(count).is_err());
+    }
+    Some((entries, header))
 }
 
 fn keys(count: u64) -> Vec<(Vec<u8>, Entry)> {
@@ -67,7 +101,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let entries: Vec<_> = (0..).zip(keys).map(|(n, key)| (key, entry(n))).collect();
         write(folder.path(), &name, &entries);
-        prop_assert_eq!(read(folder.path(), &name), Some((entries, HEADER)));
+        prop_assert_eq!(read(folder.path(), &name), Some((entries, header())));
         let other = name + "x";
         prop_assert!(read(folder.path(), &other).is_none());
     }
@@ -94,7 +128,7 @@ fn every_flipped_byte_and_every_truncation_is_noticed_and_the_file_removed() {
     put(&[&sound[..], b"x"].concat());
     assert!(read(folder.path(), "s").is_none());
     put(&sound);
-    assert_eq!(read(folder.path(), "s"), Some((keys(30), HEADER)));
+    assert_eq!(read(folder.path(), "s"), Some((keys(30), header())));
 }
 
 #[test]
@@ -114,13 +148,39 @@ fn another_version_is_no_hints() {
 #[test]
 fn a_file_that_lies_about_its_lengths_ends_in_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let mut record = Vec::new();
-    record.put_u32(1);
-    record.put_u32(u32::MAX);
-    record.put_u32(u32::MAX);
-    for (body, claimed) in [(record, 2u64), (Vec::new(), u64::MAX), (vec![0xff; 12], 1)] {
-        let mut bytes = zstd::bulk::compress(&body, 1).unwrap();
-        let header = minicbor::to_vec(&HEADER).unwrap();
+    let leaf = |body: &[u8], raw_bytes: u32| {
+        let squeezed = zstd::bulk::compress(body, 1).unwrap();
+        let mut stored = Vec::new();
+        stored.put_u32(squeezed.len() as u32);
+        stored.put_u32(raw_bytes);
+        stored.put(&squeezed);
+        stored
+    };
+    let mut many = vec![1];
+    many.put(&[0; 32]);
+    many.put_u32(u32::MAX);
+    many.put_u64(1);
+    let mut long = vec![1];
+    long.put(&[0; 32]);
+    long.put_u32(1);
+    long.put_u64(1);
+    long.put(&[1; 67]);
+    long.put_u32(0);
+    long.put_u32(u32::MAX);
+    long.put_u32(u32::MAX);
+    long.put(&[0; 100]);
+    let wrong = [
+        (leaf(&many, many.len() as u32), 2u64),
+        (leaf(&long, long.len() as u32), 1),
+        (leaf(b"", 0), 1),
+        (leaf(&many, u32::MAX), 1),
+        (leaf(&many, 3), 1),
+        (Vec::new(), u64::MAX),
+        (vec![0xff; 12], 1),
+    ];
+    for (body, claimed) in wrong {
+        let mut bytes = body;
+        let header = minicbor::to_vec(header()).unwrap();
         bytes.put(&header);
         bytes.put(&MAGIC);
         bytes.put_u8(VERSION);
@@ -141,13 +201,13 @@ fn the_old_hints_stay_until_the_new_ones_are_finished() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "s", &keys(3));
     let mut writer = HintsWriter::create(folder.path(), "s").unwrap();
-    writer.push(b"a", &entry(1)).unwrap();
-    assert_eq!(read(folder.path(), "s"), Some((keys(3), HEADER)));
+    push(&mut writer, &keys(1)).unwrap();
+    assert_eq!(read(folder.path(), "s"), Some((keys(3), header())));
     // As a killed process leaves it: neither finished nor dropped.
     std::mem::forget(writer);
     assert_eq!(fs::read_dir(folder.path().join("hints")).unwrap().count(), 2);
     write(folder.path(), "s", &keys(4));
-    assert_eq!(read(folder.path(), "s"), Some((keys(4), HEADER)));
+    assert_eq!(read(folder.path(), "s"), Some((keys(4), header())));
     assert_eq!(fs::read_dir(folder.path().join("hints")).unwrap().count(), 1);
     remove(folder.path(), "s").unwrap();
     remove(folder.path(), "s").unwrap();
@@ -158,14 +218,23 @@ fn the_old_hints_stay_until_the_new_ones_are_finished() {
 fn keys_out_of_order_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = HintsWriter::create(folder.path(), "s").unwrap();
-    writer.push(b"", &entry(0)).unwrap();
-    writer.push(b"b", &entry(1)).unwrap();
-    assert!(writer.push(b"b", &entry(2)).is_err());
-    assert!(writer.push(b"a", &entry(2)).is_err());
-    assert!(writer.push(&vec![b'c'; PATH_MAX_BYTES + 1], &entry(2)).is_err());
-    writer.push(b"b\0c", &entry(2)).unwrap();
-    writer.finish(&HEADER).unwrap();
-    let keys: Vec<_> =
-        read(folder.path(), "s").unwrap().0.into_iter().map(|(key, _)| key).collect();
-    assert_eq!(keys, [&b""[..], b"b", b"b\0c"]);
+    let with = |key: &[u8]| (key.to_vec(), entry(1));
+    push(&mut writer, &[with(b""), with(b"b")]).unwrap();
+    assert!(push(&mut writer, &[with(b"b")]).is_err());
+    assert!(push(&mut writer, &[with(b"a"), with(b"c")]).is_err());
+    assert!(push(&mut writer, &[with(b"d"), with(b"c")]).is_err());
+    assert!(push(&mut writer, &[with(&vec![b'e'; PATH_MAX_BYTES + 1])]).is_err());
+}
+
+#[test]
+fn a_copied_leaf_is_the_same_leaf() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "s", &keys(30));
+    let (reader, _) = HintsReader::open(folder.path(), "s").unwrap().unwrap();
+    let mut writer = HintsWriter::create(folder.path(), "s").unwrap();
+    for leaf in reader {
+        writer.copy_leaf(&leaf.unwrap()).unwrap();
+    }
+    writer.finish(&header()).unwrap();
+    assert_eq!(read(folder.path(), "s"), Some((keys(30), header())));
 }
