@@ -221,7 +221,7 @@ fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault
 fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let (store, ..) = store(context, &context.global.repository(), false)?;
     let credential = credential::find(&context.global.credential(), context.around)?;
-    let repo = unlock(&store, &credential, context)?;
+    let repo = unlock(&store, &credential, None, context)?;
     let role = repo.keys().role();
     let slot = opened_slot(&repo, &credential)?;
     let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::base::id::RepositoryId;
 use engine::base::monitor::Monitor;
 use engine::crypt::phrase;
 use engine::format::slot::Role;
 use engine::index::catalog::{self, Catalog};
+use engine::index::kept;
 use engine::index::lock::StateLock;
 use engine::index::refresh::refresh;
 use engine::index::{Index, IndexError, OpenOutcome};
 use engine::repo::Repo;
-use engine::repo::open::{KeyFile, Unlock, open as open_repo};
+use engine::repo::open::{KeyFile, Unlock, open_knowing};
 use engine::store::Store;
 use engine::store::location::{Location, StoreOptions, parse_aws_profile};
 use zeroize::Zeroizing;
@@ -97,7 +99,7 @@ pub fn progress(context: &Context<'_>) -> Progress {
 /// Exit codes 2, 10, 12, 20, 23, 24, 25 for what is in the way.
 pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
     let (repo, place, location) = repository(context)?;
-    let state = place.state_dir.join(repo.config().repository.to_string());
+    let state = state_folder(&place, repo.config().repository);
     let opened = Index::open(&state, repo.config().repository, context.around.clock.now());
     let (index, outcome) = opened.map_err(|error| {
         trouble::index(&error).hint("choose another state folder with --cache-dir")
@@ -109,8 +111,17 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
             moved_to.display()
         ));
     }
+    if kept::config(&state).as_ref() != Some(repo.config_object()) {
+        // Only saves the next run a request.
+        let _ = kept::keep_config(&state, repo.config_object());
+    }
     let folder = location.local_path().map(Path::to_owned);
     Ok(Opened { repo, index, state, folder })
+}
+
+/// Where this machine keeps what it knows of a repository.
+fn state_folder(place: &Place, repository: RepositoryId) -> PathBuf {
+    place.state_dir.join(repository.to_string())
 }
 
 /// Opens a repository without its local index.
@@ -120,19 +131,21 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
 pub fn repository(context: &Context<'_>) -> Result<(Repo, Place, Location), Fault> {
     let (store, place, location) = store(context, &context.global.repository(), false)?;
     let credential = credential::find(&context.global.credential(), context.around)?;
-    Ok((unlock(&store, &credential, context)?, place, location))
+    Ok((unlock(&store, &credential, Some(&place), context)?, place, location))
 }
 
-/// Opens the repository in a store.
+/// Opens the repository in a store; `place` is where a configuration may be known from.
 ///
 /// # Errors
 /// As [`open`].
 pub fn unlock(
     store: &Store,
     credential: &Credential,
+    place: Option<&Place>,
     context: &Context<'_>,
 ) -> Result<Repo, Fault> {
     let (key_file, words);
+    let mut known = None;
     let unlock = match credential {
         Credential::Passphrase(secret) => match recovery_words(secret.expose()) {
             Some(found) => {
@@ -143,10 +156,11 @@ pub fn unlock(
         },
         Credential::KeyFile(path) => {
             key_file = read_key_file(path)?;
+            known = place.and_then(|it| kept::config(&state_folder(it, key_file.repository)));
             Unlock::KeyFile(&key_file)
         }
     };
-    let repo = open_repo(store, context.around.clock.clone(), &unlock)
+    let repo = open_knowing(store, context.around.clock.clone(), &unlock, known)
         .map_err(|error| trouble::opening(&error))?;
     context.ui.detail(
         1,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use engine::base::time::{Clock, SystemClock};
@@ -67,8 +67,9 @@ pub struct Surroundings {
     pub host: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where times are shown for.
-    pub time_zone: TimeZone,
+    /// Where times are shown for. Only looked up when a time is shown: that can mean reading the
+    /// names of all zones.
+    pub time_zone: Arc<LazyLock<TimeZone>>,
     /// Whether the user wants to stop.
     pub cancel: Cancel,
 }
@@ -88,7 +89,7 @@ impl Surroundings {
             current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             clock: Arc::new(SystemClock::default()),
-            time_zone: TimeZone::system(),
+            time_zone: Arc::new(LazyLock::new(TimeZone::system)),
             // Without handlers a signal ends the process, which is what it is for.
             cancel: Cancel::on_signals().unwrap_or_default(),
         }
@@ -108,7 +109,7 @@ impl Surroundings {
             current_dir: PathBuf::from("/"),
             host: "localhost".to_owned(),
             clock: Arc::new(SystemClock::default()),
-            time_zone: TimeZone::UTC,
+            time_zone: Arc::new(LazyLock::new(|| TimeZone::UTC)),
             cancel: Cancel::default(),
         }
     }

@@ -101,7 +101,7 @@ impl<'a> FileReader<'a> {
             self.shared.problem(problem);
         }
         for attempt in 1..=ATTEMPTS {
-            let before = file.stamp()?;
+            let before = if attempt == 1 { file.opened_stamp() } else { file.stamp()? };
             let (content, size_bytes) = self.read_open(&file, before.size_bytes)?;
             let is_stable = file.stamp()? == before && size_bytes == before.size_bytes;
             if is_stable || attempt == ATTEMPTS {

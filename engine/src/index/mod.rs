@@ -18,6 +18,7 @@ pub mod chunks;
 pub mod snapshots;
 pub mod runs;
 pub mod hints;
+pub mod kept;
 pub mod lock;
 pub mod refresh;
 pub mod identity;

@@ -81,10 +81,10 @@ pub fn create(
         let slot = wrap(config.repository, keys.control().0, &about, &bundle, wrapping)?;
         store.put_new(&ObjectName::Slot(slot.slot), Bytes::from(slot.encode()))?;
     }
-    let bytes = seal_config(&config, &keys)?;
-    store.put_new(&ObjectName::Config(config.repository), Bytes::from(bytes))?;
+    let bytes = Bytes::from(seal_config(&config, &keys)?);
+    store.put_new(&ObjectName::Config(config.repository), bytes.clone())?;
     let recovery_words = zeroize::Zeroizing::new(phrase::words(&phrase_key));
-    let repo = Repo::new(store.clone(), clock, config, keys);
+    let repo = Repo::new(store.clone(), clock, (config, bytes), keys);
     Ok(Created { repo, recovery_words, probe: report })
 }
 

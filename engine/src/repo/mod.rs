@@ -18,6 +18,8 @@ pub mod session;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+
 use crate::base::id::ClientId;
 use crate::base::time::Clock;
 use crate::format::client::Client;
@@ -30,13 +32,19 @@ pub struct Repo {
     store: Store,
     clock: Arc<dyn Clock>,
     config: Config,
+    config_object: Bytes,
     keys: Keyring,
     clients: Mutex<HashMap<ClientId, Client>>,
 }
 
 impl Repo {
-    fn new(store: Store, clock: Arc<dyn Clock>, config: Config, keys: Keyring) -> Self {
-        Self { store, clock, config, keys, clients: Mutex::default() }
+    fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        (config, config_object): (Config, Bytes),
+        keys: Keyring,
+    ) -> Self {
+        Self { store, clock, config, config_object, keys, clients: Mutex::default() }
     }
 
     /// Where its objects lie.
@@ -55,6 +63,13 @@ impl Repo {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The same as it lies in the store; never changes, so it may be kept to open the repository
+    /// again with one request less.
+    #[must_use]
+    pub fn config_object(&self) -> &Bytes {
+        &self.config_object
     }
 
     /// The keys of the role that opened it.

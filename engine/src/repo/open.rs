@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{RepositoryId, SlotId};
 use crate::base::limits::{CONTROL_MAX_BYTES, SLOTS_MAX};
@@ -83,7 +85,30 @@ impl KeyFile {
 /// [`RepoError::NoRepository`], [`RepoError::WrongKey`], [`RepoError::Newer`],
 /// [`RepoError::Corrupt`], or errors of the store.
 pub fn open(store: &Store, clock: Arc<dyn Clock>, unlock: &Unlock<'_>) -> Result<Repo, RepoError> {
-    let signed = read_config(store, unlock)?;
+    open_knowing(store, clock, unlock, None)
+}
+
+/// The same, sparing the request for the configuration if `known` is the one that a key file is
+/// for, as [`Repo::config_object`] gave it at an earlier time. It is checked like one from the
+/// store, and it never changes.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_knowing(
+    store: &Store,
+    clock: Arc<dyn Clock>,
+    unlock: &Unlock<'_>,
+    known: Option<Bytes>,
+) -> Result<Repo, RepoError> {
+    let (signed, config_object) = match (unlock, known) {
+        (Unlock::KeyFile(file), Some(known)) => {
+            match check_config(&ObjectName::Config(file.repository), &known) {
+                Ok(signed) => (signed, known),
+                Err(_) => read_config(store, unlock)?,
+            }
+        }
+        _ => read_config(store, unlock)?,
+    };
     let config = &signed.config;
     let suite = Suite::from_code(config.suite)
         .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
@@ -109,28 +134,34 @@ pub fn open(store: &Store, clock: Arc<dyn Clock>, unlock: &Unlock<'_>) -> Result
             return Err(RepoError::corrupt(&slot_key, "it is weaker than the repository allows"));
         }
     }
-    Ok(Repo::new(store.clone(), clock, signed.config, keys))
+    Ok(Repo::new(store.clone(), clock, (signed.config, config_object), keys))
 }
 
-fn read_config(store: &Store, unlock: &Unlock<'_>) -> Result<SignedConfig, RepoError> {
+fn read_config(store: &Store, unlock: &Unlock<'_>) -> Result<(SignedConfig, Bytes), RepoError> {
     let name = match unlock {
         Unlock::KeyFile(file) => ObjectName::Config(file.repository),
         _ => find_config(store)?,
     };
-    let key = name.key();
     let bytes = match store.get(&name, CONTROL_MAX_BYTES as u64) {
         Ok(bytes) => bytes,
         Err(error) if error.class() == ErrorClass::Missing => {
-            // Tell a key of another repository from no repository at all.
-            let found = find_config(store)?;
-            return Err(RepoError::KeyFile {
-                why: format!("it belongs to {key}, this is {}", found.key()),
-            });
+            return Err(other_repository(store, &name)?);
         }
         Err(error) => return Err(error.into()),
     };
-    let signed = config::decode(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
-    if name != ObjectName::Config(signed.config.repository) {
+    Ok((check_config(&name, &bytes)?, bytes))
+}
+
+/// Tells a key of another repository from no repository at all.
+fn other_repository(store: &Store, wanted: &ObjectName) -> Result<RepoError, RepoError> {
+    let (key, found) = (wanted.key(), find_config(store)?);
+    Ok(RepoError::KeyFile { why: format!("it belongs to {key}, this is {}", found.key()) })
+}
+
+fn check_config(name: &ObjectName, bytes: &[u8]) -> Result<SignedConfig, RepoError> {
+    let key = name.key();
+    let signed = config::decode(bytes).map_err(|e| RepoError::envelope(&key, &e))?;
+    if *name != ObjectName::Config(signed.config.repository) {
         return Err(RepoError::corrupt(&key, "it describes another repository"));
     }
     verify(&signed.config.admin_key, &signed.signed, &signed.signature)
@@ -172,6 +203,10 @@ fn unlock_bundle(
         Unlock::KeyFile(file) => {
             let slot = match slots::read(store, repository, file.slot) {
                 Err(RepoError::Store(error)) if error.class() == ErrorClass::Missing => {
+                    let name = ObjectName::Config(file.repository);
+                    if find_config(store)? != name {
+                        return Err(other_repository(store, &name)?);
+                    }
                     return Err(RepoError::WrongKey { what: "the key file", slot_count: 0 });
                 }
                 other => other?,

@@ -1,0 +1,53 @@
+//! The configuration of the repository, kept beside the index: it never changes, and having it
+//! saves each run a request. Whoever uses it checks it like one from the store.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::base::limits::CONTROL_MAX_BYTES;
+use crate::index::error::IndexError;
+
+fn place(folder: &Path) -> PathBuf {
+    folder.join("config")
+}
+
+/// What was kept in `folder`, if anything that could be a configuration.
+#[must_use]
+pub fn config(folder: &Path) -> Option<Bytes> {
+    let place = place(folder);
+    let is_small = std::fs::metadata(&place)
+        .is_ok_and(|about| about.is_file() && about.len() <= CONTROL_MAX_BYTES as u64);
+    if is_small { std::fs::read(&place).ok().map(Bytes::from) } else { None }
+}
+
+/// Keeps `bytes` in `folder`, which exists.
+///
+/// # Errors
+/// [`IndexError::File`] if it cannot be written.
+pub fn keep_config(folder: &Path, bytes: &[u8]) -> Result<(), IndexError> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(place(folder))?;
+        Ok(())
+    };
+    write().map_err(IndexError::file("writing", &place(folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_and_nothing_else_does() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        assert_eq!(config(folder.path()), None);
+        keep_config(folder.path(), b"abc").expect("it can be written");
+        keep_config(folder.path(), b"abcd").expect("it can be replaced");
+        assert_eq!(config(folder.path()).as_deref(), Some(&b"abcd"[..]));
+        keep_config(folder.path(), &vec![0; CONTROL_MAX_BYTES + 1]).expect("it can be written");
+        assert_eq!(config(folder.path()), None);
+    }
+}
