@@ -11,7 +11,7 @@ pub const MIB: usize = 1024 * KIB;
 /// A pack may be closed once it holds this many stored bytes: large enough that a request's latency
 /// and one key encapsulation are noise, small enough that one for each worker and each upload
 /// take up less than half of what a backup may use.
-pub const PACK_TARGET_BYTES: usize = 16 * MIB;
+pub const PACK_TARGET_BYTES: usize = 12 * MIB;
 /// A pack that ends far below the next size of Padmé takes up to this much more.
 pub const PACK_OVERSHOOT_MAX_BYTES: usize = 4 * MIB;
 /// No pack is larger: single PUT with a signed payload hash, read whole by `check`.
@@ -86,7 +86,7 @@ pub const SLOTS_MAX: usize = 64;
 /// Files that a user may have read at once: more threads than that only move the disk's heads.
 pub const READ_CONCURRENCY_MAX: u16 = 256;
 /// Packs that wait between a worker and an upload thread: none, a worker hands its pack over to a
-/// thread that is free. Each would be up to 20 MiB of memory.
+/// thread that is free. Each would be up to 16 MiB of memory.
 pub const UPLOAD_QUEUE_PACKS: usize = 0;
 /// Packs in flight at once to a remote store: one is sent while another waits for its answer.
 pub const UPLOAD_THREADS_REMOTE: usize = 3;

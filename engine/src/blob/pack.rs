@@ -121,7 +121,7 @@ impl OpenPack {
 
     /// Whether it should be finished before another block is added.
     ///
-    /// Padding rounds a pack of 16 MiB up to the next half MiB. So a pack that is large enough
+    /// Padding rounds a pack of 12 MiB up to the next quarter of a MiB. So a pack that is large enough
     /// still takes blocks until it ends shortly below such a step, and becomes less choosy with
     /// every block; on average 0.4 % of a pack is padding then, instead of 1.5 %.
     #[must_use]
