@@ -14,9 +14,11 @@ use crate::ui::json::{
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
-    DemoStep, DemoSummary, Initialized, KeyAdded, KeyRecord, KeyRemoved, KeyTested, Node, Probed,
-    Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
+    DemoStep, DemoSummary, ForgottenRecord, Initialized, KeyAdded, KeyRecord, KeyRemoved,
+    KeyTested, Node, Probed, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
 };
+
+use crate::ui::retention::{HoldAdded, HoldRecord, HoldReleased, TagsChanged, Undeleted};
 
 struct Seen {
     exit: u8,
@@ -250,6 +252,9 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         recovery_words: some(),
         kit: some(),
     };
+    let undeleted = Undeleted { original: text(), snapshot_id: text(), was_there: false };
+    let released = HoldReleased { ids: Vec::new(), forgotten: Vec::new() };
+    let tags = TagsChanged { snapshot_id: text(), before: Vec::new(), after: Vec::new() };
     let step = DemoStep { command: text(), exit_code: 0, duration: 0.0 };
     let demo = DemoSummary {
         ok: true,
@@ -270,10 +275,28 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`snapshot`", Message::Snapshot(Box::new(snapshot()))),
         ("`node`", Message::Node(node())),
         ("`stats`", Message::Stats(stats())),
+        ("`undeleted`", Message::Undeleted(undeleted)),
+        ("`hold_added`", Message::HoldAdded(HoldAdded { hold: hold(), too_late: Vec::new() })),
+        ("`hold_released`", Message::HoldReleased(released)),
+        ("`tags_changed`", Message::TagsChanged(tags)),
         ("`index_rebuilt`", Message::IndexRebuilt(rebuilt)),
         ("`demo_step`", Message::DemoStep(step)),
         ("`summary` of a demonstration", Message::DemoSummary(demo)),
     ]
+}
+
+fn hold() -> HoldRecord {
+    HoldRecord {
+        id: String::new(),
+        reason: String::new(),
+        client: String::new(),
+        time: String::new(),
+        until: Some(String::new()),
+        overdue: false,
+        selection: Some(String::new()),
+        snapshots: Vec::new(),
+        readable: true,
+    }
 }
 
 fn snapshot() -> SnapshotRecord {
@@ -293,6 +316,9 @@ fn snapshot() -> SnapshotRecord {
         client: String::new(),
         sequence: 0,
         program_version: String::new(),
+        original: Some(String::new()),
+        held_by: vec![String::new()],
+        forgotten: Some(ForgottenRecord::default()),
         summary: SnapshotSummary::default(),
     }
 }

@@ -247,6 +247,34 @@ pub fn rfc3339(time: Timestamp) -> String {
     }
 }
 
+/// Reads a point in time: RFC 3339, or a date with or without a time of day in the user's zone
+/// (`2026-11-20`, `2026-11-20 18:00`). A date alone is its first moment.
+///
+/// # Errors
+/// [`UnitError`] for anything else, and for a time that the clock of the zone passes over.
+pub fn parse_time(text: &str, zone: &TimeZone) -> Result<Timestamp, UnitError> {
+    let bad = |why| UnitError {
+        text: text.chars().take(80).collect(),
+        wanted: "a point in time",
+        why,
+        example: "2026-11-20, 2026-11-20 18:00 or 2026-11-20T17:00:00Z",
+    };
+    let instant = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant,
+        Err(_) => {
+            let civil: jiff::civil::DateTime =
+                text.parse().map_err(|_| bad("it is neither a date nor RFC 3339"))?;
+            let zoned = zone.to_ambiguous_zoned(civil).compatible();
+            zoned.map_err(|_| bad("no calendar has it"))?.timestamp()
+        }
+    };
+    let (seconds, nanos) = (instant.as_second(), instant.subsec_nanosecond());
+    match u32::try_from(nanos) {
+        Ok(nanos) => Ok(Timestamp { seconds, nanos }),
+        Err(_) => Ok(Timestamp { seconds: seconds - 1, nanos: (nanos + 1_000_000_000) as u32 }),
+    }
+}
+
 fn to_jiff(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::new(time.seconds, i32::try_from(time.nanos).ok()?).ok()
 }

@@ -4,7 +4,7 @@
 //! are declared above it. A test of the workspace (`tests/suite/tidy.rs`) holds every file to it.
 //!
 //! Callers start at [`repo`] (create, open), then use the operations: [`backup`], [`restore`],
-//! [`check`]. Operations are functions that take a `Repo`; they return reports and print nothing.
+//! [`retain`], [`check`]. Operations are functions that take a `Repo`; they return reports and print nothing.
 
 /// Floor 1: ids, paths, time, limits, error classes, the `Monitor`; no I/O.
 pub mod base;
@@ -41,6 +41,9 @@ pub mod backup;
 
 /// Operation: snapshot in, files out; and reading single files.
 pub mod restore;
+
+/// Operation: what to keep; forgetting, bringing back, holds, tags.
+pub mod retain;
 
 /// Operation: is everything there, and does every byte authenticate.
 pub mod check;

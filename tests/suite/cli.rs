@@ -13,32 +13,32 @@ use system_tests::compare::compare;
 const PASSPHRASE: &str = "correct horse battery staple";
 
 /// Folders of one test, with a repository unless the test wants none.
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 /// What a run left behind.
-struct Ran {
-    exit: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// The text of standard output of a run that must have ended like this.
-    fn expect(self, exit: i32) -> String {
+    pub(crate) fn expect(self, exit: i32) -> String {
         assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self.stdout
     }
 
     /// The text of standard error of a run that must have ended like this.
-    fn fails(self, exit: i32) -> String {
+    pub(crate) fn fails(self, exit: i32) -> String {
         assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self.stderr
     }
 }
 
-fn last_json(text: &str) -> Value {
+pub(crate) fn last_json(text: &str) -> Value {
     let line = text.lines().last().unwrap_or_default();
     serde_json::from_str(line).expect("the last line is a message")
 }
@@ -48,7 +48,7 @@ impl Place {
         Self { folder: tempfile::tempdir().expect("a temporary folder can be made") }
     }
 
-    fn with_repository() -> Self {
+    pub(crate) fn with_repository() -> Self {
         let place = Self::empty();
         let printed = place.run(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
         assert_eq!(printed, "");
@@ -61,7 +61,7 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -79,17 +79,17 @@ impl Place {
         command
     }
 
-    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
         ran(&mut self.command(arguments))
     }
 
     /// With a key file instead of the passphrase.
-    fn run_with_key<'a>(&self, key: &'a str, arguments: &[&'a str]) -> Ran {
+    pub(crate) fn run_with_key<'a>(&self, key: &'a str, arguments: &[&'a str]) -> Ran {
         let arguments = arguments.iter().copied().chain(["--key-file", key]);
         ran(self.command(arguments).env_remove("MAINSTAY_PASSWORD"))
     }
 
-    fn backup(&self) -> Value {
+    pub(crate) fn backup(&self) -> Value {
         last_json(&self.run(["backup", "-q", "--json", "source"]).expect(0))
     }
 
@@ -125,7 +125,7 @@ fn add_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn put(path: &Path, content: &[u8]) {
+pub(crate) fn put(path: &Path, content: &[u8]) {
     let mut file = std::fs::File::create(path).expect("a file can be made");
     file.write_all(content).expect("a file can be written");
 }

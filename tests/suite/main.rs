@@ -19,6 +19,7 @@ mod damage;
 mod attacks;
 mod hostile_store;
 mod retaining;
+mod forgetting;
 mod secrets;
 mod cli;
 

@@ -1,31 +1,47 @@
 //! Forgetting and holding on real repositories: who may, what counts, and what a store can hide.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::base::error::{Classified, ErrorClass};
 use engine::base::id::{Digest, HoldId, Nonce8, SessionId};
+use engine::base::time::Clock;
 use engine::format::envelope::ControlKind;
 use engine::format::mark::{Hold, Tomb};
 use engine::format::slot::Role;
+use engine::index::catalog;
 use engine::index::identity::writer_identity;
 use engine::index::marks::{self as index_marks, Marks, TagChanges};
 use engine::repo::keyring::Identity;
 use engine::repo::marks;
 use engine::repo::object::put_control;
+use engine::repo::open::{Unlock, open};
+use engine::retain::RetainError;
+use engine::retain::candidate::GroupBy;
+use engine::retain::clocks::require_agreement;
+use engine::retain::gather::gather;
+use engine::retain::hold::{HoldRequest, add as add_hold};
+use engine::retain::plan::{PlanOptions, plan};
+use engine::retain::policy::{Count, Policy};
+use engine::retain::undelete::undelete;
 use engine::store::{ObjectName, Store};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path as KeyPath;
+use system_tests::store::dated::{Dated, SetClock};
+use system_tests::store::hook::{Hooked, Moment, Verdict};
+use system_tests::store::record::CallKind;
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
-use system_tests::world::{World, open_index};
+use system_tests::world::{PASSPHRASE, World, open_index};
 
 /// An administrator with snapshots, and the store that other keys come to.
 struct Office {
     inner: Arc<InMemory>,
     store: Store,
     admin: World,
+    source: PathBuf,
 }
 
 impl Office {
@@ -38,7 +54,7 @@ impl Office {
             put(&source.join("file"), &random_bytes(number, 3000));
             admin.backup(&source).expect("the backup runs");
         }
-        Self { inner, store, admin }
+        Self { inner, store, admin, source }
     }
 
     fn machine(&self, role: Role) -> World {
@@ -226,4 +242,228 @@ fn tags_that_two_people_change_at_once_are_all_kept() {
     set(&other, &[], replaced);
     let (none, replaced) = tags(admin);
     assert_eq!((none, replaced.len()), (Vec::new(), 1));
+}
+
+fn forget(world: &World, target: (SessionId, Digest)) {
+    marks::put_tomb(&world.repo, &identity(world), target, "old", None).expect("it is forgotten");
+}
+
+fn bring_back(world: &World, wanted: SessionId) -> Result<SessionId, RetainError> {
+    let report = undelete(&world.repo, &world.index, "test-host", wanted, &world.monitor)?;
+    Ok(report.snapshot)
+}
+
+#[test]
+fn a_maintainer_brings_a_forgotten_snapshot_back() {
+    let office = Office::new(2);
+    let (admin, ids) = (&office.admin, office.ids());
+    let old = admin.snapshots()[0].snapshot.clone();
+    let keeper = office.machine(Role::Maintain);
+    forget(&keeper, ids[0]);
+    let live = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
+    assert_eq!((live.snapshots.len(), live.forgotten.len()), (1, 1));
+    // It restores as long as its packs are there.
+    let restored = |snapshot| {
+        let target = tempfile::tempdir_in(admin.out.path()).expect("a folder can be made");
+        admin.restore(snapshot, &office.source, target.path()).expect("the restore runs");
+        std::fs::read(target.path().join("file")).expect("the file is there")
+    };
+    assert_eq!(restored(&old), random_bytes(0, 3000));
+
+    let back = bring_back(&keeper, ids[0].0).expect("it is whole");
+    let live = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
+    let new = live.snapshots.iter().find(|one| one.snapshot.session == back).expect("it is there");
+    let new = &new.snapshot;
+    assert_eq!(
+        (&new.host, &new.paths, new.started, new.finished, new.root),
+        (&old.host, &old.paths, old.started, old.finished, old.root)
+    );
+    assert_eq!(new.original.map(|original| original.session), Some(ids[0].0));
+    assert_eq!(restored(new), random_bytes(0, 3000));
+    assert_eq!(bring_back(&keeper, ids[0].0).expect("it is there"), back);
+    admin.assert_sound();
+    // Retention takes it for what it was: the first of the client that made it.
+    let gathered = gather(&admin.repo, &admin.index).expect("it can be gathered");
+    let candidate = gathered.candidates.iter().find(|one| one.session == back).expect("live");
+    assert_eq!((candidate.client, candidate.sequence), (ids[0].0.client(), 0));
+    assert_eq!(candidate.store_time, old.started);
+}
+
+#[test]
+fn what_is_not_whole_does_not_come_back_and_leaves_no_open_session() {
+    let office = Office::new(2);
+    let (admin, ids) = (&office.admin, office.ids());
+    assert!(matches!(bring_back(admin, ids[0].0), Err(RetainError::NotWhole { .. })));
+    forget(admin, ids[0]);
+    let packs = admin.repo.store().list("data/").expect("packs can be listed");
+    let own = |key: &String| key.contains(&ids[0].0.to_string());
+    let pack = packs.iter().map(|pack| pack.key.clone()).find(own).expect("it has a pack");
+    office.hide(&ObjectName::parse(&pack).expect("it is a pack"));
+    let error = bring_back(admin, ids[0].0).expect_err("a pack is gone");
+    assert!(error.to_string().contains("a collection has begun"), "{error}");
+    assert_eq!(admin.index.open_runs().expect("runs can be listed"), []);
+    let sessions = admin.repo.store().list("sess/").expect("sessions can be listed");
+    let finals = admin.repo.store().list("snap/").expect("flags can be listed");
+    let finals = finals.iter().filter(|flag| flag.key.contains(".final-"));
+    assert_eq!(finals.count(), sessions.len() - 2, "nobody has to wait for the others");
+}
+
+#[test]
+fn a_collected_snapshot_leaves_no_gap() {
+    let office = Office::new(3);
+    let (admin, ids) = (&office.admin, office.ids());
+    forget(admin, ids[1]);
+    admin.assert_sound();
+    office.hide(&ObjectName::Commit(ids[1].0));
+    office.hide(&ObjectName::Confirm(ids[1].0));
+    admin.assert_sound();
+    let cold = World::with_key(&office.store, &admin.cut_key(Role::Verify, 0)).expect("it opens");
+    cold.assert_sound();
+    let catalog = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
+    assert_eq!(catalog.missing, [], "a forgotten snapshot is not missing");
+}
+
+#[test]
+fn a_hold_says_what_it_came_too_late_for() {
+    let office = Office::new(2);
+    let (admin, ids) = (&office.admin, office.ids());
+    forget(admin, ids[0]);
+    let both = [ids[0].0, ids[1].0];
+    let request = HoldRequest {
+        host: "test-host",
+        snapshots: &both,
+        reason: "audit",
+        until: None,
+        selection: None,
+    };
+    let report = add_hold(&admin.repo, &admin.index, &request).expect("it is held");
+    assert_eq!(report.too_late, [ids[0].0]);
+    assert_eq!(cold(admin).live(both), both.into(), "more is kept than was promised");
+}
+
+/// A hold that protects and then a tombstone, both of them at every point of a collector's reading.
+#[test]
+fn no_reading_sees_the_tombstone_and_misses_the_hold() {
+    for (moment, below) in [
+        (Moment::Before, "tomb"),
+        (Moment::After, "tomb"),
+        (Moment::Before, "hold"),
+        (Moment::After, "hold"),
+    ] {
+        let office = Office::new(1);
+        let id = office.ids()[0];
+        let keeper = Arc::new(office.machine(Role::Maintain));
+        let acted = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (other, done) = (keeper.clone(), acted.clone());
+        let hooked = Hooked::new(office.inner.clone(), move |at, kind, key| {
+            let here = at == moment && kind == CallKind::List && key.starts_with(below);
+            if here && !done.swap(true, std::sync::atomic::Ordering::AcqRel) {
+                let keeper = other.clone();
+                let work = move || {
+                    let one = [id.0];
+                    let (host, reason) = ("h", "audit");
+                    let (until, selection) = (None, None);
+                    let request = HoldRequest { host, snapshots: &one, reason, until, selection };
+                    let report = add_hold(&keeper.repo, &keeper.index, &request);
+                    assert_eq!(report.expect("it is held").too_late, []);
+                    forget(&keeper, id);
+                };
+                std::thread::spawn(work).join().expect("the other machine works");
+            }
+            Verdict::Go
+        });
+        let store = Store::from_object_store(Arc::new(hooked), "hooked", true);
+        let collector = World::with_key(&store, &office.admin.cut_key(Role::Maintain, 0))
+            .expect("the collector opens the repository");
+        let marks = read(&collector);
+        assert_eq!(marks.live([id.0]), [id.0].into(), "{moment:?} {below}");
+        assert!(acted.load(std::sync::atomic::Ordering::Acquire) || below == "hold");
+        assert_eq!(read(&collector).live([id.0]), [id.0].into());
+    }
+}
+
+const DAY_S: i64 = 86_400;
+const TEN_YEARS_S: i64 = 3652 * DAY_S;
+/// A noon.
+const BEGIN_S: i64 = 1_793_577_600 + DAY_S / 2;
+
+/// Ten days of backups: how far the client's clock and the store's are off on each of them.
+fn ten_days(off: impl Fn(i64) -> (i64, i64)) -> (World, SetClock) {
+    let (client, server) = (SetClock::at(BEGIN_S), SetClock::at(BEGIN_S));
+    let dated = Dated::new(Arc::new(InMemory::new()), server.clone());
+    let store = Store::from_object_store(Arc::new(dated), "dated", true);
+    drop(World::create(&store));
+    let repo = open(&store, Arc::new(client.clone()), &Unlock::Passphrase(PASSPHRASE));
+    let world = World::around(repo.expect("it opens"));
+    let source = world.new_folder("source");
+    for day in 0..10 {
+        let now = BEGIN_S + day * DAY_S;
+        let (client_off, store_off) = off(day);
+        client.set(now + client_off);
+        server.set(now + store_off);
+        put(&source.join("file"), &random_bytes(day as u64, 600));
+        world.backup(&source).expect("the backup runs");
+    }
+    client.set(BEGIN_S + 9 * DAY_S);
+    server.set(BEGIN_S + 9 * DAY_S);
+    (world, client)
+}
+
+/// Which days a daily rule keeps.
+fn kept_days(world: &World, rules: &Policy, now_s: i64) -> Vec<u64> {
+    let gathered = gather(&world.repo, &world.index).expect("it can be gathered");
+    let options = PlanOptions {
+        group_by: GroupBy::USUAL,
+        zone: jiff::tz::TimeZone::UTC,
+        now: SetClock::at(now_s).now(),
+        spare_newest: false,
+    };
+    let plan = plan(&gathered.candidates, &|_| true, rules, &options);
+    let kept = plan.groups.iter().flat_map(|group| &group.keep);
+    let mut days: Vec<_> = kept.map(|kept| kept.session.sequence()).collect();
+    days.sort_unstable();
+    days
+}
+
+#[test]
+fn one_clock_that_is_ten_years_off_loses_no_day() {
+    let rules = |name: &str| match name {
+        "daily" => Policy { each: [0, 3, 0, 0, 0].map(Count::Most), ..Policy::default() },
+        _ => Policy { within: "60h".parse().ok(), ..Policy::default() },
+    };
+    let now = BEGIN_S + 9 * DAY_S;
+    let keeps = |world: &World, now, what: &str| {
+        for rule in ["daily", "within"] {
+            let kept = kept_days(world, &rules(rule), now);
+            assert!([7, 8, 9].iter().all(|day| kept.contains(day)), "{rule}, {what}: {kept:?}");
+        }
+    };
+    let (honest, _) = ten_days(|_| (0, 0));
+    assert_eq!(kept_days(&honest, &rules("daily"), now), [7, 8, 9]);
+    assert_eq!(kept_days(&honest, &rules("within"), now), [7, 8, 9]);
+    for off in [-TEN_YEARS_S, TEN_YEARS_S, 2 * DAY_S] {
+        // Whoever forgets has the wrong time himself.
+        keeps(&honest, now + off, "forgetter");
+        for days in [0..10, 5..10, 4..5] {
+            let wrong = |day| if days.contains(&day) { off } else { 0 };
+            keeps(&ten_days(|day| (wrong(day), 0)).0, now, &format!("client {off} on {days:?}"));
+            keeps(&ten_days(|day| (0, wrong(day))).0, now, &format!("store {off} on {days:?}"));
+        }
+    }
+}
+
+#[test]
+fn somebody_looks_when_clocks_differ() {
+    let (world, client) = ten_days(|_| (0, 0));
+    require_agreement(&world.repo).expect("they agree");
+    let now = BEGIN_S + 9 * DAY_S;
+    for (off, differs) in
+        [(3000, false), (-3000, false), (4000, true), (-4000, true), (TEN_YEARS_S, true)]
+    {
+        client.set(now + off);
+        let agreed = require_agreement(&world.repo);
+        assert_eq!(agreed.is_err(), differs, "{off}");
+    }
+    let left = world.repo.store().list("probe-").expect("it can be listed");
+    assert_eq!(left, [], "asking leaves nothing behind");
 }

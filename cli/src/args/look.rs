@@ -10,13 +10,17 @@ use crate::args::values::{Selector, SnapshotPath};
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay snapshots --host web1 --latest 3\n\
-     mainstay snapshots --json",
+     mainstay snapshots --all --json",
     &[],
 ))]
 pub struct SnapshotsArgs {
     /// Only these snapshots
     #[arg(value_name = "SNAP")]
     pub snapshots: Vec<Selector>,
+
+    /// Forgotten ones too, as long as they are there
+    #[arg(long)]
+    pub all: bool,
 
     /// Only the newest N of each host and set of paths
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -22,6 +22,10 @@ pub mod restore;
 pub mod look;
 /// `key`.
 pub mod key;
+/// Rules of retention.
+pub mod rules;
+/// `forget`, `undelete`, `hold`, `tag`, `policy`.
+pub mod retention;
 /// `demo`, `completions`, `man`, `version`.
 pub mod program;
 

@@ -12,6 +12,7 @@ use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use super::program::{CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use super::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use super::restore::RestoreArgs;
+use super::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
 use super::values::{
     Compression, Domain, Marker, Overwrite, Role, Selector, SnapshotPath, Subset, Suite,
 };
@@ -35,6 +36,11 @@ enum Every {
     Find(FindArgs),
     Cat(CatArgs),
     Stats(StatsArgs),
+    Forget(Box<ForgetArgs>),
+    Undelete(UndeleteArgs),
+    Hold(HoldArgs),
+    Tag(TagArgs),
+    Policy(Box<PolicyArgs>),
     Check(CheckArgs),
     Index(IndexArgs),
     Key(KeyArgs),
@@ -85,7 +91,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 21);
+    assert_eq!(seen, 33);
 }
 
 #[test]
@@ -102,6 +108,10 @@ fn the_exact_forms_that_scripts_rely_on() {
         "find -q '*.odt'",
         "cat 4f3a91c2:/path",
         "check -q",
+        "forget -q 4f3a91c2 5a6b7c8d",
+        "forget -l 3 -d 7 -w 5 -m 12 -y -1 --keep-hourly unlimited -n",
+        "forget --keep-within-daily 1y6m --keep-tag a,b -g ''",
+        "hold list",
         "check -q --read-data",
         "demo",
         "demo /tmp/x",

@@ -20,6 +20,14 @@ const ID_MAX_DIGITS: usize = 64;
 #[error("{0}")]
 pub struct ValueError(String);
 
+impl ValueError {
+    /// An error with these words.
+    #[must_use]
+    pub fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+}
+
 impl From<UnitError> for ValueError {
     fn from(error: UnitError) -> Self {
         Self(error.to_string())

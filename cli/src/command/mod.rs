@@ -35,6 +35,18 @@ pub mod find;
 pub mod cat;
 /// `restore`
 pub mod restore;
+/// Rules of retention, and how they are shown.
+pub mod rules;
+/// `forget`
+pub mod forget;
+/// `undelete`
+pub mod undelete;
+/// `hold`
+pub mod hold;
+/// `tag`
+pub mod tag;
+/// `policy`
+pub mod policy;
 /// `check`
 pub mod check;
 /// `stats`
@@ -62,6 +74,7 @@ use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use crate::args::program::{CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
+use crate::args::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
 use crate::command::context::Context;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
@@ -101,6 +114,11 @@ pub enum Command {
     Ls(LsArgs),
     Find(FindArgs),
     Cat(CatArgs),
+    Forget(Box<ForgetArgs>),
+    Undelete(UndeleteArgs),
+    Hold(HoldArgs),
+    Tag(TagArgs),
+    Policy(Box<PolicyArgs>),
     Check(CheckArgs),
     Stats(StatsArgs),
     Key(KeyArgs),
@@ -125,6 +143,11 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Ls(args) => ls::run(args, context),
         Command::Find(args) => find::run(args, context),
         Command::Cat(args) => cat::run(args, context),
+        Command::Forget(args) => forget::run(args, context),
+        Command::Undelete(args) => undelete::run(args, context),
+        Command::Hold(args) => hold::run(args, context),
+        Command::Tag(args) => tag::run(args, context),
+        Command::Policy(args) => policy::run(args, context),
         Command::Check(args) => check::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),

@@ -9,6 +9,7 @@ use engine::format::slot::Role;
 use engine::index::catalog::{self, Catalog};
 use engine::index::kept;
 use engine::index::lock::StateLock;
+use engine::index::marks::TagChanges;
 use engine::index::refresh::refresh;
 use engine::index::{Index, IndexError, OpenOutcome};
 use engine::repo::Repo;
@@ -62,12 +63,15 @@ impl Opened {
         Ok(())
     }
 
-    /// All snapshots.
+    /// All snapshots, forgotten ones apart, with the tags in force.
     ///
     /// # Errors
     /// Those of the store and of the index.
     pub fn catalog(&self) -> Result<Catalog, Fault> {
-        catalog::snapshots(&self.repo, &self.index).map_err(|error| trouble::index(&error))
+        let failed = |error| trouble::index(&error);
+        let mut catalog = catalog::live(&self.repo, &self.index).map_err(failed)?;
+        catalog.apply(&TagChanges::read(&self.repo, &self.index).map_err(failed)?);
+        Ok(catalog)
     }
 
     /// Whether the key may read names.
@@ -225,7 +229,9 @@ pub fn read_key_file(path: &Path) -> Result<KeyFile, Fault> {
 pub fn allows(role: Role) -> &'static str {
     match role {
         Role::Backup => "make backups; it can read nothing back",
-        Role::Maintain => "list, find and make backups; it cannot read the content of files",
+        Role::Maintain => {
+            "list, find, forget, hold and make backups; it cannot read the content of files"
+        }
         Role::Verify => "list, find, check and restore; it cannot make backups",
         Role::Restore => "list, find and restore; it cannot make backups",
         Role::Admin => "do everything",

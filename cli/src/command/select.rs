@@ -71,7 +71,8 @@ impl<'a> Choice<'a> {
         Ok(chosen)
     }
 
-    /// The one that is meant. Conditions count for `latest`; an id is an id.
+    /// The one that is meant. Conditions count for `latest`; an id is an id, also that of a
+    /// forgotten snapshot.
     ///
     /// # Errors
     /// A fault of usage that lists candidates if there is none or more than one.
@@ -87,7 +88,7 @@ impl<'a> Choice<'a> {
     }
 
     fn by_prefix(&self, prefix: &str) -> Result<&'a Committed, Fault> {
-        let all = self.catalog.snapshots.iter();
+        let all = self.catalog.snapshots.iter().chain(&self.catalog.forgotten);
         let matching: Vec<&Committed> =
             all.filter(|one| one.snapshot.session.to_snapshot_hex().starts_with(prefix)).collect();
         if let [one] = matching.as_slice() {

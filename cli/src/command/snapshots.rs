@@ -6,14 +6,16 @@ use data_encoding::BASE64;
 use engine::base::id::SessionId;
 use engine::base::path::escape;
 use engine::format::snapshot::Snapshot;
-use engine::index::catalog::{Catalog, Committed};
+use engine::index::catalog::{self, Catalog, Committed};
+use engine::index::marks::{self, Marks, TagChanges};
 
 use crate::args::look::SnapshotsArgs;
 use crate::command::context::Context;
-use crate::command::open::open;
+use crate::command::open::{Opened, open};
 use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
-use crate::ui::records::{JsonPath, SnapshotRecord, SnapshotSummary};
+use crate::ui::records::{ForgottenRecord, JsonPath, SnapshotRecord, SnapshotSummary};
 use crate::ui::table::{Align, Table};
 use crate::units;
 
@@ -23,7 +25,11 @@ use crate::units;
 /// Exit code 20 if the record of one cannot be read; the others are listed all the same.
 pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
-    let catalog = opened.catalog()?;
+    let (mut catalog, marks) = read(&opened)?;
+    if args.all {
+        let forgotten = std::mem::take(&mut catalog.forgotten);
+        catalog.snapshots.extend(forgotten);
+    }
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let mut chosen = choice.several(&args.snapshots)?;
     chosen.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
@@ -31,16 +37,28 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         keep_latest(&mut chosen, latest as usize);
     }
     if context.ui.is_json() {
-        let records: Vec<_> = chosen.iter().map(|one| record(&one.snapshot, &catalog)).collect();
+        let records: Vec<_> =
+            chosen.iter().map(|one| record_with(&one.snapshot, &catalog, &marks)).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
-        table(&chosen, context);
+        table(&chosen, &marks, context);
     }
     for session in &catalog.unconfirmed {
         let id = short_id(*session);
         context.ui.detail(1, &format!("{id} is not confirmed: its backup runs, or was cut off"));
     }
     report_damaged(&catalog, context)
+}
+
+/// All snapshots with the tags in force, forgotten ones apart, and what people decided.
+fn read(opened: &Opened) -> Result<(Catalog, Marks), Fault> {
+    let failed = |error| trouble::index(&error);
+    let (repo, index) = (&opened.repo, &opened.index);
+    let mut catalog = catalog::snapshots(repo, index).map_err(failed)?;
+    let marks = marks::read(repo, index).map_err(failed)?;
+    catalog.set_apart_forgotten(&marks);
+    catalog.apply(&TagChanges::read(repo, index).map_err(failed)?);
+    Ok((catalog, marks))
 }
 
 /// Says which records cannot be read; the exit code is 20 then.
@@ -78,7 +96,7 @@ fn keep_latest(chosen: &mut Vec<&Committed>, count: usize) {
     *chosen = kept;
 }
 
-fn table(chosen: &[&Committed], context: &Context<'_>) {
+fn table(chosen: &[&Committed], marks: &Marks, context: &Context<'_>) {
     let mut table = Table::new(&[
         ("ID", Align::Left),
         ("Time", Align::Left),
@@ -96,7 +114,7 @@ fn table(chosen: &[&Committed], context: &Context<'_>) {
             units::local_time(snapshot.started, &context.around.time_zone),
             snapshot.host.clone(),
             snapshot.tags.join(","),
-            snapshot.state.name().to_owned(),
+            state(snapshot, marks),
             units::count(file_count(snapshot)),
             units::size(snapshot.summary.total_bytes),
             paths.join(" "),
@@ -110,6 +128,16 @@ fn table(chosen: &[&Committed], context: &Context<'_>) {
         1 => context.ui.note("1 snapshot"),
         count => context.ui.note(&format!("{count} snapshots")),
     }
+}
+
+/// How complete it is, and what people decided.
+fn state(snapshot: &Snapshot, marks: &Marks) -> String {
+    let state = snapshot.state.name();
+    if marks.is_forgotten(snapshot.session) {
+        return format!("{state}, forgotten");
+    }
+    let held = if marks.is_held(snapshot.session) { ", held" } else { "" };
+    format!("{state}{held}")
 }
 
 fn file_count(snapshot: &Snapshot) -> u64 {
@@ -140,6 +168,9 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
         client: snapshot.client.to_string(),
         sequence: snapshot.session.sequence(),
         program_version: snapshot.program.clone(),
+        original: snapshot.original.map(|original| original.session.to_snapshot_hex()),
+        held_by: Vec::new(),
+        forgotten: None,
         summary: SnapshotSummary {
             backup_start: units::rfc3339(snapshot.started),
             backup_end: units::rfc3339(snapshot.finished),
@@ -155,8 +186,25 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
     }
 }
 
+/// The same with what people decided about it.
+#[must_use]
+pub fn record_with(snapshot: &Snapshot, catalog: &Catalog, marks: &Marks) -> SnapshotRecord {
+    let session = snapshot.session;
+    let tomb = marks.tombs.get(&session).filter(|_| marks.is_forgotten(session));
+    SnapshotRecord {
+        held_by: marks.holds_of(session).map(|hold| hold.hold.to_string()).collect(),
+        forgotten: tomb.map(|tomb| ForgottenRecord {
+            time: units::rfc3339(tomb.at),
+            client: tomb.by.to_string(),
+            reason: tomb.reason.clone(),
+            policy: tomb.policy.clone(),
+        }),
+        ..record(snapshot, catalog)
+    }
+}
+
 fn parent(snapshot: &Snapshot, catalog: &Catalog) -> Option<SessionId> {
     let digest = snapshot.previous?;
-    let found = catalog.snapshots.iter().find(|one| one.digest == digest);
+    let found = catalog.snapshots.iter().chain(&catalog.forgotten).find(|one| one.digest == digest);
     found.map(|one| one.snapshot.session)
 }

@@ -10,6 +10,7 @@ use engine::disk::error::DiskError;
 use engine::index::IndexError;
 use engine::repo::error::RepoError;
 use engine::restore::RestoreError;
+use engine::retain::RetainError;
 
 use crate::fault::{Doing, ExitCode, Fault};
 
@@ -55,6 +56,27 @@ pub fn index(error: &IndexError) -> Fault {
                 .exit(ExitCode::Failed)
                 .hint("repeat the command: the index is then replaced; the repository is not hurt")
         }
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// Forgetting, holding, tagging or bringing back failed.
+#[must_use]
+pub fn retain(error: &RetainError) -> Fault {
+    match error {
+        RetainError::Repo(error) => repo(error),
+        RetainError::Index(error) => index(error),
+        RetainError::Held { .. } => Fault::during(Doing::Work, error)
+            .hint("`mainstay hold list` says why; it stays until the hold is released"),
+        RetainError::Newest { .. } => Fault::during(Doing::Work, error)
+            .hint("if that is meant: --confirm-mass-delete N with the number of snapshots"),
+        RetainError::MoreThanConfirmed { count, .. } => Fault::during(Doing::Work, error)
+            .hint(format!("look at --dry-run; if that is meant: --confirm-mass-delete {count}")),
+        RetainError::ClocksDiffer { .. } => Fault::during(Doing::Work, error).hint(
+            "set the clock that is wrong; snapshots that are named can be forgotten meanwhile",
+        ),
+        RetainError::NotWhole { .. } => Fault::during(Doing::Work, error)
+            .hint("`mainstay snapshots --all` shows what is forgotten and still there"),
         other => Fault::during(Doing::Work, other),
     }
 }

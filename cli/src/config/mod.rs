@@ -11,3 +11,5 @@ pub mod secret;
 pub mod credential;
 /// Where the repository and the local state are.
 pub mod repository;
+/// Rules of retention in a file.
+pub mod policy;

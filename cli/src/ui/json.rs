@@ -11,6 +11,8 @@ use crate::ui::records::{
     SnapshotRecord, Stats,
 };
 
+use crate::ui::retention::{HoldAdded, HoldReleased, TagsChanged, Undeleted};
+
 /// Anything that is printed as a line of its own with `--json`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "message_type", rename_all = "snake_case")]
@@ -53,6 +55,14 @@ pub enum Message<'a> {
     Node(Node),
     /// How much a repository holds (standard output).
     Stats(Stats),
+    /// A forgotten snapshot is back (standard output).
+    Undeleted(Undeleted),
+    /// A hold was put up (standard output).
+    HoldAdded(HoldAdded),
+    /// Holds were released (standard output).
+    HoldReleased(HoldReleased),
+    /// Tags of a snapshot were changed (standard output).
+    TagsChanged(TagsChanged),
     /// The local index was rebuilt (standard output).
     IndexRebuilt(Rebuilt),
     /// One command of a demonstration (standard output).

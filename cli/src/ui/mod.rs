@@ -10,6 +10,8 @@ pub mod output;
 pub mod cancel;
 /// What commands report as JSON.
 pub mod records;
+/// What the commands report as JSON that decide what is kept.
+pub mod retention;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.

@@ -159,8 +159,31 @@ pub struct SnapshotRecord {
     pub sequence: u64,
     /// Which program wrote it.
     pub program_version: String,
+    /// The forgotten snapshot that it brings back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+    /// Ids of the holds that keep it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<String>,
+    /// Who forgot it and why; absent for one that is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<ForgottenRecord>,
     /// Numbers.
     pub summary: SnapshotSummary,
+}
+
+/// A tombstone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ForgottenRecord {
+    /// RFC 3339.
+    pub time: String,
+    /// The client that forgot it.
+    pub client: String,
+    /// Why.
+    pub reason: String,
+    /// The rules that did not keep it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// Numbers of a snapshot.

@@ -29,6 +29,7 @@ use crate::index::catalog::{self, Catalog};
 use crate::index::hints::{HintsHeader, HintsWriter};
 use crate::index::identity::{Chain, chain, writer_identity};
 use crate::index::refresh::refresh;
+use crate::index::settle::settle_open_runs;
 use crate::repo::Repo;
 use crate::repo::keyring::Identity;
 use crate::repo::session::{self, Aftermath};
@@ -78,7 +79,7 @@ impl<'a> Start<'a> {
         let started = repo.clock().now();
         let started_ms = repo.clock().monotonic().as_millis() as u64;
         let identity = writer_identity(repo, index, &options.host)?;
-        let adopted = settle_earlier_runs(repo, index, &identity, monitor)?;
+        let adopted = settle_open_runs(repo, index, &identity, monitor)?;
         let chain = chain(repo, index, identity.client)?;
         let session = session::new_id(&identity, chain.next_sequence);
         if !options.dry_run {
@@ -98,7 +99,7 @@ impl<'a> Start<'a> {
         shared: &Shared<'_>,
     ) -> Result<BackupReport, BackupError> {
         let paths = source_paths(&source);
-        let catalog = catalog::snapshots(self.repo, self.index)?;
+        let catalog = catalog::live(self.repo, self.index)?;
         let fetcher = match self.repo.keys().tree() {
             Ok(_) => Some(ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?),
             Err(_) => None,
@@ -278,37 +279,6 @@ impl<'a> Start<'a> {
             monitor.note(&format!("the end of the run could not be noted: {error}"));
         }
     }
-}
-
-/// Adopts or gives up what earlier runs of this machine left open.
-fn settle_earlier_runs(
-    repo: &Repo,
-    index: &Index,
-    identity: &Identity,
-    monitor: &dyn Monitor,
-) -> Result<Vec<SessionId>, BackupError> {
-    let mut adopted = Vec::new();
-    for session in index.open_runs()? {
-        let now = repo.clock().now();
-        if session.client() != identity.client {
-            continue;
-        }
-        match session::settle(repo, identity, session)? {
-            Aftermath::Adopted(digest) => {
-                crate::index::identity::advance_chain(index, session, digest)?;
-                index.finish_run(session, now, "adopted", "its commit had landed")?;
-                monitor.note(&format!(
-                    "an earlier run was interrupted after its commit: snapshot {} is complete",
-                    &session.to_snapshot_hex()[..8]
-                ));
-                adopted.push(session);
-            }
-            Aftermath::GivenUp => {
-                index.finish_run(session, now, "given up", "ended without a commit")?;
-            }
-        }
-    }
-    Ok(adopted)
 }
 
 /// The newest snapshot of every other client: a store that is rolled back shows.

@@ -56,6 +56,10 @@ pub const CONTROL_MAX_BYTES: usize = 64 * KIB;
 pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
 /// Problems that a snapshot record names; more are only counted.
 pub const SNAPSHOT_MAX_PROBLEMS: usize = 1000;
+/// Clocks that differ by no more agree: machines are off by minutes, and zones set wrongly by hours.
+pub const CLOCK_SLACK_S: i64 = 3600;
+/// The newest snapshots of a client that one run of `forget` spares.
+pub const RETAIN_NEWEST_KEPT: usize = 3;
 /// Snapshots that one hold names: 26 bytes each, so that the object stays a small one.
 pub const HOLD_MAX_SNAPSHOTS: usize = 2000;
 /// An index segment: at most [`SEGMENT_MAX_PACKS`] footers.

@@ -3,24 +3,40 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::base::id::{ClientId, SessionId};
+use crate::base::id::{ClientId, Digest, SessionId};
 use crate::check::report::CheckReport;
 use crate::index::catalog::{Catalog, Committed};
+use crate::index::marks::Marks;
 use crate::store::name::ObjectName;
 
+/// A snapshot as a link of its client's chain: one that is there, or one that was collected and of
+/// which the tombstone tells the digest.
+struct Link<'a> {
+    session: SessionId,
+    digest: Digest,
+    record: Option<&'a Committed>,
+}
+
 /// Compares what snapshots say of each other with what is there.
-pub(super) fn check(catalog: &Catalog, report: &mut CheckReport) {
-    let mut clients: BTreeMap<ClientId, Vec<&Committed>> = BTreeMap::new();
-    for one in &catalog.snapshots {
-        clients.entry(one.snapshot.client).or_default().push(one);
+pub(super) fn check(catalog: &Catalog, marks: &Marks, report: &mut CheckReport) {
+    let present = || catalog.snapshots.iter().chain(&catalog.forgotten);
+    let good: HashSet<SessionId> = present().map(|one| one.snapshot.session).collect();
+    let mut clients: BTreeMap<ClientId, Vec<Link<'_>>> = BTreeMap::new();
+    for one in present() {
+        let session = one.snapshot.session;
+        let link = Link { session, digest: one.digest, record: Some(one) };
+        clients.entry(session.client()).or_default().push(link);
     }
-    let good: HashSet<SessionId> =
-        catalog.snapshots.iter().map(|one| one.snapshot.session).collect();
+    for tomb in marks.tombs.values().filter(|tomb| !good.contains(&tomb.session)) {
+        let link = Link { session: tomb.session, digest: tomb.commit, record: None };
+        clients.entry(tomb.session.client()).or_default().push(link);
+    }
     let mut there = good.clone();
     // Damaged and unconfirmed ones are there too; what is wrong with them is reported elsewhere.
     there.extend(catalog.damaged.iter().map(|(session, _)| *session));
     there.extend(&catalog.unconfirmed);
     let unread: HashSet<SessionId> = there.difference(&good).copied().collect();
+    there.extend(marks.tombs.keys());
     for session in &catalog.missing {
         let why = "this machine has seen this snapshot, now it is missing";
         report.finding(&ObjectName::Commit(*session).key(), why.to_owned());
@@ -28,7 +44,7 @@ pub(super) fn check(catalog: &Catalog, report: &mut CheckReport) {
     for chain in clients.values() {
         check_client(chain, &unread, report);
     }
-    for one in &catalog.snapshots {
+    for one in present() {
         for seen in one.snapshot.seen.iter().filter(|seen| !there.contains(*seen)) {
             let why = "another client has seen this snapshot, now it is missing";
             report.finding(&ObjectName::Commit(*seen).key(), why.to_owned());
@@ -38,14 +54,17 @@ pub(super) fn check(catalog: &Catalog, report: &mut CheckReport) {
 
 /// Two snapshots may bear one number, from a key file on two machines or a state folder that was
 /// put back: unwise, but nothing is lost. Each must have been made after one that is there.
-fn check_client(chain: &[&Committed], unread: &HashSet<SessionId>, report: &mut CheckReport) {
-    let mut by_number: BTreeMap<u64, Vec<&Committed>> = BTreeMap::new();
-    for one in chain {
-        by_number.entry(one.snapshot.session.sequence()).or_default().push(one);
+fn check_client(chain: &[Link<'_>], unread: &HashSet<SessionId>, report: &mut CheckReport) {
+    let mut by_number: BTreeMap<u64, Vec<&Link<'_>>> = BTreeMap::new();
+    for link in chain {
+        by_number.entry(link.session.sequence()).or_default().push(link);
     }
-    let mut before: Option<(u64, &Vec<&Committed>)> = None;
+    let mut before: Option<(u64, &Vec<&Link<'_>>)> = None;
     for (number, group) in &by_number {
-        for one in group.iter().filter(|one| !is_unread_before(one, unread)) {
+        for one in group.iter().filter_map(|link| link.record) {
+            if is_unread_before(one, unread) {
+                continue;
+            }
             if let Some(why) = finding(*number, one, before) {
                 report.finding(&ObjectName::Commit(one.snapshot.session).key(), why);
             }
@@ -54,11 +73,7 @@ fn check_client(chain: &[&Committed], unread: &HashSet<SessionId>, report: &mut 
     }
 }
 
-fn finding(
-    number: u64,
-    one: &Committed,
-    before: Option<(u64, &Vec<&Committed>)>,
-) -> Option<String> {
+fn finding(number: u64, one: &Committed, before: Option<(u64, &Vec<&Link<'_>>)>) -> Option<String> {
     let previous = one.snapshot.previous;
     match before {
         None => previous.map(|_| "the snapshots before it are missing".to_owned()),

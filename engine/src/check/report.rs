@@ -19,7 +19,7 @@ pub struct Damage {
 /// Outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckReport {
-    /// Confirmed snapshots.
+    /// Confirmed snapshots that are not forgotten.
     pub snapshots: u64,
     /// Packs in the store.
     pub packs: u64,
@@ -39,6 +39,8 @@ pub struct CheckReport {
     pub chunk_references: u64,
     /// Packs that no segment lists: left by runs that ended early; they do no harm.
     pub unlisted_packs: u64,
+    /// Snapshots that are forgotten and still there; what they need is not looked up.
+    pub forgotten: u64,
     /// Commits that are not confirmed yet.
     pub unconfirmed: u64,
     /// Keys in the store that no object of a repository bears.

@@ -9,8 +9,8 @@ use crate::check::options::{CheckOptions, ReadData};
 use crate::check::report::CheckReport;
 use crate::check::{chain, data, inventory, records, structure};
 use crate::index::Index;
-use crate::index::catalog;
 use crate::index::refresh::refresh;
+use crate::index::{catalog, marks};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::store::name::{ObjectName, prefix};
@@ -40,13 +40,22 @@ pub fn run(
     let mut packs = inventory::take(repo, index, &mut report)?;
     data::read_packs(repo, &mut packs, options, &mut report, monitor)?;
     records::check(repo, index, options, &mut report, monitor)?;
-    let catalog = catalog::snapshots(repo, index)?;
+    let mut catalog = catalog::snapshots(repo, index)?;
+    let marks = marks::read(repo, index)?;
+    catalog.set_apart_forgotten(&marks);
     report.snapshots = catalog.snapshots.len() as u64;
     report.unconfirmed = catalog.unconfirmed.len() as u64;
     for (session, error) in &catalog.damaged {
         report.finding(&ObjectName::Commit(*session).key(), in_one_line(&error));
     }
-    chain::check(&catalog, &mut report);
+    report.forgotten = catalog.forgotten.len() as u64;
+    for key in &marks.missing {
+        report.finding(key, "this machine has seen it, now it is missing".to_owned());
+    }
+    for (hold, error) in &marks.damaged {
+        report.finding(&ObjectName::Hold(*hold).key(), in_one_line(error));
+    }
+    chain::check(&catalog, &marks, &mut report);
     let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
     structure::check(&catalog, &fetcher, &index.reader()?, &packs, &mut report, monitor)?;
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;

@@ -9,10 +9,12 @@ use std::collections::HashSet;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{Digest, SessionId};
+use crate::base::time::Timestamp;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
 use crate::index::identity::newest_written;
-use crate::index::{Index, IndexError, marks};
+use crate::index::marks::{self, Marks, TagChanges};
+use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::commits::{self, Standing};
 use crate::repo::error::RepoError;
@@ -24,13 +26,17 @@ pub struct Committed {
     pub snapshot: Snapshot,
     /// Plain BLAKE3 of the commit object.
     pub digest: Digest,
+    /// When the store received the commit, by the store's clock.
+    pub committed: Timestamp,
 }
 
 /// All snapshots, oldest first, and those whose records cannot be read.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// Confirmed snapshots by the time they were started.
+    /// Confirmed snapshots by the time they were started. [`live`] takes the forgotten ones out.
     pub snapshots: Vec<Committed>,
+    /// Confirmed snapshots that are forgotten, as far as they were told apart.
+    pub forgotten: Vec<Committed>,
     /// Commits that are there and cannot be used.
     pub damaged: Vec<(SessionId, RepoError)>,
     /// Sessions with a commit that is not confirmed yet.
@@ -40,7 +46,37 @@ pub struct Catalog {
     pub missing: Vec<SessionId>,
 }
 
-/// Lists the snapshots.
+impl Catalog {
+    /// Takes the forgotten ones out of the snapshots.
+    pub fn set_apart_forgotten(&mut self, marks: &Marks) {
+        let all = std::mem::take(&mut self.snapshots);
+        for one in all {
+            match marks.is_forgotten(one.snapshot.session) {
+                true => self.forgotten.push(one),
+                false => self.snapshots.push(one),
+            }
+        }
+    }
+
+    /// Puts the tags in force in place of those that the records bear.
+    pub fn apply(&mut self, changes: &TagChanges) {
+        for one in self.snapshots.iter_mut().chain(&mut self.forgotten) {
+            one.snapshot.tags = changes.of(one.snapshot.session, &one.snapshot.tags);
+        }
+    }
+}
+
+/// Lists the snapshots, and the forgotten ones apart.
+///
+/// # Errors
+/// Those of [`snapshots`] and of [`marks::read_forgotten`].
+pub fn live(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
+    let mut catalog = snapshots(repo, index)?;
+    catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
+    Ok(catalog)
+}
+
+/// Lists the snapshots, forgotten or not.
 ///
 /// # Errors
 /// Those of the store and of the database; damaged records are part of the result.
@@ -57,7 +93,7 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
             flags = commits::list_one(repo, session)?;
         }
         seen.insert(session);
-        match load(repo, index, session) {
+        match load(repo, index, session, flags.committed.unwrap_or_default()) {
             Ok(committed) => match commits::standing(repo, session, &flags, &committed.digest)? {
                 Standing::Confirmed => catalog.snapshots.push(committed),
                 Standing::Open => catalog.unconfirmed.push(session),
@@ -99,14 +135,19 @@ fn missing(
     Ok(missing)
 }
 
-fn load(repo: &Repo, index: &Index, session: SessionId) -> Result<Committed, IndexError> {
+fn load(
+    repo: &Repo,
+    index: &Index,
+    session: SessionId,
+    committed: Timestamp,
+) -> Result<Committed, IndexError> {
     if let Some((digest, record)) = index.snapshot(session)? {
         // A record that does not decode any more was kept by another version: read it again.
         if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record") {
-            return Ok(Committed { snapshot, digest });
+            return Ok(Committed { snapshot, digest, committed });
         }
     }
     let stored = commits::read(repo, session)?;
     index.put_snapshot(session, stored.digest, &encode_record(&stored.record))?;
-    Ok(Committed { snapshot: stored.record, digest: stored.digest })
+    Ok(Committed { snapshot: stored.record, digest: stored.digest, committed })
 }

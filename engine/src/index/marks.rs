@@ -114,10 +114,10 @@ impl<'a> Reading<'a> {
 
     fn run(mut self, always_holds: bool) -> Result<Marks, IndexError> {
         for name in self.names(prefix::TOMBS)? {
-            if let ObjectName::Tomb(session, _) = name {
-                if let Some(tomb) = self.read_or_ignore::<Tomb>(&name)? {
-                    self.marks.tombs.entry(session).or_insert(tomb);
-                }
+            if let ObjectName::Tomb(session, _) = name
+                && let Some(tomb) = self.read_or_ignore::<Tomb>(&name)?
+            {
+                self.marks.tombs.entry(session).or_insert(tomb);
             }
         }
         if always_holds || !self.marks.tombs.is_empty() {
@@ -236,24 +236,24 @@ impl TagChanges {
         let mut reading = Reading::new(repo, index);
         let mut records: BTreeMap<SessionId, BTreeMap<Nonce8, TagRecord>> = BTreeMap::new();
         for name in reading.names(prefix::TAGS)? {
-            if let ObjectName::Tags(session, random) = name {
-                if let Some(record) = reading.read_or_ignore::<TagRecord>(&name)? {
-                    records.entry(session).or_default().insert(random, record);
-                }
+            if let ObjectName::Tags(session, random) = name
+                && let Some(record) = reading.read_or_ignore::<TagRecord>(&name)?
+            {
+                records.entry(session).or_default().insert(random, record);
             }
         }
         Ok(Self { records })
     }
 
-    /// The tags in force, given those in the snapshot's own record; sorted.
+    /// The tags in force, given those in the snapshot's own record.
     #[must_use]
     pub fn of(&self, session: SessionId, original: &[String]) -> Vec<String> {
         let heads = self.heads(session);
-        let tags: BTreeSet<String> = match heads.is_empty() {
-            true => original.iter().cloned().collect(),
-            false => heads.iter().flat_map(|(_, record)| record.tags.iter().cloned()).collect(),
-        };
-        tags.into_iter().collect()
+        if heads.is_empty() {
+            return original.to_vec();
+        }
+        let tags: BTreeSet<&String> = heads.iter().flat_map(|(_, record)| &record.tags).collect();
+        tags.into_iter().cloned().collect()
     }
 
     /// The random parts of the records in force: what a new record replaces.

@@ -22,6 +22,7 @@ pub mod kept;
 pub mod lock;
 pub mod refresh;
 pub mod identity;
+pub mod settle;
 pub mod marks;
 pub mod catalog;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{Digest, Nonce8, SessionId};
+use crate::base::time::Timestamp;
 use crate::format::envelope::ControlKind;
 use crate::format::session::{Confirm, Fence};
 use crate::format::snapshot::Snapshot;
@@ -20,6 +21,8 @@ use crate::store::name::{ObjectName, prefix};
 pub struct Flags {
     /// `.commit` is there.
     pub commit: bool,
+    /// When the store received the commit, by the store's clock; only for people and retention.
+    pub committed: Option<Timestamp>,
     /// `.ok` is there.
     pub confirm: bool,
     /// Fences.
@@ -41,9 +44,12 @@ impl Flags {
         self.commit && (self.confirm || !self.is_contested())
     }
 
-    fn note(&mut self, name: &ObjectName) {
+    fn note(&mut self, name: &ObjectName, modified: Timestamp) {
         match name {
-            ObjectName::Commit(_) => self.commit = true,
+            ObjectName::Commit(_) => {
+                self.commit = true;
+                self.committed = Some(modified);
+            }
             ObjectName::Confirm(_) => self.confirm = true,
             ObjectName::Fence(_, random) => self.fences.push(*random),
             ObjectName::Final(_, random) => self.finals.push(*random),
@@ -84,7 +90,7 @@ fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<SessionId, Flags>, Re
     repo.store().list_each(below, &mut |object| {
         let name = ObjectName::parse(&object.key);
         if let Some((name, session)) = name.and_then(|name| Some((name, session_of(&name)?))) {
-            sessions.entry(session).or_default().note(&name);
+            sessions.entry(session).or_default().note(&name, object.modified);
         }
         true
     })?;

@@ -19,6 +19,7 @@ mod connect;
 mod request;
 mod listing;
 pub mod client;
+mod time;
 pub mod contract;
 #[cfg(test)]
 mod faulty;

@@ -12,6 +12,8 @@ pub mod record;
 pub mod fault;
 /// Asks a test before and after each request.
 pub mod hook;
+/// Has a clock of its own.
+pub mod dated;
 
 #[cfg(test)]
 mod tests;

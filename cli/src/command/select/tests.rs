@@ -30,7 +30,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         domain: 0,
         original: None,
     };
-    Committed { snapshot, digest: Digest::new([0; 32]) }
+    Committed { snapshot, digest: Digest::new([0; 32]), committed: Timestamp::default() }
 }
 
 fn catalog() -> Catalog {

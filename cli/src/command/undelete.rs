@@ -1,0 +1,48 @@
+//! `undelete`: forgotten snapshots come back.
+
+use engine::retain::undelete::undelete;
+
+use crate::args::filter::FilterArgs;
+use crate::args::retention::UndeleteArgs;
+use crate::command::context::Context;
+use crate::command::open::{open, progress};
+use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::retention::Undeleted;
+
+/// Brings forgotten snapshots back.
+///
+/// # Errors
+/// Exit code 23 if one is not whole any more.
+pub fn run(args: &UndeleteArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    engine::repo::marks::require_may_mark(&opened.repo, "bring snapshots back")
+        .map_err(|error| trouble::repo(&error))?;
+    let _lock = opened.lock()?;
+    let catalog = opened.catalog()?;
+    let filter = FilterArgs::default();
+    let choice = Choice { catalog: &catalog, filter: &filter, around: context.around };
+    let wanted = choice.several(&args.snapshots)?;
+    for one in wanted {
+        let session = one.snapshot.session;
+        let progress = progress(context);
+        let (repo, index) = (&opened.repo, &opened.index);
+        let report = undelete(repo, index, &context.around.host, session, &progress);
+        drop(progress);
+        let report = report.map_err(|error| trouble::retain(&error))?;
+        if context.ui.is_json() {
+            context.ui.message(&Message::Undeleted(Undeleted {
+                original: report.original.to_snapshot_hex(),
+                snapshot_id: report.snapshot.to_snapshot_hex(),
+                was_there: report.was_there,
+            }));
+        } else if !context.ui.is_quiet() {
+            let (old, new) = (short_id(report.original), short_id(report.snapshot));
+            let words = if report.was_there { "was back already" } else { "is back" };
+            context.ui.result(&format!("{old} {words} as {new}"));
+        }
+    }
+    Ok(ExitCode::Ok)
+}
