@@ -8,6 +8,7 @@ mod formats;
 mod golden;
 mod second_reader;
 mod restoring;
+mod restore_windows;
 mod incremental;
 mod faults;
 mod crash;

@@ -102,14 +102,20 @@ pub const FILE_WINDOW: usize = 4096;
 pub const NODE_CACHE_BYTES: usize = 32 * MIB;
 /// Requests for blocks in flight during a restore from a remote store.
 pub const FETCH_THREADS_REMOTE: usize = 8;
-/// One joined range read of a restore is at most this long.
-pub const FETCH_RANGE_MAX_BYTES: usize = 8 * MIB;
+/// One joined range read of a restore is at most this long: each thread holds one, and eight in
+/// flight hide a latency of 50 ms at several hundred MB/s.
+pub const FETCH_RANGE_MAX_BYTES: usize = 4 * MIB;
 /// Two wanted blocks of a pack closer than this are read with one request.
 pub const FETCH_GAP_MAX_BYTES: usize = 256 * KIB;
-/// Chunk references that one window of a restore plan holds in memory.
-pub const RESTORE_WINDOW_CHUNKS: usize = 300_000;
-/// Files that one window of a restore plan holds open or named.
-pub const RESTORE_WINDOW_FILES: usize = 20_000;
+/// Chunk references that one window of a restore plan holds in memory, 80 bytes each: 6 GiB of
+/// average chunks.
+pub const RESTORE_WINDOW_CHUNKS: usize = 100_000;
+/// Files that one window of a restore plan holds open or named, about 1 KiB each.
+pub const RESTORE_WINDOW_FILES: usize = 8192;
+/// The first window of a restore is this part of a full one, so that writing begins at once.
+pub const RESTORE_FIRST_WINDOW_PART: usize = 16;
+/// Windows of a restore that wait between planning and carrying out, besides the one in each: none.
+pub const RESTORE_QUEUE_WINDOWS: usize = 0;
 
 /// Descriptors of directories that a walk keeps open, whatever the depth and however many results
 /// are still in use: a quarter of the usual limit of 1024 a process. Closed ones open again by name.

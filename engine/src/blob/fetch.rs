@@ -1,9 +1,11 @@
 //! Single chunks by id: every copy is tried, every byte authenticated, every id computed again.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use crate::base::id::{ChunkId, PackId};
+use crate::base::limits::FETCH_GAP_MAX_BYTES;
 use crate::blob::cache::BlockCache;
 use crate::blob::error::BlobError;
 use crate::blob::open_pack::{PackOpener, key_of};
@@ -34,12 +36,39 @@ impl<'a> Openers<'a> {
     /// # Errors
     /// [`BlobError::Damaged`], errors of the store.
     pub fn get(&self, pack: PackId, pack_bytes: u32) -> Result<Arc<PackOpener>, BlobError> {
-        if let Some(known) = self.known.lock().ok().and_then(|map| map.get(&pack).cloned()) {
+        if let Some(known) = self.known(pack) {
             return Ok(known);
         }
         let end = u64::from(pack_bytes).min(PackHeader::MAX_BYTES as u64);
         let header = self.repo.store().get_range(&ObjectName::Pack(pack), 0..end)?;
         self.with_header(pack, &header)
+    }
+
+    /// Reads a stretch of a pack, and tells where in `into` it begins: the header comes along if it
+    /// is not known yet and lies near, which saves a request.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`], errors of the store.
+    pub fn read(
+        &self,
+        pack: PackId,
+        pack_bytes: u32,
+        bytes: Range<u64>,
+        into: &mut Vec<u8>,
+    ) -> Result<(Arc<PackOpener>, usize), BlobError> {
+        let name = ObjectName::Pack(pack);
+        let is_near = bytes.start <= FETCH_GAP_MAX_BYTES as u64;
+        if is_near && self.known(pack).is_none() {
+            self.repo.store().get_range_into(&name, 0..bytes.end, into)?;
+            return Ok((self.with_header(pack, into)?, bytes.start as usize));
+        }
+        let opener = self.get(pack, pack_bytes)?;
+        self.repo.store().get_range_into(&name, bytes, into)?;
+        Ok((opener, 0))
+    }
+
+    fn known(&self, pack: PackId) -> Option<Arc<PackOpener>> {
+        self.known.lock().ok().and_then(|known| known.get(&pack).cloned())
     }
 
     /// The opener of a pack whose first bytes were read already.
@@ -60,7 +89,6 @@ impl<'a> Openers<'a> {
 
 /// Reads chunks one at a time through a cache of blocks; for trees, `cat` and small reads.
 pub struct ChunkFetcher<'a> {
-    repo: &'a Repo,
     openers: Openers<'a>,
     state: Mutex<FetchState>,
 }
@@ -69,6 +97,8 @@ struct FetchState {
     reader: IndexReader,
     cache: BlockCache,
     decompressor: Decompressor,
+    sealed: Vec<u8>,
+    raw: Vec<u8>,
 }
 
 impl<'a> ChunkFetcher<'a> {
@@ -81,8 +111,10 @@ impl<'a> ChunkFetcher<'a> {
             reader: index.reader()?,
             cache: BlockCache::new(cache_bytes),
             decompressor: Decompressor::new(),
+            sealed: Vec::new(),
+            raw: Vec::new(),
         };
-        Ok(Self { repo, openers: Openers::new(repo), state: Mutex::new(state) })
+        Ok(Self { openers: Openers::new(repo), state: Mutex::new(state) })
     }
 
     /// The bytes of a chunk, verified.
@@ -112,27 +144,25 @@ impl<'a> ChunkFetcher<'a> {
         id: &ChunkId,
         place: &ChunkPlace,
     ) -> Result<Vec<u8>, BlobError> {
-        let opener = self.openers.get(place.pack, place.pack_bytes)?;
         let key = (place.pack, place.block);
-        let block = match state.cache.get(&key) {
-            Some(block) => block,
+        let (opener, block) = match state.cache.get(&key) {
+            Some(block) => (self.openers.get(place.pack, place.pack_bytes)?, block),
             None => {
                 let start = u64::from(place.block_offset);
                 let range = start..start + u64::from(place.block_stored_bytes);
-                let sealed = self.repo.store().get_range(&ObjectName::Pack(place.pack), range)?;
-                let mut sealed = sealed.to_vec();
-                let mut raw = Vec::new();
-                let decompressor = &mut state.decompressor;
-                opener.open_block(
+                let FetchState { sealed, raw, decompressor, .. } = &mut *state;
+                let (opener, begin) =
+                    self.openers.read(place.pack, place.pack_bytes, range, sealed)?;
+                let raw = opener.open_block(
                     place.block,
-                    &mut sealed,
+                    &mut sealed[begin..],
                     place.block_raw_bytes,
                     decompressor,
-                    &mut raw,
+                    raw,
                 )?;
-                let block = Arc::new(raw);
+                let block = Arc::new(raw.to_vec());
                 state.cache.insert(key, Arc::clone(&block));
-                block
+                (opener, block)
             }
         };
         let start = place.offset as usize;

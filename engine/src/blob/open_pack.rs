@@ -4,7 +4,7 @@ use crate::base::codec::Cursor;
 use crate::base::id::{ChunkId, PackId, PackKind};
 use crate::blob::error::BlobError;
 use crate::blob::pack::{block_data, key_data};
-use crate::chunk::squeeze::Decompressor;
+use crate::chunk::squeeze::{CODEC_STORED, Decompressor};
 use crate::crypt::aead::BlockCipher;
 use crate::crypt::hash::{ChunkIdKey, commitment};
 use crate::format::pack::{BLOCK_HEADER_BYTES, PackHeader};
@@ -63,19 +63,19 @@ impl PackOpener {
         self.domain
     }
 
-    /// Opens and decompresses block `number`; `sealed` is used as working space, `raw` receives
-    /// exactly `raw_bytes`.
+    /// Opens and decompresses block `number`: exactly `raw_bytes` bytes. They lie in `sealed`,
+    /// which is decrypted in place, if the block is stored as it is, otherwise in `space`.
     ///
     /// # Errors
     /// [`BlobError::Damaged`] naming the pack and the block.
-    pub fn open_block(
+    pub fn open_block<'b>(
         &self,
         number: u32,
-        sealed: &mut [u8],
+        sealed: &'b mut [u8],
         raw_bytes: u32,
         decompressor: &mut Decompressor,
-        raw: &mut Vec<u8>,
-    ) -> Result<(), BlobError> {
+        space: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], BlobError> {
         let damaged = |why: String| BlobError::Damaged {
             key: key_of(self.pack),
             why: format!("block {number} {why}"),
@@ -90,9 +90,14 @@ impl PackOpener {
         if stated_bytes != raw_bytes {
             return Err(damaged(format!("has {stated_bytes} bytes, its table says {raw_bytes}")));
         }
+        let stored = &sealed[BLOCK_HEADER_BYTES..length];
+        if codec == CODEC_STORED && stored.len() == raw_bytes as usize {
+            return Ok(stored);
+        }
         decompressor
-            .decompress_into(codec, &sealed[BLOCK_HEADER_BYTES..length], raw_bytes as usize, raw)
-            .map_err(|error| damaged(format!("does not decompress: {error}")))
+            .decompress_into(codec, stored, raw_bytes as usize, space)
+            .map_err(|error| damaged(format!("does not decompress: {error}")))?;
+        Ok(space)
     }
 
     /// Checks that bytes are the chunk they are said to be.

@@ -20,17 +20,18 @@ use crate::repo::error::RepoError;
 use crate::repo::footer::{decode_header, open_table};
 use crate::store::name::ObjectName;
 
-/// Reads the packs that the options choose and marks those that are damaged.
+/// Reads the packs that the options choose, and returns those that are damaged.
 pub(super) fn read_packs(
     repo: &Repo,
-    inventory: &mut Inventory,
+    inventory: &Inventory,
     options: &CheckOptions,
     report: &mut CheckReport,
     monitor: &dyn Monitor,
-) -> Result<(), CheckError> {
+) -> Result<Vec<PackId>, CheckError> {
+    let mut damaged = Vec::new();
     let chosen = choose(inventory, options.read_data);
     if chosen.is_empty() {
-        return Ok(());
+        return Ok(damaged);
     }
     if chosen.iter().any(|(pack, _)| pack.kind == PackKind::Data) {
         repo.keys().data()?;
@@ -49,7 +50,7 @@ pub(super) fn read_packs(
     };
     let next = AtomicUsize::new(0);
     let (sender, receiver) = crossbeam_channel::bounded(threads);
-    std::thread::scope(|scope| {
+    std::thread::scope(|scope| -> Result<(), BlobError> {
         for _ in 0..threads.min(chosen.len()) {
             let (sender, next, chosen) = (sender.clone(), &next, &chosen);
             scope.spawn(move || {
@@ -72,18 +73,16 @@ pub(super) fn read_packs(
                     if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
                 {
                     report.finding(&key_of(pack), strip_key(&error));
-                    if let Some(stored) = inventory.get_mut(&pack) {
-                        stored.is_good = false;
-                    }
+                    damaged.push(pack);
                 }
-                Err(error) => return Err(CheckError::from(error)),
+                Err(error) => return Err(error),
             }
             report.packs_read += 1;
             report.bytes_read += bytes;
         }
         Ok(())
     })?;
-    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(()) }
+    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(damaged) }
 }
 
 /// The finding without the key, which it stands under.
@@ -123,33 +122,34 @@ fn choose(inventory: &Inventory, read_data: ReadData) -> Vec<(PackId, u64)> {
 #[derive(Default)]
 struct Decoder {
     decompressor: Decompressor,
-    sealed: Vec<u8>,
+    pack: Vec<u8>,
     raw: Vec<u8>,
 }
 
 /// Authenticates every byte of a pack; returns the number of its chunks.
 fn read_pack(repo: &Repo, pack: PackId, decoder: &mut Decoder) -> Result<u64, BlobError> {
     let damaged = |why: &str| BlobError::Damaged { key: key_of(pack), why: why.to_owned() };
-    let bytes = repo.store().get(&ObjectName::Pack(pack), PACK_MAX_BYTES as u64)?;
+    let Decoder { decompressor, pack: bytes, raw } = decoder;
+    repo.store().get_into(&ObjectName::Pack(pack), PACK_MAX_BYTES as u64, bytes)?;
     let covered = bytes.len().checked_sub(32).ok_or_else(|| damaged("it is too short"))?;
     if digest(&bytes[..covered]).as_bytes() != &bytes[covered..] {
         return Err(damaged("its hash is wrong"));
     }
-    let header = decode_header(repo, pack, &bytes)?;
-    let sealed_footer = footer_len(&bytes, bytes.len() as u64)
+    let header = decode_header(repo, pack, bytes)?;
+    let sealed_footer = footer_len(bytes, bytes.len() as u64)
         .map_err(|error| damaged(&error.to_string()))
         .map(|length| &bytes[bytes.len() - TRAILER_BYTES - length..bytes.len() - TRAILER_BYTES])?;
     let listed = open_table(repo, pack, header.domain, sealed_footer, bytes.len() as u64)?
         .ok_or_else(|| damaged("this key may not read its dedup domain"))?;
-    let opener = PackOpener::new(repo, pack, &bytes)?;
-    read_blocks(&bytes, &listed.table, &opener, decoder, &damaged)?;
+    let padding_end = bytes.len() - TRAILER_BYTES - sealed_footer.len();
+    let opener = PackOpener::new(repo, pack, bytes)?;
+    read_blocks(bytes, &listed.table, &opener, (decompressor, raw), &damaged)?;
     // Nothing may hide between the blocks and the footer.
     let used = listed
         .table
         .blocks
         .last()
         .map_or(header.len_bytes(), |block| (block.offset + block.stored_bytes) as usize);
-    let padding_end = bytes.len() - TRAILER_BYTES - sealed_footer.len();
     match bytes.get(used..padding_end) {
         Some(padding) if padding.iter().all(|byte| *byte == 0) => {
             Ok(listed.table.chunks.len() as u64)
@@ -158,24 +158,21 @@ fn read_pack(repo: &Repo, pack: PackId, decoder: &mut Decoder) -> Result<u64, Bl
     }
 }
 
+/// Decrypts the blocks where they lie, and computes every chunk id again.
 fn read_blocks(
-    bytes: &[u8],
+    bytes: &mut [u8],
     table: &PackTable,
     opener: &PackOpener,
-    decoder: &mut Decoder,
+    (decompressor, space): (&mut Decompressor, &mut Vec<u8>),
     damaged: &dyn Fn(&str) -> BlobError,
 ) -> Result<(), BlobError> {
     let mut chunks = table.chunks.iter().peekable();
     for (number, block) in (0u32..).zip(&table.blocks) {
         let start = block.offset as usize;
         let sealed = bytes
-            .get(start..start + block.stored_bytes as usize)
+            .get_mut(start..start + block.stored_bytes as usize)
             .ok_or_else(|| damaged("a block lies outside"))?;
-        decoder.sealed.clear();
-        decoder.sealed.extend_from_slice(sealed);
-        let raw = &mut decoder.raw;
-        let decompressor = &mut decoder.decompressor;
-        opener.open_block(number, &mut decoder.sealed, block.raw_bytes, decompressor, raw)?;
+        let raw = opener.open_block(number, sealed, block.raw_bytes, decompressor, space)?;
         while let Some(chunk) = chunks.next_if(|chunk| chunk.block == number) {
             let start = chunk.offset as usize;
             let chunk_bytes = raw

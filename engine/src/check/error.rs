@@ -24,6 +24,9 @@ pub enum CheckError {
     /// Somebody asked to stop.
     #[error("the check was interrupted")]
     Interrupted,
+    /// A thread ended unexpectedly.
+    #[error("a part of the check ended unexpectedly")]
+    Lost,
 }
 
 impl Classified for CheckError {
@@ -34,6 +37,7 @@ impl Classified for CheckError {
             Self::Blob(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Interrupted => ErrorClass::Interrupted,
+            Self::Lost => ErrorClass::Bug,
         }
     }
 }

@@ -58,6 +58,21 @@ impl CheckReport {
         self.damage.is_empty()
     }
 
+    /// Takes over what the walk over the snapshots found.
+    pub(super) fn take_structure(&mut self, found: Self) {
+        self.nodes = found.nodes;
+        self.chunk_references = found.chunk_references;
+        for (key, damage) in found.damage {
+            for finding in damage.findings {
+                self.finding(&key, finding);
+            }
+            let into = self.damage.entry(key).or_default();
+            into.path_count += damage.path_count;
+            into.paths.extend(damage.paths);
+            into.paths.truncate(PATHS_MAX);
+        }
+    }
+
     /// A finding about an object.
     pub(super) fn finding(&mut self, key: &str, finding: String) {
         let damage = self.damage.entry(key.to_owned()).or_default();

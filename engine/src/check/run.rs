@@ -1,10 +1,15 @@
 //! A check from beginning to end.
+//!
+//! Snapshots are walked while packs are read: the one mostly waits for look-ups, the other for
+//! bytes. Should reading find a damaged pack, the walk is done again with that knowledge, so that
+//! what hangs on the pack is named.
 
 use crate::base::error::in_one_line;
 use crate::base::limits::NODE_CACHE_BYTES;
 use crate::base::monitor::Monitor;
 use crate::blob::fetch::ChunkFetcher;
 use crate::check::error::CheckError;
+use crate::check::inventory::Inventory;
 use crate::check::options::{CheckOptions, ReadData};
 use crate::check::report::CheckReport;
 use crate::check::{chain, data, inventory, records, structure};
@@ -38,15 +43,37 @@ pub fn run(
         }
     }
     let mut packs = inventory::take(repo, index, &mut report)?;
-    data::read_packs(repo, &mut packs, options, &mut report, monitor)?;
-    records::check(repo, index, options, &mut report, monitor)?;
     let mut catalog = catalog::snapshots(repo, index)?;
     let marks = marks::read(repo, index)?;
     catalog.set_apart_forgotten(&marks);
     report.snapshots = catalog.snapshots.len() as u64;
     report.unconfirmed = catalog.unconfirmed.len() as u64;
+    let walk = |packs: &Inventory, monitor: &dyn Monitor| {
+        let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
+        structure::check(&catalog, &fetcher, &index.reader()?, packs, monitor)
+    };
+    let found = if options.read_data == ReadData::None {
+        walk(&packs, monitor)?
+    } else {
+        let (walked, damaged) = std::thread::scope(|scope| {
+            let walking = scope.spawn(|| walk(&packs, &Unheard(monitor)));
+            let damaged = data::read_packs(repo, &packs, options, &mut report, monitor);
+            let read = damaged.and_then(|damaged| {
+                records::check(repo, index, options, &mut report, monitor)?;
+                Ok(damaged)
+            });
+            (walking.join(), read)
+        });
+        let (damaged, walked) = (damaged?, walked.map_err(|_| CheckError::Lost)?);
+        for pack in &damaged {
+            if let Some(stored) = packs.get_mut(pack) {
+                stored.is_good = false;
+            }
+        }
+        if damaged.is_empty() { walked? } else { walk(&packs, monitor)? }
+    };
     for (session, error) in &catalog.damaged {
-        report.finding(&ObjectName::Commit(*session).key(), in_one_line(&error));
+        report.finding(&ObjectName::Commit(*session).key(), in_one_line(error));
     }
     report.forgotten = catalog.forgotten.len() as u64;
     for key in &marks.missing {
@@ -56,8 +83,16 @@ pub fn run(
         report.finding(&ObjectName::Hold(*hold).key(), in_one_line(error));
     }
     chain::check(&catalog, &marks, &mut report);
-    let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
-    structure::check(&catalog, &fetcher, &index.reader()?, &packs, &mut report, monitor)?;
+    report.take_structure(found);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
     Ok(report)
+}
+
+/// Passes on only that the work should stop: another thread tells how far it is.
+struct Unheard<'a>(&'a dyn Monitor);
+
+impl Monitor for Unheard<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
 }

@@ -15,15 +15,16 @@ use crate::tree::TreeError;
 use crate::tree::reach::{Reach, ReachVisitor};
 use crate::tree::source::NodeRead;
 
-/// Walks all snapshots and looks up every reference.
+/// Walks all snapshots and looks up every reference; what was found stands alone in the report
+/// that is returned.
 pub(super) fn check(
     catalog: &Catalog,
     source: &dyn NodeRead,
     reader: &IndexReader,
     inventory: &Inventory,
-    report: &mut CheckReport,
     monitor: &dyn Monitor,
-) -> Result<(), CheckError> {
+) -> Result<CheckReport, CheckError> {
+    let mut report = CheckReport::default();
     monitor.phase(&Phase {
         name: "checking snapshots",
         total_items: Some(catalog.snapshots.len() as u64),
@@ -32,6 +33,7 @@ pub(super) fn check(
     let mut reach = Reach::default();
     for one in &catalog.snapshots {
         let snapshot = one.snapshot.session.to_snapshot_hex()[..8].to_owned();
+        let report = &mut report;
         let mut looker = Looker { snapshot, reader, inventory, report, failure: None };
         reach.visit(source, one.snapshot.root, &mut looker);
         if let Some(error) = looker.failure {
@@ -43,7 +45,7 @@ pub(super) fn check(
         monitor.add(Counter::Items, 1);
     }
     report.nodes = reach.node_count();
-    Ok(())
+    Ok(report)
 }
 
 struct Looker<'a> {

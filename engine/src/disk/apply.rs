@@ -6,7 +6,7 @@
 //! file is immutable. Everything goes through one descriptor, so all of it hits the same file.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Statx, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -16,7 +16,7 @@ use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
 use crate::disk::error::{DiskError, problem};
 use crate::disk::meta;
-use crate::disk::write::{MetadataOptions, Target};
+use crate::disk::write::{MetadataOptions, Target, TargetFile};
 use crate::disk::xattr::{self, Reach};
 use crate::format::entry::{Entry, EntryKind};
 
@@ -24,8 +24,8 @@ const SET_UID: u32 = 0o4000;
 const SET_GID: u32 = 0o2000;
 
 /// The file whose metadata is set.
-struct Subject {
-    fd: OwnedFd,
+struct Subject<'a> {
+    fd: BorrowedFd<'a>,
     /// `fd` only points (`O_PATH`): it is a link or a special file, or cannot be opened.
     is_pointer: bool,
 }
@@ -42,45 +42,21 @@ impl Target {
         entry: &Entry,
         options: &MetadataOptions,
     ) -> Vec<Problem> {
-        let (subject, stat) = match self.subject(path, entry.kind) {
-            Ok(found) => found,
-            Err(error) => return vec![error.into_problem(path)],
-        };
-        let mut problems = Vec::new();
-        let mut note = |action, why: &dyn std::fmt::Display| {
-            problems.push(problem(path, action, why));
-        };
-        let mut owner = (stat.stx_uid, stat.stx_gid);
-        if options.owners && owner != (entry.uid, entry.gid) {
-            match subject.set_owner(entry.uid, entry.gid) {
-                Ok(()) => owner = (entry.uid, entry.gid),
-                Err(error) => note("setting the owner of", &io::Error::from(error)),
+        match self.subject(path, entry.kind) {
+            Ok((fd, is_pointer, stat)) => {
+                let subject = Subject { fd: fd.as_fd(), is_pointer };
+                subject.apply(path, entry, Some((stat.stx_uid, stat.stx_gid)), options)
             }
+            Err(error) => vec![error.into_problem(path)],
         }
-        if options.xattrs {
-            for why in subject.set_xattrs(entry) {
-                note("setting the extended attributes of", &why);
-            }
-        }
-        if entry.kind != EntryKind::Symlink {
-            let mode = allowed_mode(entry, owner);
-            if let Err(error) = subject.set_mode(mode) {
-                note("setting the mode of", &io::Error::from(error));
-            }
-        }
-        if let Err(error) = subject.set_times(entry) {
-            note("setting the times of", &error);
-        }
-        let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
-        let sets_flags = options.inode_flags && has_flags && entry.inode_flags != 0;
-        if sets_flags && let Err(error) = subject.set_inode_flags(entry.inode_flags) {
-            note("setting the inode flags of", &error);
-        }
-        problems
     }
 
     /// Opens what lies at `path`, provided it is of this kind.
-    fn subject(&self, path: &TreePath, kind: EntryKind) -> Result<(Subject, Statx), DiskError> {
+    fn subject(
+        &self,
+        path: &TreePath,
+        kind: EntryKind,
+    ) -> Result<(OwnedFd, bool, Statx), DiskError> {
         let action = "opening for its metadata";
         let (directory, name) = self.holder(path, action)?;
         let failed = |error: Errno| DiskError::io(action, path, error);
@@ -91,43 +67,97 @@ impl Target {
             EntryKind::Directory => Some(OFlags::RDONLY | OFlags::DIRECTORY),
             _ => None,
         };
-        let subject = match readable.and_then(|access| open(flags | access).ok()) {
-            Some(fd) => Subject { fd, is_pointer: false },
-            None => Subject { fd: open(flags | OFlags::PATH).map_err(failed)?, is_pointer: true },
+        let (fd, is_pointer) = match readable.and_then(|access| open(flags | access).ok()) {
+            Some(fd) => (fd, false),
+            None => (open(flags | OFlags::PATH).map_err(failed)?, true),
         };
-        let stat = meta::stat_open(&subject.fd).map_err(failed)?;
+        let stat = meta::stat_open(&fd).map_err(failed)?;
         if meta::kind(&stat) != Some(kind) {
             return Err(DiskError::Replaced { path: path.to_string() });
         }
-        Ok((subject, stat))
+        Ok((fd, is_pointer, stat))
     }
 }
 
-impl Subject {
+impl TargetFile {
+    /// Gives the file the metadata of `entry`, as [`Target::apply_metadata`] does, through the
+    /// descriptor that wrote it: nothing is looked up again. Nothing may be written after it.
+    #[must_use]
+    pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Vec<Problem> {
+        let subject = Subject { fd: self.as_fd(), is_pointer: false };
+        let depends_on_owner = options.owners || entry.mode & (SET_UID | SET_GID) != 0;
+        let owner = match depends_on_owner.then(|| meta::stat_open(self.as_fd())).transpose() {
+            Ok(stat) => stat.map(|stat| (stat.stx_uid, stat.stx_gid)),
+            Err(error) => {
+                let error = DiskError::io("looking at", self.path(), error);
+                return vec![error.into_problem(self.path())];
+            }
+        };
+        subject.apply(self.path(), entry, owner, options)
+    }
+}
+
+impl Subject<'_> {
+    /// Sets everything; `owner` is the present one, if it was asked for.
+    fn apply(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        mut owner: Option<(u32, u32)>,
+        options: &MetadataOptions,
+    ) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut note = |action, why: &dyn std::fmt::Display| {
+            problems.push(problem(path, action, why));
+        };
+        if options.owners && owner != Some((entry.uid, entry.gid)) {
+            match self.set_owner(entry.uid, entry.gid) {
+                Ok(()) => owner = Some((entry.uid, entry.gid)),
+                Err(error) => note("setting the owner of", &io::Error::from(error)),
+            }
+        }
+        if options.xattrs {
+            for why in self.set_xattrs(entry) {
+                note("setting the extended attributes of", &why);
+            }
+        }
+        if entry.kind != EntryKind::Symlink {
+            let mode = allowed_mode(entry, owner);
+            if let Err(error) = self.set_mode(mode) {
+                note("setting the mode of", &io::Error::from(error));
+            }
+        }
+        if let Err(error) = self.set_times(entry) {
+            note("setting the times of", &error);
+        }
+        let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
+        let sets_flags = options.inode_flags && has_flags && entry.inode_flags != 0;
+        if sets_flags && let Err(error) = self.set_inode_flags(entry.inode_flags) {
+            note("setting the inode flags of", &error);
+        }
+        problems
+    }
+
     fn set_owner(&self, uid: u32, gid: u32) -> rustix::io::Result<()> {
         // All ones mean "leave as it is" to the kernel and belong to nobody.
         if uid == u32::MAX || gid == u32::MAX {
             return Err(Errno::INVAL);
         }
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        rustix::fs::chownat(&self.fd, "", uid, gid, AtFlags::EMPTY_PATH)
+        rustix::fs::chownat(self.fd, "", uid, gid, AtFlags::EMPTY_PATH)
     }
 
     fn set_xattrs(&self, entry: &Entry) -> Vec<String> {
-        let reach = if self.is_pointer {
-            Reach::pointer(self.fd.as_fd())
-        } else {
-            Reach::Open(self.fd.as_fd())
-        };
+        let reach = if self.is_pointer { Reach::pointer(self.fd) } else { Reach::Open(self.fd) };
         xattr::write_all(&reach, &entry.xattrs)
     }
 
     fn set_mode(&self, mode: u32) -> rustix::io::Result<()> {
         let mode = Mode::from_raw_mode(mode);
         if self.is_pointer {
-            return rustix::fs::chmod(xattr::proc_path(self.fd.as_fd()), mode);
+            return rustix::fs::chmod(xattr::proc_path(self.fd), mode);
         }
-        rustix::fs::fchmod(&self.fd, mode)
+        rustix::fs::fchmod(self.fd, mode)
     }
 
     fn set_times(&self, entry: &Entry) -> io::Result<()> {
@@ -136,37 +166,38 @@ impl Subject {
             last_modification: timespec(entry.mtime)?,
         };
         if self.is_pointer {
-            match rustix::fs::utimensat(&self.fd, "", &times, AtFlags::EMPTY_PATH) {
+            match rustix::fs::utimensat(self.fd, "", &times, AtFlags::EMPTY_PATH) {
                 // Linux before 5.8 knows no empty path here.
                 Err(Errno::INVAL) => {
-                    let path = xattr::proc_path(self.fd.as_fd());
+                    let path = xattr::proc_path(self.fd);
                     rustix::fs::utimensat(rustix::fs::CWD, path, &times, AtFlags::empty())?;
                 }
                 result => result?,
             }
             return Ok(());
         }
-        Ok(rustix::fs::futimens(&self.fd, &times)?)
+        Ok(rustix::fs::futimens(self.fd, &times)?)
     }
 
     fn set_inode_flags(&self, flags: u32) -> io::Result<()> {
         if self.is_pointer {
-            let path = xattr::proc_path(self.fd.as_fd());
+            let path = xattr::proc_path(self.fd);
             let open = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let fd = rustix::fs::open(path, open, Mode::empty())?;
             return meta::set_inode_flags(&fd, flags);
         }
-        meta::set_inode_flags(&self.fd, flags)
+        meta::set_inode_flags(self.fd, flags)
     }
 }
 
-/// The mode of an entry without the set-id bits that would lend somebody else's rights.
-fn allowed_mode(entry: &Entry, (uid, gid): (u32, u32)) -> u32 {
+/// The mode of an entry without the set-id bits that would lend somebody else's rights, or the
+/// rights of an owner that is not known.
+fn allowed_mode(entry: &Entry, owner: Option<(u32, u32)>) -> u32 {
     let mut mode = entry.mode & 0o7777;
-    if uid != entry.uid {
+    if owner.is_none_or(|(uid, _)| uid != entry.uid) {
         mode &= !SET_UID;
     }
-    if gid != entry.gid {
+    if owner.is_none_or(|(_, gid)| gid != entry.gid) {
         mode &= !SET_GID;
     }
     mode

@@ -5,7 +5,7 @@
 //! exists: a caller that may overwrite removes first.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -162,20 +162,21 @@ impl Target {
         Ok(names.iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// Makes a directory; one that exists is fine.
+    /// Makes a directory; one that exists is fine. Whether it was made: then it is empty, as far
+    /// as this process knows.
     ///
     /// # Errors
     /// [`DiskError::Obstructed`] if something else lies there; [`DiskError::Io`].
-    pub fn make_directory(&self, path: &TreePath) -> Result<(), DiskError> {
+    pub fn make_directory(&self, path: &TreePath) -> Result<bool, DiskError> {
         if path.is_root() {
-            return Ok(());
+            return Ok(false);
         }
         let action = "making the directory";
         let (fd, name) = self.holder(path, action)?;
         match rustix::fs::mkdirat(&fd, name, Mode::from_raw_mode(CLOSED_DIRECTORY)) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
             Err(Errno::EXIST) => match self.stat(path)?.map(|stat| stat.kind) {
-                Some(EntryKind::Directory) => Ok(()),
+                Some(EntryKind::Directory) => Ok(false),
                 _ => Err(DiskError::Obstructed { path: path.to_string() }),
             },
             Err(error) => Err(DiskError::io(action, path, error)),
@@ -195,7 +196,9 @@ impl Target {
         let fd = rustix::fs::openat(&directory, name, flags, mode)
             .map_err(|error| DiskError::io(action, path, error))?;
         let file = TargetFile { fd, path: path.clone() };
-        if let Err(error) = file.set_len(size_bytes) {
+        if size_bytes > 0
+            && let Err(error) = file.set_len(size_bytes)
+        {
             // Nothing of it would be right; the first error is the one to tell.
             let _ = rustix::fs::unlinkat(&directory, name, AtFlags::empty());
             return Err(error);
@@ -446,6 +449,16 @@ impl TargetFile {
     /// [`DiskError::Io`].
     pub fn sync(&self) -> Result<(), DiskError> {
         rustix::fs::fsync(&self.fd).map_err(|error| self.error("syncing", error))
+    }
+
+    /// The descriptor, for what belongs to the file besides its content.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Where it is in the target.
+    pub(crate) fn path(&self) -> &TreePath {
+        &self.path
     }
 
     fn error(&self, action: &'static str, error: impl Into<io::Error>) -> DiskError {

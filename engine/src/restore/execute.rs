@@ -1,23 +1,20 @@
 //! Carries out a window: threads read ranges, decode blocks, verify chunks and write them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::error::in_one_line;
 use crate::blob::BlobError;
 use crate::blob::fetch::{ChunkFetcher, Openers};
 use crate::blob::open_pack::{PackOpener, key_of};
 use crate::chunk::squeeze::Decompressor;
-use crate::repo::Repo;
 use crate::restore::error::RestoreError;
 use crate::restore::file::Destination;
 use crate::restore::report::Tally;
 use crate::restore::window::{Plan, PlannedBlock, PlannedRead, Wanted};
-use crate::store::name::ObjectName;
 
 /// What reading needs.
 pub(super) struct Executor<'a> {
-    pub(super) repo: &'a Repo,
     pub(super) openers: &'a Openers<'a>,
     /// Tries every copy of a chunk when the first one is damaged.
     pub(super) fetcher: &'a ChunkFetcher<'a>,
@@ -26,8 +23,14 @@ pub(super) struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Writes everything that `plan` can fulfil and tells which files are hurt by the rest.
-    pub(super) fn run(&self, wanted: &[Wanted], plan: &Plan) -> Result<(), RestoreError> {
+    /// Writes everything that `plan` can fulfil and tells which files are hurt by the rest; does
+    /// `meanwhile` beside it.
+    pub(super) fn run(
+        &self,
+        wanted: &[Wanted],
+        plan: &Plan,
+        meanwhile: impl FnOnce(),
+    ) -> Result<(), RestoreError> {
         let next = AtomicUsize::new(0);
         let failure: Mutex<Option<RestoreError>> = Mutex::default();
         std::thread::scope(|scope| {
@@ -47,6 +50,7 @@ impl Executor<'_> {
                     }
                 });
             }
+            meanwhile();
         });
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
@@ -82,24 +86,17 @@ impl Executor<'_> {
         read: &PlannedRead,
         decoder: &mut Decoder,
     ) -> Result<(), RestoreError> {
-        let opener = self.openers.get(read.pack, read.pack_bytes)?;
-        let name = ObjectName::Pack(read.pack);
-        let bytes =
-            self.repo.store().get_range(&name, read.bytes.clone()).map_err(BlobError::from)?;
+        let Decoder { decompressor, fetched, raw } = decoder;
+        let (opener, begin) =
+            self.openers.read(read.pack, read.pack_bytes, read.bytes.clone(), fetched)?;
         for block in &read.blocks {
-            let start = (u64::from(block.offset) - read.bytes.start) as usize;
-            decoder.sealed.clear();
-            decoder.sealed.extend_from_slice(&bytes[start..start + block.stored_bytes as usize]);
-            let opened = opener.open_block(
-                block.number,
-                &mut decoder.sealed,
-                block.raw_bytes,
-                &mut decoder.decompressor,
-                &mut decoder.raw,
-            );
+            let start = begin + (u64::from(block.offset) - read.bytes.start) as usize;
+            let sealed = &mut fetched[start..start + block.stored_bytes as usize];
+            let opened =
+                opener.open_block(block.number, sealed, block.raw_bytes, decompressor, raw);
             Tally::add(&self.to.tally.decoded_bytes, u64::from(block.raw_bytes));
             let written =
-                opened.and_then(|()| self.write_block(wanted, read, block, &decoder.raw, &opener));
+                opened.and_then(|raw| self.write_block(wanted, read, block, raw, &opener));
             match written {
                 Ok(()) => {}
                 Err(error) if error.is_local_to_one_copy() => {
@@ -139,10 +136,22 @@ impl Executor<'_> {
                 last = Some((chunk.offset, chunk.length_bytes));
             }
         }
-        for chunk in &block.chunks {
-            let wish = &wanted[chunk.wanted as usize];
-            wish.file.write(self.to, bytes_of(chunk.offset, chunk.length_bytes)?, wish.offset);
-            wish.file.step_done(self.to);
+        let mut chunks = block.chunks.iter().peekable();
+        while let Some(first) = chunks.next() {
+            let wish = &wanted[first.wanted as usize];
+            let (mut length_bytes, mut chunk_count) = (first.length_bytes, 1);
+            // What lies side by side here and in the file is written at once.
+            while let Some(next) = chunks.next_if(|next| {
+                let then = &wanted[next.wanted as usize];
+                Arc::ptr_eq(&then.file, &wish.file)
+                    && next.offset == first.offset + length_bytes
+                    && then.offset == wish.offset + u64::from(length_bytes)
+            }) {
+                length_bytes += next.length_bytes;
+                chunk_count += 1;
+            }
+            let bytes = bytes_of(first.offset, length_bytes)?;
+            wish.file.write(self.to, bytes, wish.offset, chunk_count);
         }
         Ok(())
     }
@@ -155,7 +164,8 @@ impl Executor<'_> {
     ) -> Result<(), RestoreError> {
         match self.fetcher.chunk(&wish.id) {
             Ok(bytes) if bytes.len() == wish.length_bytes as usize => {
-                wish.file.write(self.to, &bytes, wish.offset);
+                wish.file.write(self.to, &bytes, wish.offset, 1);
+                return Ok(());
             }
             Ok(_) => {
                 let why = format!("chunk {} has another length than the file says", wish.id);
@@ -167,7 +177,7 @@ impl Executor<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        wish.file.step_done(self.to);
+        wish.file.steps_done(self.to, 1);
         Ok(())
     }
 }
@@ -176,7 +186,7 @@ impl Executor<'_> {
 #[derive(Default)]
 struct Decoder {
     decompressor: Decompressor,
-    sealed: Vec<u8>,
+    fetched: Vec<u8>,
     raw: Vec<u8>,
 }
 

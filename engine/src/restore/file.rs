@@ -57,9 +57,12 @@ impl RestoredFile {
         self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes bytes; the first write creates the file at its full size, holes included.
-    pub(super) fn write(&self, to: &Destination<'_>, bytes: &[u8], offset: u64) {
-        let written = self.open(to).and_then(|file| match file {
+    /// Writes bytes, which does so many of the planned steps. The first write creates the file: at
+    /// its full size, holes included, unless the bytes are all of it.
+    pub(super) fn write(&self, to: &Destination<'_>, bytes: &[u8], offset: u64, step_count: u64) {
+        let is_whole = offset == 0 && bytes.len() as u64 == self.entry.size_bytes;
+        let size_bytes = if is_whole { 0 } else { self.entry.size_bytes };
+        let written = self.open(to, size_bytes, step_count).and_then(|file| match file {
             Some(file) => file.write_at(bytes, offset),
             None => Ok(()),
         });
@@ -70,6 +73,7 @@ impl RestoredFile {
             }
             Err(error) => self.fail(to, "writing", &error),
         }
+        self.steps_done(to, step_count);
     }
 
     /// Says that some of its bytes cannot be had.
@@ -88,42 +92,57 @@ impl RestoredFile {
         matches!(*self.handle.lock().unwrap_or_else(PoisonError::into_inner), Handle::Failed)
     }
 
-    /// One planned step is done; the last one sets the metadata.
-    pub(super) fn step_done(&self, to: &Destination<'_>) {
-        if self.pending.fetch_sub(1, Ordering::AcqRel) != 1 {
+    /// So many planned steps are done; the last one sets the metadata, through the descriptor that
+    /// wrote the file if it is still open.
+    pub(super) fn steps_done(&self, to: &Destination<'_>, step_count: u64) {
+        if self.pending.fetch_sub(step_count, Ordering::AcqRel) != step_count {
             return;
         }
         // Also creates a file that has no chunk at all.
-        if let Err(error) = self.open(to) {
+        if let Err(error) = self.open(to, self.entry.size_bytes, 0) {
             self.fail(to, "creating", &error);
         }
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*handle, Handle::Failed) {
             return;
         }
-        if matches!(std::mem::replace(&mut *handle, Handle::Closed), Handle::Open(_)) {
-            to.open_files.fetch_sub(1, Ordering::Relaxed);
-        }
+        let last = std::mem::replace(&mut *handle, Handle::Closed);
         drop(handle);
-        for problem in to.target.apply_metadata(&self.path, &self.entry, &to.metadata) {
+        let problems = match last {
+            Handle::Open(file) => {
+                to.open_files.fetch_sub(1, Ordering::Relaxed);
+                file.apply_metadata(&self.entry, &to.metadata)
+            }
+            _ => to.target.apply_metadata(&self.path, &self.entry, &to.metadata),
+        };
+        for problem in problems {
             to.tally.problem(to.monitor, problem);
         }
         Tally::add(&to.tally.files, 1);
         to.monitor.add(Counter::Items, 1);
     }
 
-    /// The open file; `None` if it failed before, which was told.
-    fn open(&self, to: &Destination<'_>) -> Result<Option<Arc<TargetFile>>, DiskError> {
+    /// The open file, made with `size_bytes` if it is not there yet; `None` if it failed before,
+    /// which was told. `step_count` of the steps that are pending are what it is opened for.
+    fn open(
+        &self,
+        to: &Destination<'_>,
+        size_bytes: u64,
+        step_count: u64,
+    ) -> Result<Option<Arc<TargetFile>>, DiskError> {
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match &*handle {
             Handle::Failed => return Ok(None),
             Handle::Open(file) => return Ok(Some(Arc::clone(file))),
-            Handle::NotCreated => to.target.create_file(&self.path, self.entry.size_bytes)?,
+            // The last step finds it at its path.
+            Handle::Closed if step_count == 0 => return Ok(None),
+            Handle::NotCreated => to.target.create_file(&self.path, size_bytes)?,
             Handle::Closed => to.target.open_existing_file(&self.path)?,
         };
         let file = Arc::new(file);
-        let open_files = to.open_files.load(Ordering::Relaxed);
-        if open_files < OPEN_FILES_MAX && self.pending.load(Ordering::Acquire) > 1 {
+        // It is closed at once if nothing else is to come.
+        let is_last = self.pending.load(Ordering::Acquire) <= step_count;
+        if is_last || to.open_files.load(Ordering::Relaxed) < OPEN_FILES_MAX {
             to.open_files.fetch_add(1, Ordering::Relaxed);
             *handle = Handle::Open(Arc::clone(&file));
         } else {
@@ -134,8 +153,12 @@ impl RestoredFile {
 
     fn fail(&self, to: &Destination<'_>, action: &'static str, error: &DiskError) {
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(std::mem::replace(&mut *handle, Handle::Failed), Handle::Failed) {
-            return;
+        match std::mem::replace(&mut *handle, Handle::Failed) {
+            Handle::Failed => return,
+            Handle::Open(_) => {
+                to.open_files.fetch_sub(1, Ordering::Relaxed);
+            }
+            Handle::NotCreated | Handle::Closed => {}
         }
         if self.entry.link_count > 1 {
             to.tally.spoil(&self.path);

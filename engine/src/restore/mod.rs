@@ -1,9 +1,10 @@
 //! Operation: files come back out of a snapshot.
 //!
 //! One pass over the tree makes directories and collects the chunks of files into a bounded
-//! window. A window is carried out block by block: each block is fetched and decoded once, ranges
-//! of one pack are joined, and every chunk goes to all the places that want it. Metadata of a file
-//! is set when its last byte is written, that of a directory when everything below it is done.
+//! window. A window is carried out block by block, while the next one is planned: each block is
+//! fetched and decoded once, ranges of one pack are joined, and every chunk goes to all the places
+//! that want it. Metadata of a file is set when its last byte is written, through the descriptor
+//! that wrote it; that of a directory when everything below it is done.
 //!
 //! Nothing in a snapshot is believed: paths are checked by the tree, and the disk floor resolves
 //! them below the target without following links.
@@ -16,6 +17,8 @@ mod file;
 mod window;
 mod execute;
 mod place;
+mod carry;
+mod pass;
 mod verify;
 mod run;
 pub mod read;

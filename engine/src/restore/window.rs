@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::base::id::{ChunkId, PackId};
-use crate::base::limits::{RESTORE_WINDOW_CHUNKS, RESTORE_WINDOW_FILES};
+use crate::base::limits::{RESTORE_FIRST_WINDOW_PART, RESTORE_WINDOW_CHUNKS, RESTORE_WINDOW_FILES};
 use crate::blob::gather::gather;
 use crate::index::{ChunkPlace, IndexError, IndexReader};
 use crate::restore::file::RestoredFile;
@@ -20,15 +20,33 @@ pub(super) struct Wanted {
 }
 
 /// Files and chunks that were planned and not carried out yet.
-#[derive(Default)]
 pub(super) struct Window {
     pub(super) wanted: Vec<Wanted>,
     pub(super) file_count: usize,
+    /// This part of the limits, `1 / part`, makes it full.
+    part: usize,
+}
+
+impl Default for Window {
+    /// The first window.
+    fn default() -> Self {
+        Self { wanted: Vec::new(), file_count: 0, part: RESTORE_FIRST_WINDOW_PART }
+    }
 }
 
 impl Window {
+    /// The window that follows: twice as large, up to the limits. Small ones at the beginning let
+    /// writing begin at once; large ones decode fewer blocks twice.
+    pub(super) fn next(&self) -> Self {
+        Self { part: self.part.div_ceil(2), ..Self::default() }
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.wanted.len() >= RESTORE_WINDOW_CHUNKS || self.file_count >= RESTORE_WINDOW_FILES
+        self.is_full_of_chunks() || self.file_count >= RESTORE_WINDOW_FILES / self.part
+    }
+
+    pub(super) fn is_full_of_chunks(&self) -> bool {
+        self.wanted.len() >= RESTORE_WINDOW_CHUNKS / self.part
     }
 }
 

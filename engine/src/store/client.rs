@@ -22,9 +22,10 @@ use crate::store::backend::Backend;
 use crate::store::bucket::BucketFacts;
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
+use crate::store::folder::Folder;
 use crate::store::listing::{Listed, Page};
 use crate::store::location::{Location, StoreOptions};
-use crate::store::meter::Usage;
+use crate::store::meter::{RequestKind, Usage};
 use crate::store::name::ObjectName;
 use crate::store::request::Link;
 use crate::store::retry::{Backoff, RetrySettings};
@@ -155,6 +156,48 @@ impl Store {
         self.raw_get_range(&name.key(), range)
     }
 
+    /// As [`Store::get`], into memory that is used again: replaces what is in `into`.
+    ///
+    /// # Errors
+    /// As [`Store::get`]; what `into` holds then is undefined.
+    pub fn get_into(
+        &self,
+        name: &ObjectName,
+        max_bytes: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        match &self.link().backend.folder {
+            Some(folder) => {
+                self.read_folder(folder, into, |into| folder.read(&name.key(), max_bytes, into))
+            }
+            None => {
+                *into = self.get(name, max_bytes)?.into();
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`Store::get_range`], into memory that is used again: replaces what is in `into`.
+    ///
+    /// # Errors
+    /// As [`Store::get_range`]; what `into` holds then is undefined.
+    pub fn get_range_into(
+        &self,
+        name: &ObjectName,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        match &self.link().backend.folder {
+            Some(folder) if !range.is_empty() => {
+                self.read_folder(folder, into, |into| folder.read_range(&name.key(), range, into))
+            }
+            _ => {
+                *into = self.get_range(name, range)?.into();
+                Ok(())
+            }
+        }
+    }
+
     /// Reads the last `last_bytes` bytes, or the whole object if it has fewer; and its size.
     ///
     /// # Errors
@@ -231,6 +274,20 @@ impl Store {
 
     fn check_folder(&self) -> Result<(), StoreError> {
         self.link().backend.folder.as_ref().map_or(Ok(()), |folder| folder.check())
+    }
+
+    /// A read that goes around the library, checked and counted like any other.
+    fn read_folder(
+        &self,
+        folder: &Folder,
+        into: &mut Vec<u8>,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        folder.check()?;
+        self.link().meter.request(RequestKind::Get);
+        read(into)?;
+        self.link().meter.downloaded(into.len());
+        Ok(())
     }
 
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

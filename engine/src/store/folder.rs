@@ -5,12 +5,15 @@
 //!   use by this process.
 //! * A write that failed between publishing the file and syncing it looks complete to the next
 //!   attempt; what is found in place of a repeated write is synced before it is believed.
+//! * The library reads into fresh, zeroed memory on a thread of its own, which costs as much as the
+//!   reading itself; objects are read here, into memory that the caller uses again.
 //! * A disk that was unmounted leaves an empty folder behind, in which everything would be created
 //!   anew and nothing be found. The root is therefore recognised by device and inode.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -88,6 +91,55 @@ impl Folder {
         synced.map_err(|source| local("syncing", key, source))
     }
 
+    /// Replaces what is in `into` by the whole object, if that has at most `max_bytes`.
+    pub(crate) fn read(
+        &self,
+        key: &str,
+        max_bytes: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let (file, size_bytes) = self.open_object(key)?;
+        if size_bytes > max_bytes {
+            return Err(StoreError::TooLarge { key: key.to_owned(), size_bytes, max_bytes });
+        }
+        read_part(&file, key, 0..size_bytes, into)
+    }
+
+    /// Replaces what is in `into` by exactly these bytes of an object.
+    pub(crate) fn read_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let (file, size_bytes) = self.open_object(key)?;
+        if size_bytes < range.end {
+            let (start, end) = (range.start, range.end);
+            return Err(StoreError::OutOfRange { key: key.to_owned(), start, end });
+        }
+        read_part(&file, key, range, into)
+    }
+
+    /// The file of an object and its size. As for the library, a folder is no object.
+    fn open_object(&self, key: &str) -> Result<(File, u64), StoreError> {
+        let opened = File::open(self.root.join(key)).and_then(|file| {
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        });
+        let absent = |source: io::Error| {
+            let (action, key) = ("reading", key.to_owned());
+            StoreError::NotFound { action, key, source: Box::new(source) }
+        };
+        match opened {
+            Ok((_, metadata)) if metadata.is_dir() => {
+                Err(absent(io::ErrorKind::IsADirectory.into()))
+            }
+            Ok((file, metadata)) => Ok((file, metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent(error)),
+            Err(error) => Err(local("reading", key, error)),
+        }
+    }
+
     /// Removes the folder `key` with all folders in it, as far as they hold no files.
     pub(crate) fn remove_empty(&self, key: &str) {
         fn remove(path: &Path) {
@@ -101,6 +153,27 @@ impl Folder {
         }
         remove(&self.root.join(key));
     }
+}
+
+/// Reads a part that lay within the file a moment ago. The room in `into` is not zeroed before.
+fn read_part(
+    mut file: &File,
+    key: &str,
+    range: Range<u64>,
+    into: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    let announced_bytes = range.end.saturating_sub(range.start);
+    into.clear();
+    into.reserve_exact(announced_bytes as usize);
+    let received = file
+        .seek(SeekFrom::Start(range.start))
+        .and_then(|_| file.take(announced_bytes).read_to_end(into));
+    let received_bytes = received.map_err(|source| local("reading", key, source))? as u64;
+    if received_bytes < announced_bytes {
+        let key = key.to_owned();
+        return Err(StoreError::ShortBody { key, received_bytes, announced_bytes });
+    }
+    Ok(())
 }
 
 fn sync(path: &Path) -> io::Result<()> {

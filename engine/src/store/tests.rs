@@ -131,6 +131,46 @@ fn ranges_are_exact_or_an_error() {
 }
 
 #[test]
+fn reading_into_used_memory_gives_the_same_bytes_errors_and_counts() {
+    let place = tempfile::tempdir().expect("a scratch folder");
+    let location = Location::parse(&place.path().display().to_string()).expect("a location");
+    let folder = Store::open(&location, &StoreOptions::default(), false).expect("opened");
+    for store in [memory("reading into"), store(Wrong::Nothing), folder] {
+        store.put_new(&NAME, body(50_000)).expect("written");
+        let mut into = vec![1; 70_000];
+        store.get_into(&NAME, 50_000, &mut into).expect("read");
+        assert_eq!(into, body(50_000));
+        let before = store.usage();
+        for range in [10..4000, 0..50_000, 49_999..50_000, 7..7] {
+            store.get_range_into(&NAME, range.clone(), &mut into).expect("inside");
+            let range = range.start as usize..range.end as usize;
+            assert_eq!(into, body(50_000).slice(range));
+        }
+        let usage = store.usage();
+        assert_eq!(usage.get_count - before.get_count, 3);
+        assert_eq!(usage.downloaded_bytes - before.downloaded_bytes, 3990 + 50_000 + 1);
+        for range in [40_000..50_001, 50_000..50_001, 90_000..90_001] {
+            let error = store.get_range_into(&NAME, range, &mut into).expect_err("beyond the end");
+            assert!(matches!(error, StoreError::OutOfRange { .. }), "{error}");
+        }
+        let error = store.get_into(&NAME, 49_999, &mut into).expect_err("too large");
+        assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+        let absent = ObjectName::Slot(SlotId::new([8; 8]));
+        let whole = store.get_into(&absent, 1, &mut into);
+        let part = store.get_range_into(&absent, 0..1, &mut into);
+        for answer in [whole, part] {
+            assert!(matches!(answer, Err(StoreError::NotFound { .. })), "{answer:?}");
+        }
+    }
+    // A folder under the key is no object.
+    let absent = ObjectName::Slot(SlotId::new([9; 8]));
+    std::fs::create_dir_all(place.path().join(absent.key())).expect("made");
+    let folder = Store::open(&location, &StoreOptions::default(), false).expect("opened");
+    let answer = folder.get_into(&absent, 1, &mut Vec::new());
+    assert!(matches!(answer, Err(StoreError::NotFound { .. })), "{answer:?}");
+}
+
+#[test]
 fn any_prefix_lists_what_begins_with_it() {
     let place = tempfile::tempdir().expect("a scratch folder");
     let location = Location::parse(&place.path().join("repo").display().to_string());
@@ -180,6 +220,8 @@ fn a_folder_that_disappears_is_an_error_and_not_an_empty_repository() {
     std::fs::rename(&path, place.path().join("unmounted")).expect("renamed");
     assert_eq!(store.list("").expect_err("gone").class(), ErrorClass::Missing);
     assert_eq!(store.put_new(&NAME, body(10)).expect_err("gone").class(), ErrorClass::Missing);
+    let into = store.get_into(&NAME, 10, &mut Vec::new());
+    assert!(matches!(into, Err(StoreError::FolderMissing { .. })), "{into:?}");
     assert!(!path.exists(), "it was made anew");
 }
 

@@ -87,6 +87,34 @@ fn what_was_set_is_what_the_next_walk_sees() {
 }
 
 #[test]
+fn the_descriptor_that_wrote_a_file_sets_what_its_path_would() {
+    let (folder, target) = scene();
+    let mut wanted = look(folder.path(), "/dir/file");
+    wanted.mode = 0o6751;
+    wanted.mtime = Timestamp { seconds: 1_234_567_890, nanos: 987_654_321 };
+    wanted.atime = Some(wanted.mtime);
+    wanted.xattrs = vec![Xattr { name: b"user.text".to_vec(), value: b"kept".to_vec() }];
+    if is_root() {
+        (wanted.uid, wanted.gid) = (12_345, 54_321);
+        (wanted.user, wanted.group) = (None, None);
+    }
+    for options in [ALL, MetadataOptions { owners: false, ..ALL }] {
+        assert_eq!(target.apply_metadata(&path("dir/file"), &wanted, &options), []);
+        let by_path = restorable(&look(folder.path(), "/dir/file"));
+        let file = target.create_file(&path("dir/new"), 0).expect("because it is new");
+        // What the file got from somewhere else goes.
+        rustix::fs::fsetxattr(file.as_fd(), "user.other", b"x", rustix::fs::XattrFlags::CREATE)
+            .expect("because the file system has attributes");
+        file.write_at(&[0; 5], 0).expect("because there is space");
+        assert_eq!(file.apply_metadata(&wanted, &options), []);
+        assert_eq!(restorable(&look(folder.path(), "/dir/new")), by_path);
+        target.remove(&path("dir/file")).expect("because it can go");
+        target.remove(&path("dir/new")).expect("because it can go");
+        target.create_file(&path("dir/file"), 5).expect("because it is new");
+    }
+}
+
+#[test]
 fn special_files_and_the_target_itself_get_metadata_too() {
     let (folder, target) = scene();
     let mut wanted = look(folder.path(), "/dir/file");
