@@ -45,5 +45,8 @@ pub mod restore;
 /// Operation: what to keep; forgetting, bringing back, holds, tags.
 pub mod retain;
 
+/// Operation: deletes what no snapshot needs, beside running backups and other collectors.
+pub mod gc;
+
 /// Operation: is everything there, and does every byte authenticate.
 pub mod check;

@@ -17,6 +17,7 @@ use engine::format::envelope::{
     ControlKind, decode_control, decode_record, encode_control, encode_record, split_signed,
 };
 use engine::format::extent::Extent;
+use engine::format::generation::{Base, Close, Condemn, Ending, Sweep};
 use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 use engine::format::node::Node;
 use engine::format::pack::{PackHeader, PackTable, footer_len};
@@ -27,9 +28,11 @@ use engine::format::snapshot::Snapshot;
 use engine::index::identity::writer_identity;
 use engine::repo::commits::Flags;
 use engine::repo::create::{CreateOptions, create};
+use engine::repo::generations::{self, Testimony};
+use engine::repo::keyring::Identity;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
-use engine::repo::{Repo, commits, footer, marks, object, session, slots};
+use engine::repo::{Repo, collect, commits, footer, marks, object, session, slots};
 use engine::store::ObjectName;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -95,6 +98,11 @@ fn decoders() -> Vec<(&'static str, Check, Vec<u8>)> {
         ("hold", round_record::<Hold>, encode_record(&golden::marks::hold())),
         ("release", round_record::<Release>, encode_record(&golden::marks::release())),
         ("tags", round_record::<TagRecord>, encode_record(&golden::marks::tags())),
+        ("condemn", round_record::<Condemn>, encode_record(&golden::generations::condemn())),
+        ("sweep", round_record::<Sweep>, encode_record(&golden::generations::sweep())),
+        ("ending", round_record::<Ending>, encode_record(&golden::generations::ending())),
+        ("close", round_record::<Close>, encode_record(&golden::generations::close())),
+        ("past", round_record::<Base>, encode_record(&golden::generations::base())),
         ("snapshot", round_record::<Snapshot>, encode_record(&golden::snapshot())),
         ("header", check_header, golden::header().encode()),
         ("table", check_table, table),
@@ -321,6 +329,7 @@ fn zoo() -> Zoo {
         session::fence(&world.repo, &identity, id, "test", &nothing).expect("a fence stands");
     }
     put_marks(&world, &identity);
+    collect_for_nothing(&world.repo, &identity);
     let other = engine::base::id::ClientId::new([5; 8]);
     object::put_client(&world.repo, &Client { client: other, ..golden::client() })
         .expect("a client can be enrolled");
@@ -345,6 +354,30 @@ fn put_marks(world: &World, identity: &engine::repo::keyring::Identity) {
         marks::put_release(repo, identity, hold, "test").expect("the hold is released");
         marks::put_tags(repo, identity, session, Vec::new(), Vec::new()).expect("it is tagged");
     }
+}
+
+/// Every record of a collection, twice, about packs that there are not.
+fn collect_for_nothing(repo: &Repo, identity: &Identity) {
+    let put = || -> Result<(), engine::repo::error::RepoError> {
+        for number in 0..2 {
+            let generation = collect::new_generation(identity);
+            let condemn = Condemn { generation, ..golden::generations::condemn() };
+            collect::put_condemn(repo, identity, &condemn)?;
+            collect::close(repo, identity, generation, "test")?;
+            collect::put_sweep(
+                repo,
+                identity,
+                &Sweep { generation, ..golden::generations::sweep() },
+            )?;
+            for kind in [ControlKind::Void, ControlKind::Done] {
+                collect::put_ending(repo, identity, generation, kind, "test")?;
+            }
+            let by = identity.client;
+            collect::put_past(repo, identity, number, &Base { by, ..golden::generations::base() })?;
+        }
+        Ok(())
+    };
+    put().expect("the store takes them");
 }
 
 /// Reads the object as whoever needs it does; gives the error as people see it.
@@ -389,6 +422,16 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
         ObjectName::Hold(_) => marks::get::<Hold>(&repo, name).map(drop).map_err(text),
         ObjectName::Release(..) => marks::get::<Release>(&repo, name).map(drop).map_err(text),
         ObjectName::Tags(..) => marks::get::<TagRecord>(&repo, name).map(drop).map_err(text),
+        ObjectName::Condemn(_)
+        | ObjectName::Sweep(_)
+        | ObjectName::Void(_)
+        | ObjectName::Done(_)
+        | ObjectName::Close(..)
+        | ObjectName::Closed(..)
+        | ObjectName::Past { .. } => match generations::verdict(&repo, name).map_err(text)? {
+            Testimony::Genuine(()) => Ok(()),
+            other => Err(format!("{} is {other:?}", name.key())),
+        },
         ObjectName::Segment { session, number } => {
             object::get_segment(&repo, session, number).map(drop).map_err(text)
         }

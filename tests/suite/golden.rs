@@ -3,6 +3,7 @@
 //! Examples that hold random bytes lie under `tests/fixtures/vectors/` as a small repository;
 //! `make_vectors_anew` writes it, and is run by hand when the format changes before it is frozen.
 
+pub(crate) mod generations;
 pub(crate) mod marks;
 
 use std::collections::BTreeMap;
@@ -299,6 +300,11 @@ fn computed() -> BTreeMap<&'static str, Vec<u8>> {
         ("hold", encode_record(&marks::hold())),
         ("release", encode_record(&marks::release())),
         ("tags", encode_record(&marks::tags())),
+        ("condemn", encode_record(&generations::condemn())),
+        ("sweep", encode_record(&generations::sweep())),
+        ("ending", encode_record(&generations::ending())),
+        ("close", encode_record(&generations::close())),
+        ("past", encode_record(&generations::base())),
         ("snapshot", encode_record(&snapshot())),
         ("table", table_bytes),
         ("pack-header", header().encode()),

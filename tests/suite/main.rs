@@ -11,6 +11,7 @@ mod restoring;
 mod restore_windows;
 mod incremental;
 mod faults;
+mod collecting;
 mod crash;
 mod index_loss;
 mod roles;

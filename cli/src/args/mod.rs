@@ -14,6 +14,8 @@ pub mod global;
 pub mod filter;
 /// `init`, `probe`, `check`, `stats`, `index`.
 pub mod repository;
+/// `prune`.
+pub mod collect;
 /// `backup`.
 pub mod backup;
 /// `restore`.

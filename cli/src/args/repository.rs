@@ -92,13 +92,18 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay stats\n\
-     mainstay stats latest",
+     mainstay stats latest\n\
+     mainstay stats --freed-by 4f3a91c2 8d21b0aa",
     &[],
 ))]
 pub struct StatsArgs {
     /// Only these snapshots
     #[arg(value_name = "SNAP")]
     pub snapshots: Vec<Selector>,
+
+    /// Say instead what forgetting these snapshots, together, would free
+    #[arg(long, value_name = "SNAP", num_args = 1.., conflicts_with = "snapshots")]
+    pub freed_by: Vec<Selector>,
 
     /// Conditions on snapshots.
     #[command(flatten)]

@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use engine::base::path::TreePath;
 
 use super::backup::BackupArgs;
+use super::collect::PruneArgs;
 use super::global::GlobalArgs;
 use super::key::{KeyArgs, KeyCommand};
 use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
@@ -42,6 +43,8 @@ enum Every {
     Tag(TagArgs),
     Policy(Box<PolicyArgs>),
     Check(CheckArgs),
+    #[command(visible_alias = "gc")]
+    Prune(PruneArgs),
     Index(IndexArgs),
     Key(KeyArgs),
     Demo(DemoArgs),
@@ -91,7 +94,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 33);
+    assert_eq!(seen, 34);
 }
 
 #[test]
@@ -113,6 +116,9 @@ fn the_exact_forms_that_scripts_rely_on() {
         "forget --keep-within-daily 1y6m --keep-tag a,b -g ''",
         "hold list",
         "check -q --read-data",
+        "prune -q",
+        "prune -q --grace 0s --confirm-mass-delete 12",
+        "gc -n --max-unused unlimited",
         "demo",
         "demo /tmp/x",
         "index rebuild",

@@ -49,6 +49,8 @@ pub mod tag;
 pub mod policy;
 /// `check`
 pub mod check;
+/// `prune`
+pub mod prune;
 /// `stats`
 pub mod stats;
 /// `index`
@@ -67,6 +69,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::args::backup::BackupArgs;
+use crate::args::collect::PruneArgs;
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
@@ -120,6 +123,8 @@ pub enum Command {
     Tag(TagArgs),
     Policy(Box<PolicyArgs>),
     Check(CheckArgs),
+    #[command(visible_alias = "gc")]
+    Prune(PruneArgs),
     Stats(StatsArgs),
     Key(KeyArgs),
     Probe(ProbeArgs),
@@ -149,6 +154,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Tag(args) => tag::run(args, context),
         Command::Policy(args) => policy::run(args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Prune(args) => prune::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Probe(args) => probe::run(args, context),

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use engine::disk::exclude::PathMatcher;
+use engine::format::snapshot::Snapshot;
+use engine::index::identity::known_identity;
+use engine::index::pin::Pin;
 use engine::restore::{self, Overwrite, RestoreOptions, RestoreReport};
 
 use crate::args::restore::RestoreArgs;
 use crate::args::values;
 use crate::command::context::Context;
-use crate::command::open::{open, progress};
+use crate::command::open::{Opened, open, progress};
 use crate::command::place::{absolute, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
@@ -51,9 +54,13 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let from = args.source.path.clone().unwrap_or_default();
+    let pin = if args.dry_run { None } else { pin(&opened, snapshot, context) };
     let report =
         restore::run(&opened.repo, &opened.index, snapshot, &from, &target, &options, &monitor);
     drop(monitor);
+    if let Some(Err(error)) = pin.map(|pin| pin.release(&opened.repo)) {
+        context.ui.detail(1, &format!("the pin could not be released: {error}"));
+    }
     let report = report.map_err(|error| trouble::restore(&error))?;
     if context.ui.is_json() {
         context.ui.message(&Message::RestoreSummary(summary(&report, args.dry_run)));
@@ -62,6 +69,20 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         tell(&report, args, &what, &printable(&target.display().to_string()), context);
     }
     outcome(&report)
+}
+
+/// Keeps the snapshot from being collected while it is read, if this machine can sign. A restore
+/// goes on without: what is not forgotten needs no pin, and what is may still be there.
+fn pin(opened: &Opened, snapshot: &Snapshot, context: &Context<'_>) -> Option<Pin> {
+    let (repo, index) = (&opened.repo, &opened.index);
+    let identity = known_identity(repo, index).ok()??;
+    match Pin::new(repo, index, &identity, &context.around.host, &[snapshot.session]) {
+        Ok(pin) => Some(pin),
+        Err(error) => {
+            context.ui.detail(1, &format!("the snapshot is not pinned: {error}"));
+            None
+        }
+    }
 }
 
 fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {

@@ -6,6 +6,7 @@ use engine::base::id::{ChunkId, PackKind};
 use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
+use engine::gc;
 use engine::index::catalog::Committed;
 use engine::tree::error::TreeError;
 use engine::tree::reach::{Reach, ReachVisitor};
@@ -14,9 +15,10 @@ use crate::args::repository::StatsArgs;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::select::Choice;
+use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
-use crate::ui::records::Stats;
+use crate::ui::records::{Freed, Stats};
 use crate::units;
 
 /// Counts.
@@ -29,6 +31,9 @@ pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     opened.refresh(&progress(context))?;
     let catalog = opened.catalog()?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    if !args.freed_by.is_empty() {
+        return freed_by(&opened, &choice.several(&args.freed_by)?, context);
+    }
     let chosen = choice.several(&args.snapshots)?;
     let is_whole = args.snapshots.is_empty() && chosen.len() == catalog.snapshots.len();
     let mut stats = Stats {
@@ -55,6 +60,36 @@ pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     } else {
         tell(&stats, context);
     }
+    Ok(ExitCode::Ok)
+}
+
+/// Says what forgetting `chosen` would free.
+fn freed_by(
+    opened: &Opened,
+    chosen: &[&Committed],
+    context: &Context<'_>,
+) -> Result<ExitCode, Fault> {
+    let sessions: Vec<_> = chosen.iter().map(|one| one.snapshot.session).collect();
+    let monitor = progress(context);
+    let freed = gc::freed_by(&opened.repo, &opened.index, &sessions, &monitor);
+    drop(monitor);
+    let freed = freed.map_err(|error| trouble::collecting(&error))?;
+    let freed = Freed {
+        snapshots_count: sessions.len() as u64,
+        packs_freed: freed.packs,
+        bytes_freed: freed.bytes,
+        bytes_in_shared_packs: freed.bytes_in_shared_packs,
+        requests: opened.repo.store().usage().requests(),
+    };
+    if context.ui.is_json() {
+        context.ui.message(&Message::Freed(freed));
+        return Ok(ExitCode::Ok);
+    }
+    let line = |name: &str, text: String| context.ui.result(&format!("{name:<14}{text}"));
+    let packs = units::count(freed.packs_freed);
+    line("freed", format!("{} in {packs} packs", units::size(freed.bytes_freed)));
+    let shared = units::size(freed.bytes_in_shared_packs);
+    line("with repacking", format!("about {shared} more, in packs that others need too"));
     Ok(ExitCode::Ok)
 }
 

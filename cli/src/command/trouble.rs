@@ -7,6 +7,7 @@ use engine::backup::BackupError;
 use engine::base::error::{Classified, ErrorClass};
 use engine::check::CheckError;
 use engine::disk::error::DiskError;
+use engine::gc::GcError;
 use engine::index::IndexError;
 use engine::repo::error::RepoError;
 use engine::restore::RestoreError;
@@ -132,6 +133,27 @@ pub fn check(error: &CheckError) -> Fault {
     match error {
         CheckError::Repo(error) => repo(error),
         CheckError::Index(error) => index(error),
+        other => Fault::during(Doing::Work, other),
+    }
+}
+
+/// A collection stopped.
+#[must_use]
+pub fn collecting(error: &GcError) -> Fault {
+    match error {
+        GcError::Repo(error) => repo(error),
+        GcError::Index(error) => index(error),
+        GcError::MassDelete { confirm, .. } => Fault::during(Doing::Work, error).hint(format!(
+            "if that is meant, repeat it with --confirm-mass-delete {confirm}; nothing was deleted"
+        )),
+        GcError::Unsure { .. } => Fault::during(Doing::Work, error).hint(
+            "`mainstay check` tells what is damaged; a snapshot that cannot be saved can be \
+             forgotten, then prune goes on without it",
+        ),
+        GcError::RolledBack { .. } => Fault::during(Doing::Work, error)
+            .hint("find out what happened to the store before anything is deleted from it"),
+        GcError::Interrupted => Fault::during(Doing::Work, error)
+            .hint("the same command goes on; a long wait can be cut short with --abandon"),
         other => Fault::during(Doing::Work, other),
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
-    DemoStep, DemoSummary, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed, Rebuilt,
-    SnapshotRecord, Stats,
+    DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed,
+    PruneSummary, Rebuilt, SnapshotRecord, Stats,
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, TagsChanged, Undeleted};
@@ -28,6 +28,9 @@ pub enum Message<'a> {
     /// The outcome of a check (standard output, last line).
     #[serde(rename = "summary")]
     CheckSummary(CheckSummary),
+    /// The outcome of a prune (standard output, last line).
+    #[serde(rename = "summary")]
+    PruneSummary(PruneSummary),
     /// One item failed, the rest goes on (standard error).
     Error(ItemError<'a>),
     /// A fact the user should know (standard error).
@@ -53,6 +56,8 @@ pub enum Message<'a> {
     Snapshot(Box<SnapshotRecord>),
     /// One entry of a snapshot (standard output).
     Node(Node),
+    /// What forgetting snapshots would free (standard output).
+    Freed(Freed),
     /// How much a repository holds (standard output).
     Stats(Stats),
     /// A forgotten snapshot is back (standard output).

@@ -328,3 +328,70 @@ pub struct DemoSummary {
     /// What differs, the first of it.
     pub differences: Vec<String>,
 }
+
+/// What forgetting snapshots would free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Freed {
+    /// Snapshots that would be forgotten.
+    pub snapshots_count: u64,
+    /// Packs that nothing else needs.
+    pub packs_freed: u64,
+    /// Bytes of these packs.
+    pub bytes_freed: u64,
+    /// Stored bytes, about, in packs that are needed in part: free once they are repacked.
+    pub bytes_in_shared_packs: u64,
+    /// Requests that were sent to the store for this answer.
+    pub requests: u64,
+}
+
+/// The outcome of a prune.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PruneSummary {
+    /// Nothing was changed, only counted.
+    pub dry_run: bool,
+    /// Packs in the store before.
+    pub packs_total: u64,
+    /// Bytes of these packs.
+    pub bytes_total: u64,
+    /// Snapshots whose content was kept.
+    pub snapshots_kept: u64,
+    /// Packs that nothing needs.
+    pub packs_unneeded: u64,
+    /// Bytes of these packs.
+    pub bytes_unneeded: u64,
+    /// Stored bytes, about, that nothing needs in packs that are needed in part.
+    pub bytes_unused: u64,
+    /// Packs that were announced by this run.
+    pub packs_announced: u64,
+    /// Packs that were announced before and whose grace is not over.
+    pub packs_waiting: u64,
+    /// Packs that turned out to be needed again.
+    pub packs_rescued: u64,
+    /// Packs that were deleted.
+    pub packs_deleted: u64,
+    /// Bytes of the deleted packs.
+    pub bytes_deleted: u64,
+    /// Packs that the store did not let go.
+    pub packs_refused: u64,
+    /// Packs that were rewritten, or would be.
+    pub packs_repacked: u64,
+    /// Bytes of these packs.
+    pub bytes_repacked: u64,
+    /// Bytes of the packs that were written instead.
+    pub bytes_written: u64,
+    /// Packs that this key could not rewrite.
+    pub packs_unreadable: u64,
+    /// Sessions that were given up.
+    pub sessions_given_up: u64,
+    /// The generation that deleted; absent if none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// Somebody closed the generation, so that it deleted nothing.
+    pub void: bool,
+    /// Requests that a run would send, about; 0 unless it is a dry run.
+    pub requests_to_come: u64,
+    /// Requests that were sent to the store.
+    pub requests: u64,
+    /// Seconds it took.
+    pub total_duration: f64,
+}

@@ -8,7 +8,9 @@ use crate::format::envelope::encode_record;
 use crate::format::session::SessionKind;
 use crate::format::snapshot::{PathBytes, RecordedProblem, Snapshot, SnapshotState, Summary};
 use crate::index::Index;
+use crate::index::collections::{self, Usable};
 use crate::index::identity::advance_chain;
+use crate::index::refresh::refresh;
 use crate::repo::keyring::Identity;
 use crate::repo::session::{self, CommitOutcome};
 use crate::repo::{PROGRAM, Repo};
@@ -63,35 +65,67 @@ impl Draft<'_> {
     }
 }
 
-/// Commits until no fence is met; returns the session that became a snapshot.
-pub(super) fn commit(
+/// B2 and B3: what collections announced, and what is stored, from listings that begin now.
+pub(super) fn look(
     repo: &Repo,
     index: &Index,
-    identity: &Identity,
-    mut session: SessionId,
-    draft: &Draft<'_>,
     monitor: &dyn Monitor,
-) -> Result<SessionId, BackupError> {
-    for _ in 0..COMMIT_ATTEMPTS {
-        let snapshot = draft.record(repo, identity, session)?;
-        match session::commit(repo, identity, &snapshot)? {
-            CommitOutcome::Confirmed(digest) => {
-                advance_chain(index, session, digest)?;
-                // The next run lists it and need not read back what was written here.
-                index.put_snapshot(session, digest, &encode_record(&snapshot))?;
-                index.finish_run(session, repo.clock().now(), "committed", draft.state.name())?;
-                return Ok(session);
-            }
-            CommitOutcome::Fenced => {
-                monitor.note("the session was fenced by somebody else; committing again");
-                index.finish_run(session, repo.clock().now(), "fenced", "")?;
-                // Back to B1: a new id, and only then a fresh look at what may be used.
-                session = session::new_id(identity, session.sequence());
-                index.begin_run(session, repo.clock().now(), "commit again after a fence")?;
-                session::register(repo, identity, session, SessionKind::Backup, draft.host)?;
-                session::require_no_collections(repo)?;
+) -> Result<Usable, BackupError> {
+    Ok(collections::begin(repo, index, monitor, || refresh(repo, index, monitor).map(drop))?)
+}
+
+/// Commits what a run has built.
+pub(super) struct Committer<'a> {
+    pub(super) repo: &'a Repo,
+    pub(super) index: &'a Index,
+    pub(super) identity: &'a Identity,
+    /// What the run relied on.
+    pub(super) usable: &'a Usable,
+    pub(super) monitor: &'a dyn Monitor,
+}
+
+impl Committer<'_> {
+    /// Commits until no fence is met; returns the session that became a snapshot.
+    pub(super) fn commit(
+        &self,
+        mut session: SessionId,
+        draft: &Draft<'_>,
+    ) -> Result<SessionId, BackupError> {
+        let (repo, index, identity) = (self.repo, self.index, self.identity);
+        for _ in 0..COMMIT_ATTEMPTS {
+            let snapshot = draft.record(repo, identity, session)?;
+            match session::commit(repo, identity, &snapshot)? {
+                CommitOutcome::Confirmed(digest) => {
+                    advance_chain(index, session, digest)?;
+                    // The next run lists it and need not read back what was written here.
+                    index.put_snapshot(session, digest, &encode_record(&snapshot))?;
+                    let (now, state) = (repo.clock().now(), draft.state.name());
+                    index.finish_run(session, now, "committed", state)?;
+                    return Ok(session);
+                }
+                CommitOutcome::Fenced => {
+                    self.monitor.note("the session was fenced by somebody else; committing again");
+                    index.finish_run(session, repo.clock().now(), "fenced", "")?;
+                    session = self.begin_again(session, draft.host)?;
+                }
             }
         }
+        Err(BackupError::AlwaysFenced { attempts: COMMIT_ATTEMPTS })
     }
-    Err(BackupError::AlwaysFenced { attempts: COMMIT_ATTEMPTS })
+
+    /// Back to B1: a new id, and only then a fresh look at what may be used. Whoever fenced the
+    /// session did not wait for it, so what it relied on may have been condemned meanwhile.
+    fn begin_again(&self, fenced: SessionId, host: &str) -> Result<SessionId, BackupError> {
+        let (repo, index) = (self.repo, self.index);
+        let session = session::new_id(self.identity, fenced.sequence());
+        index.begin_run(session, repo.clock().now(), "commit again after a fence")?;
+        session::register(repo, self.identity, session, SessionKind::Backup, host)?;
+        let usable = look(repo, index, self.monitor)?;
+        if usable.is_no_less_than(self.usable) {
+            return Ok(session);
+        }
+        session::settle(repo, self.identity, session)?;
+        index.finish_run(session, repo.clock().now(), "given up", "overtaken by a collection")?;
+        Err(BackupError::Overtaken)
+    }
 }

@@ -49,6 +49,9 @@ pub enum BackupError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The session was fenced, and collections then named packs that the run had relied on.
+    #[error("the session was fenced, and what it relied on may be deleted; back up again")]
+    Overtaken,
     /// The parent that was asked for is not there.
     #[error("there is no snapshot {wanted} to serve as parent")]
     NoParent {
@@ -74,7 +77,7 @@ impl Classified for BackupError {
             Self::Store(error) => error.class(),
             Self::Source { .. } | Self::NoParent { .. } => ErrorClass::Usage,
             Self::Stream { .. } => ErrorClass::Local,
-            Self::AlwaysFenced { .. } => ErrorClass::Transient,
+            Self::AlwaysFenced { .. } | Self::Overtaken => ErrorClass::Transient,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,
         }

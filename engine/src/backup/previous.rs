@@ -88,8 +88,10 @@ pub(super) fn find<'a>(
     };
     if let Some((reader, header)) = hints {
         let known = catalog.snapshots.iter().find(|one| one.snapshot.session == header.session);
-        // A snapshot that is gone may have taken its packs along.
-        let must_look_up = header.epoch != index.epoch() || known.is_none();
+        // A snapshot that is gone may have taken its packs along, and what a collection names may
+        // be gone before this run is committed.
+        let must_look_up =
+            header.epoch != index.epoch() || known.is_none() || !index.excluded().is_empty();
         let previous = describe(Entries::Hints(Box::new(reader)), must_look_up, known);
         return Ok(Previous { owners: Some(header.owners), ..previous });
     }

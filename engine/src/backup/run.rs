@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 
-use crate::backup::commit::{Draft, commit};
+use crate::backup::commit::{Committer, Draft, look};
 use crate::backup::error::BackupError;
 use crate::backup::fill::FillContext;
 use crate::backup::options::{BackupOptions, Source};
@@ -26,9 +26,9 @@ use crate::format::session::SessionKind;
 use crate::format::snapshot::{PathBytes, RecordedProblem, SnapshotState, Summary};
 use crate::index::Index;
 use crate::index::catalog::{self, Catalog};
+use crate::index::collections::Usable;
 use crate::index::hints::{HintsHeader, HintsWriter};
 use crate::index::identity::{Chain, chain, writer_identity};
-use crate::index::refresh::refresh;
 use crate::index::settle::settle_open_runs;
 use crate::repo::Repo;
 use crate::repo::keyring::Identity;
@@ -39,6 +39,29 @@ use crate::repo::session::{self, Aftermath};
 /// # Errors
 /// [`BackupError`] if there is no snapshot; problems with single files are in the report.
 pub fn run(
+    repo: &Repo,
+    index: &Index,
+    folder: &Path,
+    source: Source,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport, BackupError> {
+    let again = match &source {
+        Source::Paths(roots) => Some(roots.clone()),
+        Source::Stream { .. } | Source::Command { .. } => None,
+    };
+    let outcome = run_once(repo, index, folder, source, options, monitor);
+    match (outcome, again) {
+        // What the run had relied on may be gone; a second one stores that anew.
+        (Err(BackupError::Overtaken), Some(roots)) => {
+            monitor.note("a collection overtook this run; reading the source again");
+            run_once(repo, index, folder, Source::Paths(roots), options, monitor)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn run_once(
     repo: &Repo,
     index: &Index,
     folder: &Path,
@@ -63,6 +86,7 @@ struct Start<'a> {
     identity: Identity,
     chain: Chain,
     session: SessionId,
+    usable: Usable,
     adopted: Vec<SessionId>,
     started: Timestamp,
     started_ms: u64,
@@ -87,9 +111,19 @@ impl<'a> Start<'a> {
             index.begin_run(session, started, "backup")?;
             session::register(repo, &identity, session, SessionKind::Backup, &options.host)?;
         }
-        session::require_no_collections(repo)?;
-        refresh(repo, index, monitor)?;
-        Ok(Self { repo, index, options, identity, chain, session, adopted, started, started_ms })
+        let usable = look(repo, index, monitor)?;
+        Ok(Self {
+            repo,
+            index,
+            options,
+            identity,
+            chain,
+            session,
+            usable,
+            adopted,
+            started,
+            started_ms,
+        })
     }
 
     fn build_and_commit(
@@ -130,7 +164,14 @@ impl<'a> Start<'a> {
         }
         let draft = self.draft(&paths, &catalog, &report);
         let (repo, index) = (self.repo, self.index);
-        let session = commit(repo, index, &self.identity, self.session, &draft, shared.monitor)?;
+        let session = Committer {
+            repo,
+            index,
+            identity: &self.identity,
+            usable: &self.usable,
+            monitor: shared.monitor,
+        }
+        .commit(self.session, &draft)?;
         report.snapshot = Some(session);
         if let Some(hints) = hints {
             let (epoch, root, owners) = (index.epoch(), built.root.node, built.owners);

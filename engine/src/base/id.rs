@@ -133,6 +133,38 @@ id!(
     SessionId, 24, "session id"
 );
 
+id!(
+    /// Names one run of a collector: client (8), random (8). Never used twice.
+    GenerationId, 16, "generation id"
+);
+
+impl GenerationId {
+    /// Joins the two parts.
+    #[must_use]
+    pub fn from_parts(client: ClientId, random: Nonce8) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(client.as_bytes());
+        bytes[8..].copy_from_slice(random.as_bytes());
+        Self(bytes)
+    }
+
+    /// The client that collects.
+    #[must_use]
+    pub fn client(&self) -> ClientId {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[..8]);
+        ClientId(bytes)
+    }
+
+    /// The random part.
+    #[must_use]
+    pub fn random(&self) -> Nonce8 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[8..]);
+        Nonce8(bytes)
+    }
+}
+
 impl SessionId {
     /// Joins the three parts.
     #[must_use]

@@ -62,6 +62,10 @@ pub const CLOCK_SLACK_S: i64 = 3600;
 pub const RETAIN_NEWEST_KEPT: usize = 3;
 /// Snapshots that one hold names: 26 bytes each, so that the object stays a small one.
 pub const HOLD_MAX_SNAPSHOTS: usize = 2000;
+/// Packs that one record of a collection names: 32 TiB of full packs; the next run takes the rest.
+pub const GENERATION_MAX_PACKS: usize = 1 << 20;
+/// A record of a collection: that many packs of 12 bytes, and their owners.
+pub const GENERATION_MAX_BYTES: usize = 64 * MIB;
 /// An index segment: at most [`SEGMENT_MAX_PACKS`] footers.
 pub const SEGMENT_MAX_BYTES: usize = 64 * MIB;
 /// A segment is written once this many packs are acknowledged: bounds what a crash re-uploads.
@@ -154,6 +158,28 @@ pub const HINT_LEAF_MAX_BYTES: usize = 4 * NODE_MAX_BYTES;
 /// Header of a hints file: tens of thousands of owners with their names.
 pub const HINT_HEADER_MAX_BYTES: usize = 4 * MIB;
 
+/// How long packs are announced before they are deleted, in seconds: longer than any backup that
+/// began before should run. A belt only.
+pub const GC_GRACE_S: u64 = 24 * 3600;
+/// A session that the store heard nothing of for so long is given up, in seconds.
+pub const SESSION_SILENT_S: u64 = 24 * 3600;
+/// A reader uploads nothing, so it is silent from the start: it may read for so long, in seconds.
+pub const READER_SILENT_S: u64 = 7 * 24 * 3600;
+/// A generation that the store heard nothing of for so long is closed, in seconds.
+pub const GENERATION_SILENT_S: u64 = 2 * 24 * 3600;
+/// Packs that one run deletes without being asked twice, in percent of all.
+pub const GC_BRAKE_PERCENT: u64 = 25;
+/// Of so many newest snapshots of each client, one run leaves at least one.
+pub const GC_BRAKE_NEWEST: usize = 3;
+/// Ended generations whose records stay before they are folded into one.
+pub const GC_FOLD_AT: usize = 16;
+/// Registrations of decided sessions that one run removes.
+pub const GC_REGISTRATIONS_MAX: usize = 10_000;
+/// First and longest wait of a collector between two looks at running sessions, in milliseconds.
+pub const GC_POLL_MS: [u64; 2] = [500, 30_000];
+/// Deletions in flight at once: few enough that a mistaken sweep can be stopped.
+pub const GC_DELETE_THREADS: usize = 4;
+
 /// Objects in one listing, above which the listing is refused as hostile or mistaken.
 pub const LIST_MAX_OBJECTS: usize = 50_000_000;
 /// Pages without any object that a listing may have: filtering stores send some, hostile ones
@@ -191,6 +217,8 @@ const _: () = assert!(
         <= PACK_MAX_BYTES
 );
 const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
+// Even if every pack has an owner of its own.
+const _: () = assert!(GENERATION_MAX_PACKS * 48 < GENERATION_MAX_BYTES);
 const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);
 const _: () = assert!(XATTRS_MAX_BYTES + 2 * PATH_MAX_BYTES < NODE_MAX_BYTES);
 const _: () = assert!(HOLD_MAX_SNAPSHOTS * 26 <= CONTROL_MAX_BYTES - 8 * KIB);

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ChunkId, PackId};
 use crate::base::limits::FETCH_GAP_MAX_BYTES;
+use crate::base::monitor::Silent;
 use crate::blob::cache::BlockCache;
 use crate::blob::error::BlobError;
 use crate::blob::open_pack::{PackOpener, key_of};
 use crate::chunk::squeeze::Decompressor;
 use crate::format::pack::PackHeader;
+use crate::index::refresh::refresh;
 use crate::index::{ChunkPlace, Index, IndexReader};
 use crate::repo::Repo;
 use crate::store::name::ObjectName;
@@ -88,7 +91,12 @@ impl<'a> Openers<'a> {
 }
 
 /// Reads chunks one at a time through a cache of blocks; for trees, `cat` and small reads.
+///
+/// If no copy that the index knows is there any more, a collector may have moved the chunk since:
+/// the index is brought up to date, and the copies that it knows then are tried.
 pub struct ChunkFetcher<'a> {
+    repo: &'a Repo,
+    index: &'a Index,
     openers: Openers<'a>,
     state: Mutex<FetchState>,
 }
@@ -99,22 +107,28 @@ struct FetchState {
     decompressor: Decompressor,
     sealed: Vec<u8>,
     raw: Vec<u8>,
+    refreshes_left: u32,
 }
+
+/// Looks at the store for copies of chunks that moved, per fetcher: where a pack is really lost,
+/// most of its chunks would ask.
+const REFRESHES_MAX: u32 = 3;
 
 impl<'a> ChunkFetcher<'a> {
     /// A fetcher with a cache of `cache_bytes`.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn new(repo: &'a Repo, index: &Index, cache_bytes: usize) -> Result<Self, BlobError> {
+    pub fn new(repo: &'a Repo, index: &'a Index, cache_bytes: usize) -> Result<Self, BlobError> {
         let state = FetchState {
             reader: index.reader()?,
             cache: BlockCache::new(cache_bytes),
             decompressor: Decompressor::new(),
             sealed: Vec::new(),
             raw: Vec::new(),
+            refreshes_left: REFRESHES_MAX,
         };
-        Ok(Self { openers: Openers::new(repo), state: Mutex::new(state) })
+        Ok(Self { repo, index, openers: Openers::new(repo), state: Mutex::new(state) })
     }
 
     /// The bytes of a chunk, verified.
@@ -127,9 +141,22 @@ impl<'a> ChunkFetcher<'a> {
             // The state is a cache and a connection: sound whatever happened to another thread.
             Err(poisoned) => poisoned.into_inner(),
         };
+        match self.any_copy(&mut state, id) {
+            Err(error) if is_gone(&error) && state.refreshes_left > 0 => {
+                state.refreshes_left -= 1;
+                refresh(self.repo, self.index, &Silent)?;
+                state.reader.refresh_view()?;
+                self.any_copy(&mut state, id)
+            }
+            other => other,
+        }
+    }
+
+    /// The bytes of the first copy that is good.
+    fn any_copy(&self, state: &mut FetchState, id: &ChunkId) -> Result<Vec<u8>, BlobError> {
         let mut last = BlobError::Unknown { id: *id };
         for place in state.reader.places(id)? {
-            match self.read_copy(&mut state, id, &place) {
+            match self.read_copy(state, id, &place) {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) if error.is_local_to_one_copy() => last = error,
                 Err(error) => return Err(error),
@@ -175,4 +202,9 @@ impl<'a> ChunkFetcher<'a> {
         opener.verify_chunk(id, bytes)?;
         Ok(bytes.to_vec())
     }
+}
+
+/// Whether a chunk is nowhere, rather than damaged where it is.
+fn is_gone(error: &BlobError) -> bool {
+    matches!(error, BlobError::Unknown { .. }) || error.class() == ErrorClass::Missing
 }

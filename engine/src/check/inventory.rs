@@ -6,6 +6,7 @@ use crate::base::id::PackId;
 use crate::base::path::escape;
 use crate::check::error::CheckError;
 use crate::check::report::CheckReport;
+use crate::format::generation::PackSet;
 use crate::index::Index;
 use crate::repo::Repo;
 use crate::store::name::{ObjectName, prefix};
@@ -31,6 +32,7 @@ pub(super) type Inventory = BTreeMap<PackId, StoredPack>;
 pub(super) fn take(
     repo: &Repo,
     index: &Index,
+    swept: &PackSet,
     report: &mut CheckReport,
 ) -> Result<Inventory, CheckError> {
     let mut inventory = Inventory::new();
@@ -54,6 +56,8 @@ pub(super) fn take(
     index.reader()?.for_each_pack(&mut |pack, stored_bytes| {
         let key = ObjectName::Pack(pack).key();
         match inventory.get_mut(&pack) {
+            // A collector was cut off while it deleted; whoever needs the pack is told elsewhere.
+            None if swept.contains(&pack) => {}
             None => report.finding(&key, "it is missing".to_owned()),
             Some(stored) => {
                 stored.is_indexed = true;

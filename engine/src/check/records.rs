@@ -19,6 +19,7 @@ use crate::format::session::{Confirm, Fence, Session};
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{SegmentView, client, get_control, get_segment};
 use crate::repo::{commits, slots};
@@ -155,9 +156,28 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
                 }
             }
         }
+        ObjectName::Condemn(_)
+        | ObjectName::Sweep(_)
+        | ObjectName::Void(_)
+        | ObjectName::Done(_)
+        | ObjectName::Close(..)
+        | ObjectName::Closed(..)
+        | ObjectName::Past { .. } => verify_collection(repo, name)?,
         ObjectName::Pack(_) | ObjectName::Config(_) => {}
     }
     Ok(())
+}
+
+/// A record of a collection must be one that counts.
+fn verify_collection(repo: &Repo, name: &ObjectName) -> Result<(), CheckError> {
+    let why = match generations::verdict(repo, name)? {
+        Testimony::Genuine(()) => return Ok(()),
+        // Folded while this check ran.
+        Testimony::Absent => return Ok(()),
+        Testimony::Forged => "whoever wrote it may not collect".to_owned(),
+        Testimony::Unreadable(why) => why,
+    };
+    Err(RepoError::corrupt(&name.key(), why).into())
 }
 
 fn verify_confirmation(repo: &Repo, name: &ObjectName, id: SessionId) -> Result<(), CheckError> {

@@ -13,11 +13,14 @@ use crate::check::inventory::Inventory;
 use crate::check::options::{CheckOptions, ReadData};
 use crate::check::report::CheckReport;
 use crate::check::{chain, data, inventory, records, structure};
-use crate::index::Index;
+use crate::format::generation::PackSet;
+use crate::index::collected::KeptState;
+use crate::index::collections::take_in;
 use crate::index::refresh::refresh;
-use crate::index::{catalog, marks};
+use crate::index::{Index, IndexError, catalog, marks};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::generations;
 use crate::store::name::{ObjectName, prefix};
 
 /// Checks the whole repository.
@@ -42,7 +45,8 @@ pub fn run(
             other => report.finding(prefix::INDEX, in_one_line(&other)),
         }
     }
-    let mut packs = inventory::take(repo, index, &mut report)?;
+    let swept = swept(repo, index, &mut report, monitor)?;
+    let mut packs = inventory::take(repo, index, &swept, &mut report)?;
     let mut catalog = catalog::snapshots(repo, index)?;
     let marks = marks::read(repo, index)?;
     catalog.set_apart_forgotten(&marks);
@@ -86,6 +90,26 @@ pub fn run(
     report.take_structure(found);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
     Ok(report)
+}
+
+/// What collectors were about to delete, or have deleted, without having said that it is done.
+fn swept(
+    repo: &Repo,
+    index: &Index,
+    report: &mut CheckReport,
+    monitor: &dyn Monitor,
+) -> Result<PackSet, CheckError> {
+    let mut swept = PackSet::default();
+    match take_in(repo, index, generations::list(repo)?, monitor) {
+        Ok(excluded) => {
+            let open = excluded.open.values();
+            let open = open.filter(|generation| generation.kept.state == KeptState::Swept);
+            open.for_each(|generation| swept.extend(&generation.kept.packs));
+        }
+        Err(IndexError::Repo(RepoError::Corrupt { key, why })) => report.finding(&key, why),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(swept)
 }
 
 /// Passes on only that the work should stop: another thread tells how far it is.

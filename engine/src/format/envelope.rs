@@ -8,6 +8,7 @@
 
 use crate::base::codec::{CodecError, Cursor, PutLe};
 use crate::base::id::{Digest, RepositoryId};
+use crate::base::limits::{CONTROL_MAX_BYTES, GENERATION_MAX_BYTES, SNAPSHOT_MAX_BYTES};
 
 /// First bytes of a pack.
 pub const PACK_MAGIC: [u8; 4] = *b"MSTY";
@@ -90,11 +91,25 @@ pub enum ControlKind {
     Release,
     /// `tag/<sid>-<r>`.
     Tags,
+    /// `gc/<gid>.condemn`.
+    Condemn,
+    /// `gc/<gid>.sweep`.
+    Sweep,
+    /// `gc/<gid>.void`.
+    Void,
+    /// `gc/<gid>.done`.
+    Done,
+    /// `gc/<gid>.close-<r>`.
+    Close,
+    /// `gc/<gid>.closed-<r>`.
+    Closed,
+    /// `gc/past-<n>-<r>`.
+    Base,
 }
 
 impl ControlKind {
     /// All kinds that version 1 writes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Client,
         Self::Session,
         Self::Commit,
@@ -105,6 +120,13 @@ impl ControlKind {
         Self::Hold,
         Self::Release,
         Self::Tags,
+        Self::Condemn,
+        Self::Sweep,
+        Self::Void,
+        Self::Done,
+        Self::Close,
+        Self::Closed,
+        Self::Base,
     ];
 
     /// The stored number.
@@ -121,6 +143,23 @@ impl ControlKind {
             Self::Hold => 8,
             Self::Release => 19,
             Self::Tags => 20,
+            Self::Condemn => 9,
+            Self::Sweep => 10,
+            Self::Void => 11,
+            Self::Done => 12,
+            Self::Close => 13,
+            Self::Closed => 14,
+            Self::Base => 15,
+        }
+    }
+
+    /// No object of this kind is longer, in bytes.
+    #[must_use]
+    pub const fn max_bytes(self) -> usize {
+        match self {
+            Self::Commit => SNAPSHOT_MAX_BYTES,
+            Self::Condemn | Self::Sweep | Self::Base => GENERATION_MAX_BYTES,
+            _ => CONTROL_MAX_BYTES,
         }
     }
 
@@ -138,6 +177,13 @@ impl ControlKind {
             Self::Hold => "hold",
             Self::Release => "release of a hold",
             Self::Tags => "tag record",
+            Self::Condemn => "record of condemned packs",
+            Self::Sweep => "record of a sweep",
+            Self::Void => "end of a void generation",
+            Self::Done => "end of a generation",
+            Self::Close => "close of a generation",
+            Self::Closed => "record of a closed generation",
+            Self::Base => "record of past generations",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod slot;
 pub mod client;
 pub mod session;
+pub mod generation;
 pub mod pack;
 pub mod segment;
 pub mod extent;

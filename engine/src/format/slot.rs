@@ -68,6 +68,12 @@ impl Role {
     pub const ALL: [Self; 5] =
         [Self::Backup, Self::Maintain, Self::Verify, Self::Restore, Self::Admin];
 
+    /// Whether records of collections count that are signed by a client of this role.
+    #[must_use]
+    pub const fn collects(self) -> bool {
+        matches!(self, Self::Maintain | Self::Admin)
+    }
+
     /// The role's name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

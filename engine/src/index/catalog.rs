@@ -135,7 +135,8 @@ fn missing(
     Ok(missing)
 }
 
-fn load(
+/// The record of a committed session, from the index or from the store, verified.
+pub(crate) fn load(
     repo: &Repo,
     index: &Index,
     session: SessionId,

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use crate::base::id::{Digest, PackKind, SessionId};
+use crate::base::id::{Digest, PackId, PackKind, SessionId};
 use crate::format::segment::SegmentPack;
 use crate::index::database::Index;
 use crate::index::error::{Failure, IndexError};
@@ -126,6 +126,7 @@ impl Index {
             for segment in segments {
                 let new = remember.execute((segment.session.as_bytes(), segment.number))? > 0;
                 if new {
+                    adding.segment = transaction.last_insert_rowid();
                     segment.packs.iter().try_for_each(|pack| adding.pack(pack))?;
                 }
             }
@@ -200,6 +201,10 @@ struct Adding<'t> {
     transaction: &'t Transaction<'t>,
     /// Number of the next row of `part`.
     next_part: i64,
+    /// Row of the segment that lists the packs; 0 for none.
+    segment: i64,
+    /// Whether any pack is known to be deleted: most repositories never look.
+    has_dead: bool,
     /// Rows for the look-up table: prefix and record number.
     rows: Vec<(i64, i64)>,
     records: Vec<u8>,
@@ -210,19 +215,30 @@ impl<'t> Adding<'t> {
         let last: i64 =
             transaction
                 .query_row("SELECT coalesce(max(id), -1) FROM part", (), |row| row.get(0))?;
-        Ok(Self { transaction, next_part: last + 1, rows: Vec::new(), records: Vec::new() })
+        let has_dead = transaction.prepare_cached("SELECT 1 FROM dead_pack LIMIT 1")?.exists(())?;
+        Ok(Self {
+            transaction,
+            next_part: last + 1,
+            segment: 0,
+            has_dead,
+            rows: Vec::new(),
+            records: Vec::new(),
+        })
     }
 
     fn pack(&mut self, new: &SegmentPack) -> Result<(), Failure> {
         let digest = digest(new.stored_bytes, &new.table);
         let name = new.pack.to_bytes();
+        if self.has_dead && self.is_dead(name)? {
+            return Ok(());
+        }
         let known: Option<[u8; 32]> = self
             .transaction
             .prepare_cached("SELECT digest FROM pack WHERE name = ?1")?
             .query_row([name], |row| row.get(0))
             .optional()?;
         match known {
-            Some(known) if known == *digest.as_bytes() => return Ok(()),
+            Some(known) if known == *digest.as_bytes() => return self.listed_again(name),
             Some(_) => return Err(IndexError::PackDiffers { pack: new.pack }.into()),
             None => {}
         }
@@ -232,8 +248,8 @@ impl<'t> Adding<'t> {
             .transaction
             .prepare_cached(
                 "INSERT INTO pack (name, kind, stored_bytes, raw_bytes, chunk_count, first_part,
-                                   digest, blocks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                   digest, segment, blocks)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .insert((
                 name,
@@ -243,9 +259,25 @@ impl<'t> Adding<'t> {
                 new.table.chunks.len() as i64,
                 self.next_part,
                 digest.as_bytes(),
+                self.segment,
                 encode_blocks(&new.table),
             ))?;
         self.parts(row, new)
+    }
+
+    /// A collection deleted it: whatever still lists it is late.
+    fn is_dead(&self, name: [u8; PackId::LEN]) -> Result<bool, Failure> {
+        let sql = "SELECT 1 FROM dead_pack WHERE name = ?1";
+        Ok(self.transaction.prepare_cached(sql)?.exists([name])?)
+    }
+
+    /// Notes the newest segment that lists a known pack.
+    fn listed_again(&self, name: [u8; PackId::LEN]) -> Result<(), Failure> {
+        if self.segment != 0 {
+            let sql = "UPDATE pack SET segment = ?1 WHERE name = ?2";
+            self.transaction.prepare_cached(sql)?.execute((self.segment, name))?;
+        }
+        Ok(())
     }
 
     /// Writes the records of a pack and notes its rows for the look-up table.

@@ -5,11 +5,12 @@
 //! except for what no store can tell us again; that is written with
 //! [`Index::write_durably`].
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     /// Commits so far: a reader whose view is older renews it.
     pub(crate) commits: AtomicU64,
+    /// Rows of packs that must not be relied on, because some collection names them.
+    pub(crate) excluded: RwLock<Arc<HashSet<i64>>>,
 }
 
 /// How an index was found.
@@ -101,7 +104,8 @@ impl Index {
         let epoch = connection
             .query_row("SELECT epoch FROM identity", (), |row| row.get(0))
             .map_err(|source| opening(&path, source))?;
-        let shared = Arc::new(Shared { path, commits: AtomicU64::new(0) });
+        let shared =
+            Arc::new(Shared { path, commits: AtomicU64::new(0), excluded: RwLock::default() });
         let index = Self { connection: Mutex::new(connection), shared, epoch: Mutex::new(epoch) };
         Ok((index, outcome))
     }
@@ -128,8 +132,13 @@ impl Index {
             transaction.execute("UPDATE identity SET epoch = ?1", [epoch])?;
             Ok(())
         })?;
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
+        self.set_epoch(epoch);
         Ok(())
+    }
+
+    /// The new epoch after something was removed in a transaction that drew it.
+    pub(crate) fn set_epoch(&self, epoch: [u8; 16]) {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
     }
 
     /// Runs `work` in one transaction; an error undoes all of it.
@@ -371,7 +380,7 @@ fn make_folder(folder: &Path) -> Result<(), IndexError> {
         .map_err(IndexError::file("creating", folder))
 }
 
-fn draw_epoch() -> Result<[u8; 16], IndexError> {
+pub(crate) fn draw_epoch() -> Result<[u8; 16], IndexError> {
     let mut epoch = [0; 16];
     getrandom::fill(&mut epoch).map_err(|error| IndexError::Random { source: error.into() })?;
     Ok(epoch)

@@ -70,6 +70,18 @@ pub fn writer_identity(repo: &Repo, index: &Index, host: &str) -> Result<Identit
     Ok(identity)
 }
 
+/// The identity that this machine writes under, if it has one already; enrols nobody.
+///
+/// # Errors
+/// Those of the database.
+pub fn known_identity(repo: &Repo, index: &Index) -> Result<Option<Identity>, IndexError> {
+    match (repo.keys().identity(), repo.keys().admin()) {
+        (Some(identity), _) => Ok(Some(identity.clone())),
+        (None, Ok(admin)) => stored_identity(index, &admin.local()),
+        (None, Err(_)) => Ok(None),
+    }
+}
+
 fn stored_identity(index: &Index, local: &SecretKey) -> Result<Option<Identity>, IndexError> {
     let Some(sealed) = index.setting(SETTING_IDENTITY)? else { return Ok(None) };
     let Ok(plain) = aead::open(local, SEAL_PURPOSE, &sealed).map(zeroize::Zeroizing::new) else {

@@ -20,11 +20,14 @@ pub mod runs;
 pub mod hints;
 pub mod kept;
 pub mod lock;
+pub mod collected;
+pub mod collections;
 pub mod refresh;
 pub mod identity;
 pub mod settle;
 pub mod marks;
 pub mod catalog;
+pub mod pin;
 #[cfg(test)]
 mod sample;
 

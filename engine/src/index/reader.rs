@@ -21,6 +21,37 @@ use crate::index::record;
 use crate::index::schema::PART_RECORDS;
 use crate::index::table::TableColumns;
 
+/// One copy of a chunk by the number of its record, which no other copy shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkCopy {
+    /// Number of the record; those of one pack follow each other.
+    pub record: i64,
+    /// Row of the pack.
+    pub pack_row: i64,
+    /// Length of the chunk.
+    pub length_bytes: u32,
+}
+
+/// A pack and where its records lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackRow {
+    /// Row in the database; never given twice.
+    pub row: i64,
+    /// The pack.
+    pub pack: PackId,
+    /// Size of its object.
+    pub stored_bytes: u32,
+    /// Raw bytes of its chunks.
+    pub raw_bytes: u64,
+    /// Number of its chunks.
+    pub chunk_count: u32,
+    /// Number of its first record.
+    pub first_record: i64,
+    /// Whether a segment lists it; otherwise only its own footer told of it, and no machine that
+    /// reads segments alone would find what is in it.
+    pub is_listed: bool,
+}
+
 /// A read-only connection for one thread.
 #[derive(Debug)]
 pub struct IndexReader {
@@ -58,17 +89,63 @@ impl Index {
 }
 
 impl IndexReader {
-    /// Whether some indexed pack holds the chunk. The answer `true` rests on all 32 bytes.
+    /// Whether some indexed pack that may be relied on holds the chunk. The answer `true` rests on
+    /// all 32 bytes.
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
     pub fn contains(&self, id: &ChunkId) -> Result<bool, IndexError> {
+        let excluded = self.shared.excluded();
         let mut found = false;
-        self.look_up(id, &mut |_, _| {
-            found = true;
-            Ok(false)
+        self.look_up(id, &mut |pack, _| {
+            found = !excluded.contains(&pack);
+            Ok(!found)
         })?;
         Ok(found)
+    }
+
+    /// Calls `visit` with every copy of the chunk until it answers `false`, in the order they were
+    /// indexed.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn for_each_copy(
+        &self,
+        id: &ChunkId,
+        visit: &mut dyn FnMut(ChunkCopy) -> bool,
+    ) -> Result<(), IndexError> {
+        self.look_up_records(id, &mut |record, pack, chunk| {
+            Ok(visit(ChunkCopy { record, pack_row: pack, length_bytes: chunk.length_bytes }))
+        })
+    }
+
+    /// Every pack with where its records lie, by row.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn pack_rows(&self) -> Result<Vec<PackRow>, IndexError> {
+        self.view(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT id, name, stored_bytes, raw_bytes, chunk_count, first_part, segment
+                 FROM pack
+                 ORDER BY id",
+            )?;
+            let mut rows = statement.query(())?;
+            let mut packs = Vec::new();
+            while let Some(row) = rows.next()? {
+                let first_part: i64 = row.get(5)?;
+                packs.push(PackRow {
+                    row: row.get(0)?,
+                    pack: pack_id(row.get(1)?)?,
+                    stored_bytes: row.get(2)?,
+                    raw_bytes: row.get::<_, i64>(3)?.unsigned_abs(),
+                    chunk_count: row.get(4)?,
+                    first_record: first_part.saturating_mul(PART_RECORDS as i64),
+                    is_listed: row.get::<_, i64>(6)? != 0,
+                });
+            }
+            Ok(packs)
+        })
     }
 
     /// One copy of the chunk: the one that was indexed first.
@@ -174,6 +251,15 @@ impl IndexReader {
         id: &ChunkId,
         visit: &mut dyn FnMut(i64, &ChunkInfo) -> Result<bool, Failure>,
     ) -> Result<(), IndexError> {
+        self.look_up_records(id, &mut |_, pack, chunk| visit(pack, chunk))
+    }
+
+    /// The same with the number of the record in front.
+    fn look_up_records(
+        &self,
+        id: &ChunkId,
+        visit: &mut dyn FnMut(i64, i64, &ChunkInfo) -> Result<bool, Failure>,
+    ) -> Result<(), IndexError> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(LOOK_UP)?;
             let mut rows = statement.query([record::prefix(id)])?;
@@ -185,7 +271,7 @@ impl IndexReader {
                 }
                 let chunk = record::decode(records, position)
                     .ok_or(Failure::Unreadable("the record of a chunk"))?;
-                if !visit(row.get(1)?, &chunk)? {
+                if !visit(row.get(0)?, row.get(1)?, &chunk)? {
                     break;
                 }
             }

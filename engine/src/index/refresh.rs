@@ -11,10 +11,12 @@ use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{PackId, SessionId};
 use crate::base::limits::FETCH_THREADS_REMOTE;
 use crate::base::monitor::{Counter, Monitor, Phase};
+use crate::index::collections::take_in;
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::footer::read_footer;
+use crate::repo::generations;
 use crate::repo::object::{SegmentView, get_segment};
 use crate::store::name::{ObjectName, prefix};
 
@@ -43,8 +45,21 @@ pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refr
             known.insert((session, number));
         }
     }
-    let listed = list_segments(repo)?;
-    let gone_count = known.difference(&listed).count();
+    let mut listed = list_segments(repo)?;
+    let mut gone: Vec<_> = known.difference(&listed).copied().collect();
+    if !gone.is_empty() {
+        // Replaced by a collector: what they listed is known, or listed by their replacements, or
+        // deleted. A listing that runs meanwhile may have passed both by.
+        let collections = generations::list(repo)?;
+        take_in(repo, index, collections, monitor)?;
+        let replaced = index.replaced_segments()?;
+        let (explained, lost): (Vec<_>, Vec<_>) =
+            gone.into_iter().partition(|segment| replaced.contains(segment));
+        index.forget_segments(&explained)?;
+        gone = lost;
+        listed = list_segments(repo)?;
+    }
+    let gone_count = gone.len();
     if gone_count > 0 {
         monitor.note(&format!(
             "{gone_count} index segments are gone from the store; reading the index again"
@@ -68,6 +83,8 @@ pub fn rebuild(
     from_footers: bool,
     monitor: &dyn Monitor,
 ) -> Result<Refreshed, IndexError> {
+    let collections = generations::list(repo)?;
+    take_in(repo, index, collections, monitor)?;
     let present = list_packs(repo)?;
     let mut wanted: Vec<_> = list_segments(repo)?.into_iter().collect();
     wanted.sort_unstable();

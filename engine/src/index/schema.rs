@@ -29,6 +29,12 @@ CREATE TABLE identity (
 ) STRICT;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE segment (
+    id INTEGER PRIMARY KEY,
+    session BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    UNIQUE (session, number)
+) STRICT;
+CREATE TABLE replaced_segment (
     session BLOB NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY (session, number)
@@ -48,8 +54,17 @@ CREATE TABLE pack (
     chunk_count INTEGER NOT NULL,
     first_part INTEGER NOT NULL,
     digest BLOB NOT NULL,
+    segment INTEGER NOT NULL,
     blocks BLOB NOT NULL
 ) STRICT;
+CREATE TABLE dead_pack (name BLOB PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE generation (
+    id BLOB PRIMARY KEY NOT NULL,
+    exclusion INTEGER NOT NULL,
+    packs BLOB NOT NULL
+) STRICT;
+CREATE TABLE past (number INTEGER NOT NULL, random BLOB NOT NULL, PRIMARY KEY (number, random))
+STRICT, WITHOUT ROWID;
 CREATE TABLE part (id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, records BLOB NOT NULL) STRICT;
 CREATE TABLE chunk (
     prefix INTEGER NOT NULL,
@@ -78,15 +93,27 @@ CREATE TABLE run (
 
 /// Tables whose content is decided by nothing else and that are small: checked at every open.
 /// The others hold what is compared with full ids, or what the caller verifies anyway.
-pub(crate) const SMALL_TABLES: [&str; 5] =
-    ["identity", "setting", "segment", "closed_segment", "run"];
-
-/// Every table, for a look at whether they are all there.
-pub(crate) const ALL_TABLES: [&str; 11] = [
+pub(crate) const SMALL_TABLES: [&str; 8] = [
     "identity",
     "setting",
     "segment",
     "closed_segment",
+    "replaced_segment",
+    "generation",
+    "past",
+    "run",
+];
+
+/// Every table, for a look at whether they are all there.
+pub(crate) const ALL_TABLES: [&str; 15] = [
+    "identity",
+    "setting",
+    "segment",
+    "closed_segment",
+    "replaced_segment",
+    "dead_pack",
+    "generation",
+    "past",
     "pack",
     "part",
     "chunk",

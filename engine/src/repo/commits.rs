@@ -44,7 +44,7 @@ impl Flags {
         self.commit && (self.confirm || !self.is_contested())
     }
 
-    fn note(&mut self, name: &ObjectName, modified: Timestamp) {
+    pub(crate) fn note(&mut self, name: &ObjectName, modified: Timestamp) {
         match name {
             ObjectName::Commit(_) => {
                 self.commit = true;
@@ -58,7 +58,7 @@ impl Flags {
     }
 }
 
-fn session_of(name: &ObjectName) -> Option<SessionId> {
+pub(crate) fn session_of(name: &ObjectName) -> Option<SessionId> {
     match name {
         ObjectName::Commit(session)
         | ObjectName::Confirm(session)
@@ -140,11 +140,8 @@ pub fn standing(
     if !flags.is_contested() || (flags.confirm && has_genuine_confirm(repo, session, commit)?) {
         return Ok(Standing::Confirmed);
     }
-    for random in &flags.finals {
-        let name = ObjectName::Final(session, *random);
-        if is_genuine(repo, &name, ControlKind::Final, session)? {
-            return Ok(Standing::Aborted);
-        }
+    if has_genuine_final(repo, session, flags)? {
+        return Ok(Standing::Aborted);
     }
     for random in &flags.fences {
         let name = ObjectName::Fence(session, *random);
@@ -153,6 +150,24 @@ pub fn standing(
         }
     }
     Ok(Standing::Confirmed)
+}
+
+/// Whether an enrolled client declared the session aborted.
+///
+/// # Errors
+/// Those of the store.
+pub fn has_genuine_final(
+    repo: &Repo,
+    session: SessionId,
+    flags: &Flags,
+) -> Result<bool, RepoError> {
+    for random in &flags.finals {
+        let name = ObjectName::Final(session, *random);
+        if is_genuine(repo, &name, ControlKind::Final, session)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the confirmation of a session is genuine and names this commit object.

@@ -74,6 +74,12 @@ pub enum RepoError {
         /// Why.
         why: String,
     },
+    /// Listings of one folder never agree.
+    #[error("the listings of {prefix} keep changing")]
+    Unsettled {
+        /// What was listed.
+        prefix: &'static str,
+    },
     /// Two slots or clients match where one was wanted.
     #[error("{wanted:?} matches {count} key slots")]
     NotOneSlot {
@@ -113,6 +119,7 @@ impl Classified for RepoError {
             }
             Self::Newer { .. } => ErrorClass::Newer,
             Self::Corrupt { .. } => ErrorClass::Corrupt,
+            Self::Unsettled { .. } => ErrorClass::Transient,
             Self::NotOneSlot { .. } => ErrorClass::Usage,
             Self::Store(error) => error.class(),
             Self::Crypt(error) => error.class(),

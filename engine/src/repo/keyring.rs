@@ -269,6 +269,25 @@ impl Keyring {
         self.write.as_ref().ok_or(self.denied("back up"))
     }
 
+    /// What writing to another dedup domain takes, for roles that know all domains. The cut point
+    /// key is that of the own domain: chunks that are moved are not cut.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] for roles that cannot write, or not there.
+    pub fn write_to(&self, domain: u32) -> Result<WriteKeys, RepoError> {
+        let own = self.write()?;
+        let keys = self.chunk_id.of(domain).zip(self.index.of(domain));
+        let (chunk_id, index) = keys.ok_or(self.denied("write to this dedup domain"))?;
+        Ok(WriteKeys {
+            domain,
+            chunk_id: ChunkIdKey::new(&chunk_id),
+            cut: own.cut.clone(),
+            index,
+            data: own.data.clone(),
+            tree: own.tree.clone(),
+        })
+    }
+
     /// Opens packs of names and metadata.
     ///
     /// # Errors
@@ -283,6 +302,17 @@ impl Keyring {
     /// [`RepoError::Denied`] for roles backup and maintain.
     pub fn data(&self) -> Result<&SealSecret, RepoError> {
         self.data.as_ref().ok_or(self.denied("read the content of files"))
+    }
+
+    /// Whether this role may delete what nobody needs.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] for roles backup, verify and restore.
+    pub fn require_collector(&self) -> Result<(), RepoError> {
+        match self.role.collects() {
+            true => Ok(()),
+            false => Err(self.denied("delete what no snapshot needs")),
+        }
     }
 
     /// The identity in the bundle, if the role has one there.

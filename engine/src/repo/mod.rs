@@ -14,6 +14,8 @@ pub mod open;
 pub mod commits;
 pub mod marks;
 pub mod session;
+pub mod generations;
+pub mod collect;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use crate::base::id::{ClientId, Digest, SessionId};
-use crate::base::limits::{CONTROL_MAX_BYTES, SEGMENT_MAX_BYTES, SNAPSHOT_MAX_BYTES};
+use crate::base::limits::SEGMENT_MAX_BYTES;
 use crate::crypt::sign::{SigningKey, verify};
 use crate::crypt::{aead, hash};
 use crate::format::client::Client;
@@ -28,6 +28,9 @@ pub struct Stored<T> {
     /// Plain BLAKE3 of the object.
     pub digest: Digest,
 }
+
+/// What is wrong with a record that opens and was signed by somebody else than it says.
+pub(crate) const WRONG_SIGNATURE: &str = "its signature is wrong";
 
 /// The bytes whose signature stands in a control object.
 fn signed_message(repo: &Repo, name: &ObjectName, kind: ControlKind, body: &[u8]) -> Vec<u8> {
@@ -91,8 +94,7 @@ pub fn get_control<T>(
 where
     T: for<'b> Decode<'b, ()>,
 {
-    let max = if kind == ControlKind::Commit { SNAPSHOT_MAX_BYTES } else { CONTROL_MAX_BYTES };
-    let bytes = repo.store().get(name, max as u64)?;
+    let bytes = repo.store().get(name, kind.max_bytes() as u64)?;
     let key = name.key();
     let frame = decode_control(&bytes, kind).map_err(|e| RepoError::envelope(&key, &e))?;
     let (control, epoch) = repo.keys().control();
@@ -109,7 +111,7 @@ where
     let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
     let signer = signer_of(&record)?;
     verify(&signer, &signed_message(repo, name, kind, body), &signature)
-        .map_err(|_| RepoError::corrupt(&key, "its signature is wrong"))?;
+        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
     Ok(Stored { record, digest: hash::digest(&bytes) })
 }
 
@@ -159,11 +161,28 @@ pub fn put_segment(
     number: u32,
     packs: &[SegmentPack],
 ) -> Result<(), RepoError> {
-    let write = repo.keys().write()?;
+    put_segment_of(repo, repo.keys().write()?.domain, session, number, packs)
+}
+
+/// Writes a segment of any dedup domain that this keyring may read.
+///
+/// # Errors
+/// [`RepoError::Denied`] if it may not; errors of the store.
+pub fn put_segment_of(
+    repo: &Repo,
+    domain: u32,
+    session: SessionId,
+    number: u32,
+    packs: &[SegmentPack],
+) -> Result<(), RepoError> {
+    let index_key = repo.keys().index_key(domain).ok_or_else(|| RepoError::Denied {
+        role: repo.keys().role(),
+        action: "write the index of another dedup domain",
+    })?;
     let name = ObjectName::Segment { session, number };
-    let data = segment_data(repo, &name, write.domain);
-    let sealed = aead::seal(&write.index, &data, &segment::encode_packs(packs));
-    repo.store().put_new(&name, Bytes::from(segment::encode_frame(write.domain, &sealed)))?;
+    let data = segment_data(repo, &name, domain);
+    let sealed = aead::seal(&index_key, &data, &segment::encode_packs(packs));
+    repo.store().put_new(&name, Bytes::from(segment::encode_frame(domain, &sealed)))?;
     Ok(())
 }
 
@@ -184,17 +203,29 @@ pub enum SegmentView {
 /// # Errors
 /// [`RepoError::Corrupt`], or errors of the store.
 pub fn get_segment(repo: &Repo, session: SessionId, number: u32) -> Result<SegmentView, RepoError> {
+    let (domain, packs) = get_segment_of(repo, session, number)?;
+    Ok(packs.map_or(SegmentView::Closed { domain }, SegmentView::Open))
+}
+
+/// Reads a segment: its dedup domain, and what it lists if that is not closed to this key.
+///
+/// # Errors
+/// [`RepoError::Corrupt`], or errors of the store.
+pub fn get_segment_of(
+    repo: &Repo,
+    session: SessionId,
+    number: u32,
+) -> Result<(u32, Option<Vec<SegmentPack>>), RepoError> {
     let name = ObjectName::Segment { session, number };
     let key = name.key();
     let bytes = repo.store().get(&name, SEGMENT_MAX_BYTES as u64)?;
     let (domain, sealed) =
         segment::decode_frame(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
-    let Some(index_key) = repo.keys().index_key(domain) else {
-        return Ok(SegmentView::Closed { domain });
-    };
+    let Some(index_key) = repo.keys().index_key(domain) else { return Ok((domain, None)) };
     let plain =
         aead::open(&index_key, &segment_data(repo, &name, domain), sealed).map_err(|_| {
             RepoError::corrupt(&key, "it does not open with the key of this repository")
         })?;
-    segment::decode_packs(&plain).map(SegmentView::Open).map_err(|e| RepoError::codec(&key, &e))
+    let packs = segment::decode_packs(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+    Ok((domain, Some(packs)))
 }

@@ -13,9 +13,9 @@ use crate::format::snapshot::Snapshot;
 use crate::repo::commits::{self, Flags};
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
-use crate::repo::object::put_control;
+use crate::repo::object::{client, get_control, put_control};
 use crate::repo::{PROGRAM, Repo};
-use crate::store::name::{ObjectName, prefix};
+use crate::store::name::ObjectName;
 
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,34 +52,72 @@ pub fn register(
     kind: SessionKind,
     host: &str,
 ) -> Result<(), RepoError> {
+    put_registration(repo, identity, (session, kind), host, Vec::new())
+}
+
+/// Registers a session that reads these snapshots: they stay as long as it has not ended.
+///
+/// # Errors
+/// Those of the store.
+pub fn register_reader(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+    host: &str,
+    pinned: Vec<SessionId>,
+) -> Result<(), RepoError> {
+    put_registration(repo, identity, (session, SessionKind::Read), host, pinned)
+}
+
+fn put_registration(
+    repo: &Repo,
+    identity: &Identity,
+    (session, kind): (SessionId, SessionKind),
+    host: &str,
+    pinned: Vec<SessionId>,
+) -> Result<(), RepoError> {
     let record = Session {
         session,
         kind,
         started: repo.clock().now(),
         host: host.to_owned(),
         program: PROGRAM.to_owned(),
-        pinned: Vec::new(),
+        pinned,
     };
     let name = ObjectName::Session(session);
     put_control(repo, &name, ControlKind::Session, &record, &identity.signing)?;
     Ok(())
 }
 
-/// B2: reads the collection records. Version 1 writes none; a repository that has some is
-/// maintained by a newer program, whose exclusions this one would not respect.
+/// The registration of a session, verified.
 ///
 /// # Errors
-/// [`RepoError::Newer`] if there are any; errors of the store.
-pub fn require_no_collections(repo: &Repo) -> Result<(), RepoError> {
-    let mut first = None;
-    repo.store().list_each(prefix::COLLECTIONS, &mut |object| {
-        first = Some(object.key);
-        false
+/// [`RepoError::Corrupt`] if it is damaged or forged; errors of the store.
+pub fn read_registration(repo: &Repo, session: SessionId) -> Result<Session, RepoError> {
+    let name = ObjectName::Session(session);
+    let stored = get_control::<Session>(repo, &name, ControlKind::Session, |record| {
+        if record.session != session {
+            return Err(RepoError::corrupt(&name.key(), "it is the record of another session"));
+        }
+        client(repo, session.client()).map(|client| client.verifying_key)
     })?;
-    match first {
-        None => Ok(()),
-        Some(key) => Err(RepoError::Newer { why: format!("it has the collection record {key}") }),
-    }
+    Ok(stored.record)
+}
+
+/// Ends a session that never commits, by a final of its owner: collectors need not wait for it.
+///
+/// # Errors
+/// Those of the store.
+pub fn end(
+    repo: &Repo,
+    identity: &Identity,
+    session: SessionId,
+    reason: &str,
+) -> Result<(), RepoError> {
+    let record = Fence { session, by: identity.client, reason: reason.to_owned() };
+    let name = ObjectName::Final(session, Nonce8::new(random::array()));
+    put_control(repo, &name, ControlKind::Final, &record, &identity.signing)?;
+    Ok(())
 }
 
 /// B5: puts the commit, then looks for a fence, then confirms.

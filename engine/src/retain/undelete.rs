@@ -15,14 +15,17 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
 use crate::format::envelope::encode_record;
+use crate::format::generation::PackSet;
 use crate::format::session::SessionKind;
 use crate::format::snapshot::{Original, Snapshot};
 use crate::index::catalog::Committed;
+use crate::index::collections::take_in;
 use crate::index::identity::{advance_chain, chain, writer_identity};
 use crate::index::refresh::refresh;
 use crate::index::settle::settle_open_runs;
 use crate::index::{Index, IndexError, IndexReader};
 use crate::repo::error::RepoError;
+use crate::repo::generations;
 use crate::repo::keyring::Identity;
 use crate::repo::marks::require_may_mark;
 use crate::repo::session::{self, CommitOutcome};
@@ -103,14 +106,14 @@ impl Session<'_> {
         for _ in 0..COMMIT_ATTEMPTS {
             // B1 and B2: only what is read from here on may be relied on.
             session::register(repo, self.identity, session, SessionKind::Backup, self.host)?;
-            session::require_no_collections(repo)?;
+            let excluded = take_in(repo, index, generations::list(repo)?, monitor)?.packs;
             refresh(repo, index, monitor)?;
             let gathered = gather(repo, index)?;
             let (old, back) = look(&gathered, wanted)?;
             if let Some(report) = back {
                 return Ok(report);
             }
-            self.require_whole(&old.snapshot, monitor)?;
+            self.require_whole(&old.snapshot, &excluded, monitor)?;
             let record = self.record(session, old)?;
             match session::commit(repo, self.identity, &record)? {
                 CommitOutcome::Confirmed(digest) => {
@@ -146,12 +149,19 @@ impl Session<'_> {
         })
     }
 
-    /// Every node and chunk must have a copy in a pack that is there.
-    fn require_whole(&self, old: &Snapshot, monitor: &dyn Monitor) -> Result<(), RetainError> {
+    /// Every node and chunk must have a copy in a pack that is there and that no collector is about
+    /// to delete.
+    fn require_whole(
+        &self,
+        old: &Snapshot,
+        excluded: &PackSet,
+        monitor: &dyn Monitor,
+    ) -> Result<(), RetainError> {
         let total_items = Some(old.summary.entries);
         let phase = Phase { name: "looking for its chunks", total_items, total_bytes: None };
         monitor.phase(&phase);
-        let present = list_packs(self.repo)?;
+        let mut present = list_packs(self.repo)?;
+        present.retain(|pack| !excluded.contains(pack));
         let fetcher = ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?;
         let reader = self.index.reader()?;
         let mut looker = Looker { reader, present, missing: None, failure: None };

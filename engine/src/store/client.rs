@@ -262,6 +262,16 @@ impl Store {
         self.raw_delete(&name.key())
     }
 
+    /// Removes the folder of an object from a local store if nothing is left in it. Other stores
+    /// have no folders. Whoever writes there again makes it anew.
+    pub fn remove_empty_folder(&self, name: &ObjectName) {
+        if let (Some(folder), Some((parent, _))) =
+            (&self.link().backend.folder, name.key().rsplit_once('/'))
+        {
+            folder.remove_if_empty(parent);
+        }
+    }
+
     /// The rules for repeating requests that this handle follows.
     #[must_use]
     pub fn retry(&self) -> RetrySettings {

@@ -140,6 +140,15 @@ impl Folder {
         }
     }
 
+    /// Removes the folder `key` itself if it is empty: one call, so that nothing that is written
+    /// meanwhile can go with it. It is made durable again by whoever writes there next.
+    pub(crate) fn remove_if_empty(&self, key: &str) {
+        let path = self.root.join(key);
+        if fs::remove_dir(&path).is_ok() {
+            self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
+        }
+    }
+
     /// Removes the folder `key` with all folders in it, as far as they hold no files.
     pub(crate) fn remove_empty(&self, key: &str) {
         fn remove(path: &Path) {

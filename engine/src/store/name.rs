@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::base::id::{
-    ClientId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId,
+    ClientId, GenerationId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId,
 };
 
 /// What keys begin with; each ends so that listing it finds exactly one kind of object.
@@ -30,6 +30,9 @@ pub mod prefix {
     pub const SNAPSHOTS: &str = "snap/";
     /// Records of collections.
     pub const COLLECTIONS: &str = "gc/";
+    /// Records of past collections. Sorts after every generation id, so that a listing that comes
+    /// too late for records that were folded sees what they were folded into.
+    pub const PAST: &str = "gc/past-";
     /// Tombstones of forgotten snapshots.
     pub const TOMBS: &str = "tomb/";
     /// Holds and their releases.
@@ -75,6 +78,25 @@ pub enum ObjectName {
     Release(HoldId, Nonce8),
     /// A tag record, with its random part.
     Tags(SessionId, Nonce8),
+    /// What a generation may delete.
+    Condemn(GenerationId),
+    /// What a generation will delete.
+    Sweep(GenerationId),
+    /// A generation deletes nothing.
+    Void(GenerationId),
+    /// A generation has deleted everything.
+    Done(GenerationId),
+    /// A successor's flag, with its random part.
+    Close(GenerationId, Nonce8),
+    /// A successor's decision, with its random part.
+    Closed(GenerationId, Nonce8),
+    /// What past generations deleted.
+    Past {
+        /// Higher than that of every record that it replaces.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
 }
 
 impl ObjectName {
@@ -99,6 +121,13 @@ impl ObjectName {
             Self::Hold(id) => format!("{}{id}", prefix::HOLDS),
             Self::Release(id, random) => format!("{}{id}.release-{random}", prefix::HOLDS),
             Self::Tags(id, random) => format!("{}{id}-{random}", prefix::TAGS),
+            Self::Condemn(id) => format!("{}{id}.condemn", prefix::COLLECTIONS),
+            Self::Sweep(id) => format!("{}{id}.sweep", prefix::COLLECTIONS),
+            Self::Void(id) => format!("{}{id}.void", prefix::COLLECTIONS),
+            Self::Done(id) => format!("{}{id}.done", prefix::COLLECTIONS),
+            Self::Close(id, random) => format!("{}{id}.close-{random}", prefix::COLLECTIONS),
+            Self::Closed(id, random) => format!("{}{id}.closed-{random}", prefix::COLLECTIONS),
+            Self::Past { number, random } => format!("{}{number:08x}-{random}", prefix::PAST),
         }
     }
 
@@ -124,6 +153,7 @@ impl ObjectName {
             "tomb" => parse_mark(rest).map(|(session, random)| Self::Tomb(session, random)),
             "tag" => parse_mark(rest).map(|(session, random)| Self::Tags(session, random)),
             "hold" => parse_hold(rest),
+            "gc" => parse_collection(rest),
             _ => None,
         }
     }
@@ -172,6 +202,26 @@ fn parse_hold(rest: &str) -> Option<ObjectName> {
     }
 }
 
+fn parse_collection(rest: &str) -> Option<ObjectName> {
+    if let Some(past) = rest.strip_prefix("past-") {
+        let (number, random) = past.split_once('-')?;
+        let random = Nonce8::from_hex(random).ok()?;
+        return Some(ObjectName::Past { number: parse_number(number)?, random });
+    }
+    let (generation, what) = rest.split_once('.')?;
+    let generation = GenerationId::from_hex(generation).ok()?;
+    let nonce = |random| Nonce8::from_hex(random).ok();
+    match what.split_once('-') {
+        None if what == "condemn" => Some(ObjectName::Condemn(generation)),
+        None if what == "sweep" => Some(ObjectName::Sweep(generation)),
+        None if what == "void" => Some(ObjectName::Void(generation)),
+        None if what == "done" => Some(ObjectName::Done(generation)),
+        Some(("close", random)) => Some(ObjectName::Close(generation, nonce(random)?)),
+        Some(("closed", random)) => Some(ObjectName::Closed(generation, nonce(random)?)),
+        _ => None,
+    }
+}
+
 /// Exactly eight lower-case hexadecimal digits.
 fn parse_number(text: &str) -> Option<u32> {
     let number = u32::from_str_radix(text, 16).ok()?;
@@ -187,6 +237,7 @@ mod tests {
     fn every_kind(a: [u8; 24], n: [u8; 8], number: u32) -> Vec<ObjectName> {
         let session = SessionId::new(a);
         let random = Nonce8::new(n);
+        let generation = GenerationId::from_parts(session.client(), random);
         let pack = |kind| ObjectName::Pack(PackId { kind, session, counter: number, random });
         vec![
             ObjectName::Config(RepositoryId::new([n[0]; 16])),
@@ -204,6 +255,13 @@ mod tests {
             ObjectName::Hold(HoldId::new(n)),
             ObjectName::Release(HoldId::new(n), random),
             ObjectName::Tags(session, random),
+            ObjectName::Condemn(generation),
+            ObjectName::Sweep(generation),
+            ObjectName::Void(generation),
+            ObjectName::Done(generation),
+            ObjectName::Close(generation, random),
+            ObjectName::Closed(generation, random),
+            ObjectName::Past { number, random },
         ]
     }
 
@@ -221,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/)?[0-9a-fA-F/.+-]{0,90}") {
+        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/|gc/)?[0-9a-fA-F/.+-]{0,90}") {
             if let Some(name) = ObjectName::parse(&key) {
                 prop_assert_eq!(name.key(), key);
             }

@@ -1,0 +1,133 @@
+//! `prune`: frees what no snapshot needs.
+
+use std::time::Duration;
+
+use engine::gc::{self, GcOptions, GcReport};
+
+use crate::args::collect::{Abandoned, PruneArgs};
+use crate::command::context::Context;
+use crate::command::open::{open, progress};
+use crate::command::trouble;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::records::PruneSummary;
+use crate::units;
+
+/// Deletes what no snapshot needs.
+///
+/// # Errors
+/// Exit code 23 if too much would be deleted, or the store shows less than it did; 20 if something
+/// that a snapshot needs cannot be read. Nothing was deleted then.
+pub fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    opened.require_names()?;
+    let _lock = opened.lock()?;
+    let options = options(args, context.around.host.clone());
+    let monitor = progress(context);
+    let report = gc::run(&opened.repo, &opened.index, &options, &monitor);
+    drop(monitor);
+    let report = report.map_err(|error| trouble::collecting(&error))?;
+    if context.ui.is_json() {
+        context.ui.message(&Message::PruneSummary(summary(&report, args.dry_run)));
+    } else if !context.ui.is_quiet() {
+        tell(&report, args, context);
+    }
+    if report.refused_deletes > 0 {
+        let count = units::count(report.refused_deletes);
+        let message = format!("the store did not let go of {count} packs");
+        let hint = "they are kept by a lock or a permission; a later run tries them again";
+        return Err(Fault::new(ExitCode::Store, "E_DENIED", message).hint(hint));
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn options(args: &PruneArgs, host: String) -> GcOptions {
+    let mut options = GcOptions {
+        dry_run: args.dry_run,
+        grace: args.grace,
+        confirm_mass_delete: args.confirm_mass_delete,
+        max_unused: args.max_unused,
+        max_repack_bytes: args.max_repack_size,
+        max_duration: args.max_duration,
+        host,
+        ..GcOptions::default()
+    };
+    for abandoned in &args.abandon {
+        match abandoned {
+            Abandoned::Session(session) => options.abandon_sessions.push(*session),
+            Abandoned::Generation(generation) => options.abandon_generations.push(*generation),
+        }
+    }
+    options
+}
+
+fn summary(report: &GcReport, dry_run: bool) -> PruneSummary {
+    PruneSummary {
+        dry_run,
+        packs_total: report.packs,
+        bytes_total: report.pack_bytes,
+        snapshots_kept: report.snapshots,
+        packs_unneeded: report.unneeded_packs,
+        bytes_unneeded: report.unneeded_bytes,
+        bytes_unused: report.unused_bytes,
+        packs_announced: report.announced_packs,
+        packs_waiting: report.waiting_packs,
+        packs_rescued: report.rescued_packs,
+        packs_deleted: report.deleted_packs,
+        bytes_deleted: report.deleted_bytes,
+        packs_refused: report.refused_deletes,
+        packs_repacked: report.repack.packs,
+        bytes_repacked: report.repack.bytes,
+        bytes_written: report.repack.written_bytes,
+        packs_unreadable: report.repack.unreadable_packs,
+        sessions_given_up: report.fenced_sessions,
+        generation: report.generation.map(|id| id.to_string()),
+        void: report.is_void,
+        requests_to_come: report.requests_to_come,
+        requests: report.requests,
+        total_duration: report.duration_ms as f64 / 1000.0,
+    }
+}
+
+fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
+    let line = |name: &str, text: String| context.ui.result(&format!("{name:<12}{text}"));
+    let packs =
+        |count: u64, bytes: u64| format!("{} packs, {}", units::count(count), units::size(bytes));
+    line("stored", packs(report.packs, report.pack_bytes));
+    line("unneeded", packs(report.unneeded_packs, report.unneeded_bytes));
+    let unused = units::size(report.unused_bytes);
+    line("unused", format!("{unused} in packs that are needed in part"));
+    if args.dry_run {
+        line("repack", packs(report.repack.packs, report.repack.bytes));
+        line("requests", format!("about {} more", units::count(report.requests_to_come)));
+        context.ui.result("nothing was changed: this was a dry run");
+        return;
+    }
+    if report.repack.packs > 0 {
+        let written = units::size(report.repack.written_bytes);
+        let read = packs(report.repack.packs, report.repack.bytes);
+        line("repacked", format!("{read} into {written}"));
+    }
+    if report.repack.unreadable_packs > 0 {
+        let count = units::count(report.repack.unreadable_packs);
+        context.ui.note(&format!("{count} packs were not rewritten: this key cannot read content"));
+    }
+    if report.is_void {
+        context.ui.note("somebody closed this collection, so it deleted nothing; run it again");
+    }
+    line("deleted", packs(report.deleted_packs, report.deleted_bytes));
+    if report.announced_packs > 0 {
+        let announced = packs(report.announced_packs, report.announced_bytes);
+        let grace = units::duration(args.grace);
+        line("announced", format!("{announced}; a run after {grace} deletes them"));
+    }
+    if report.waiting_packs > 0 {
+        line("waiting", format!("{} packs announced earlier", units::count(report.waiting_packs)));
+    }
+    if report.fenced_sessions > 0 {
+        let count = units::count(report.fenced_sessions);
+        context.ui.note(&format!("{count} silent sessions were given up"));
+    }
+    let time = units::duration(Duration::from_millis(report.duration_ms));
+    line("took", format!("{time}, {} requests", units::count(report.requests)));
+}

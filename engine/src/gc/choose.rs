@@ -1,0 +1,65 @@
+//! Which packs may go: O1 chooses what to condemn, O6 what of that is deleted.
+
+use std::collections::HashMap;
+
+use crate::format::generation::PackSet;
+use crate::gc::error::GcError;
+use crate::gc::mark::Marks;
+use crate::gc::usage::{Copies, PackUse};
+use crate::index::IndexReader;
+
+/// O1: packs whose session has decided and of which nothing is needed, or whose every needed chunk
+/// has another copy outside of what is chosen. The order of the names decides which of two copies
+/// stays, so that collectors that do not know of each other choose alike.
+///
+/// `excluded` is what others condemn or sweep: no copy there counts, but a dead pack there may be
+/// condemned once more, so that what a crash left behind is deleted by whoever comes next.
+pub(super) fn candidates(
+    reader: &IndexReader,
+    packs: &HashMap<i64, PackUse>,
+    marks: &Marks,
+    excluded: &PackSet,
+    max_packs: usize,
+) -> Result<PackSet, GcError> {
+    let mut sorted: Vec<&PackUse> = packs.values().filter(|pack| may_go(pack, excluded)).collect();
+    sorted.sort_unstable_by_key(|pack| pack.row.pack);
+    let mut chosen = PackSet::default();
+    for pack in sorted.iter().filter(|pack| pack.live_count == 0).take(max_packs) {
+        chosen.insert(pack.row.pack);
+    }
+    for pack in sorted.iter().filter(|pack| pack.live_count > 0) {
+        if pack.copied_count < pack.live_count || chosen.len() >= max_packs {
+            continue;
+        }
+        let copies = Copies { reader, packs, marks, not_in: [excluded, &chosen] };
+        if copies.all_elsewhere(pack)? {
+            chosen.insert(pack.row.pack);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Packs of running sessions stay. One that is gone already matters only if a sweep names it: then
+/// a crash kept its collector from saying so.
+fn may_go(pack: &PackUse, excluded: &PackSet) -> bool {
+    pack.is_decided && (pack.exists || excluded.contains(&pack.row.pack))
+}
+
+/// O6: what of the condemned packs may be deleted: each of its needed chunks has another indexed,
+/// existing copy, outside of everything condemned here and of everything that others exclude.
+pub(super) fn deletable(
+    reader: &IndexReader,
+    packs: &HashMap<i64, PackUse>,
+    marks: &Marks,
+    condemned: &PackSet,
+    excluded: &PackSet,
+) -> Result<PackSet, GcError> {
+    let copies = Copies { reader, packs, marks, not_in: [excluded, condemned] };
+    let mut deletable = PackSet::default();
+    for pack in packs.values().filter(|pack| condemned.contains(&pack.row.pack)) {
+        if pack.live_count == 0 || copies.all_elsewhere(pack)? {
+            deletable.insert(pack.row.pack);
+        }
+    }
+    Ok(deletable)
+}

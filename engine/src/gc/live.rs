@@ -1,0 +1,207 @@
+//! Which snapshots must stay: committed ones that nobody forgot, held ones, and pinned ones.
+//!
+//! The order of reading is part of the protocol: outcomes, then tombstones, then holds, then
+//! registrations. A reader puts up its pin and then looks for a tombstone; whoever sees the
+//! tombstone here looks for pins later still, and sees the pin.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::base::error::{Classified, ErrorClass, in_one_line};
+use crate::base::id::{ChunkId, ClientId, Digest, SessionId};
+use crate::base::time::Timestamp;
+use crate::format::session::{Session, SessionKind};
+use crate::format::snapshot::Snapshot;
+use crate::gc::error::GcError;
+use crate::gc::sessions::{Outcome, outcomes, registered};
+use crate::index::catalog::{self, Committed};
+use crate::index::{Index, IndexError, marks};
+use crate::repo::Repo;
+use crate::repo::commits::{self, Standing};
+use crate::repo::error::RepoError;
+use crate::repo::session::read_registration;
+use crate::store::name::ObjectName;
+
+/// The tree of a snapshot that must stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Root {
+    pub(super) session: SessionId,
+    pub(super) node: ChunkId,
+}
+
+impl Root {
+    /// For people.
+    pub(super) fn describe(&self) -> String {
+        format!("snapshot {}", &self.session.to_snapshot_hex()[..8])
+    }
+}
+
+/// What one reading of the store says about sessions.
+#[derive(Debug, Default)]
+pub(super) struct Living {
+    /// Snapshots that must stay.
+    pub(super) roots: BTreeSet<Root>,
+    /// Forgotten snapshots.
+    pub(super) forgotten: Vec<Root>,
+    /// Snapshots of each client, newest first.
+    pub(super) by_client: BTreeMap<ClientId, Vec<SessionId>>,
+    /// Sessions with a commit; and with a genuine final, as far as that matters.
+    pub(super) decided: HashSet<SessionId>,
+    /// Aborted sessions, and when the newest flag of each arrived.
+    pub(super) aborted: BTreeMap<SessionId, Outcome>,
+    /// Registered sessions, with the time of their registration.
+    pub(super) registered: BTreeMap<SessionId, Timestamp>,
+    /// The newest time that the store gave any of these objects.
+    pub(super) store_now: Timestamp,
+}
+
+/// Reads who lives. `carried` are sessions that an earlier look saw as committed: one that is not
+/// there any more stops everything. `owners` are sessions of which it matters whether they have
+/// decided, beside the registered ones.
+pub(super) fn read(
+    repo: &Repo,
+    index: &Index,
+    carried: &BTreeSet<SessionId>,
+    owners: &HashSet<SessionId>,
+) -> Result<Living, GcError> {
+    let mut living = Living::default();
+    let outcomes = outcomes(repo)?;
+    let committed = read_commits(repo, index, &outcomes, &mut living)?;
+    if let Some(gone) = carried.iter().find(|session| !living.decided.contains(session)) {
+        let key = ObjectName::Commit(*gone).key();
+        return Err(GcError::RolledBack { why: format!("{key} was there a moment ago") });
+    }
+    let marks = marks::read(repo, index)?;
+    if let Some(obstacle) = marks.obstacle() {
+        return Err(GcError::RolledBack { why: obstacle });
+    }
+    living.registered = registered(repo)?;
+    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| !outcome.flags.commit) {
+        let matters = living.registered.contains_key(session) || owners.contains(session);
+        if matters && commits::has_genuine_final(repo, *session, &outcome.flags)? {
+            living.decided.insert(*session);
+            living.aborted.insert(*session, outcome.clone());
+        }
+    }
+    refuse_rollback(index, &committed, &living, &marks)?;
+    let pinned = pinned(repo, &living)?;
+    for (session, commit) in committed.records {
+        let is_forgotten = marks.is_forgotten(session) && !pinned.contains(&session);
+        living.by_client.entry(session.client()).or_default().push(session);
+        match commit {
+            Ok(snapshot) if is_forgotten => {
+                living.forgotten.push(Root { session, node: snapshot.root });
+            }
+            Ok(snapshot) => drop(living.roots.insert(Root { session, node: snapshot.root })),
+            // What it needs is unknown; somebody who forgets it says that it needs nothing.
+            Err(_) if is_forgotten => {}
+            Err(error) => {
+                let what = ObjectName::Commit(session).key();
+                return Err(GcError::Unsure { what, why: in_one_line(&error) });
+            }
+        }
+    }
+    for snapshots in living.by_client.values_mut() {
+        snapshots.sort_by_key(|session| std::cmp::Reverse(session.sequence()));
+    }
+    let times = outcomes.values().map(|outcome| outcome.newest);
+    living.store_now = times.chain(living.registered.values().copied()).max().unwrap_or_default();
+    Ok(living)
+}
+
+/// The records of all sessions that are committed and not aborted, confirmed or not.
+#[derive(Default)]
+struct Commits {
+    records: BTreeMap<SessionId, Result<Snapshot, RepoError>>,
+    /// Hashes of all commit objects that could be read.
+    digests: HashSet<Digest>,
+}
+
+fn read_commits(
+    repo: &Repo,
+    index: &Index,
+    outcomes: &BTreeMap<SessionId, Outcome>,
+    living: &mut Living,
+) -> Result<Commits, GcError> {
+    let mut commits = Commits::default();
+    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.flags.commit) {
+        living.decided.insert(*session);
+        let committed = outcome.flags.committed.unwrap_or_default();
+        match catalog::load(repo, index, *session, committed) {
+            Ok(Committed { snapshot, digest, .. }) => {
+                commits.digests.insert(digest);
+                match commits::standing(repo, *session, &outcome.flags, &digest)? {
+                    Standing::Confirmed | Standing::Open => {
+                        commits.records.insert(*session, Ok(snapshot));
+                    }
+                    Standing::Aborted => {
+                        living.aborted.insert(*session, outcome.clone());
+                    }
+                }
+            }
+            Err(IndexError::Repo(error)) if is_of_one_object(&error) => {
+                commits.records.insert(*session, Err(error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(commits)
+}
+
+fn is_of_one_object(error: &RepoError) -> bool {
+    matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Newer | ErrorClass::Missing)
+}
+
+/// Snapshots that readers which have not ended keep alive.
+fn pinned(repo: &Repo, living: &Living) -> Result<HashSet<SessionId>, GcError> {
+    let mut pinned = HashSet::new();
+    for session in living.registered.keys().filter(|session| !living.decided.contains(session)) {
+        if let Some(record) = reader(repo, *session)? {
+            pinned.extend(record.pinned);
+        }
+    }
+    Ok(pinned)
+}
+
+/// The registration of a session that only reads; `None` for every other kind, and for one that
+/// cannot be read: whoever cannot say that he only reads is waited for.
+pub(super) fn reader(repo: &Repo, session: SessionId) -> Result<Option<Session>, GcError> {
+    match read_registration(repo, session) {
+        Ok(record) if record.kind == SessionKind::Read => Ok(Some(record)),
+        Ok(_) => Ok(None),
+        Err(error) if is_of_one_object(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A snapshot that this machine, or any snapshot, has seen and that is gone without a tombstone:
+/// the store shows less than it has, and so may hide what is needed.
+fn refuse_rollback(
+    index: &Index,
+    committed: &Commits,
+    living: &Living,
+    marks: &marks::Marks,
+) -> Result<(), GcError> {
+    let is_known =
+        |session: &SessionId| living.decided.contains(session) || marks.tombs.contains_key(session);
+    let gone = |session: &SessionId, who: &str| {
+        let key = ObjectName::Commit(*session).key();
+        GcError::RolledBack { why: format!("{who} has seen {key}, which is not there any more") }
+    };
+    if let Some(session) = index.kept_snapshots()?.iter().find(|session| !is_known(session)) {
+        return Err(gone(session, "this machine"));
+    }
+    let buried: HashSet<Digest> = marks.tombs.values().map(|tomb| tomb.commit).collect();
+    let has_unread = committed.records.values().any(Result::is_err);
+    for snapshot in committed.records.values().flatten() {
+        if let Some(session) = snapshot.seen.iter().find(|session| !is_known(session)) {
+            return Err(gone(session, "another client"));
+        }
+        let knows = |digest: &Digest| committed.digests.contains(digest) || buried.contains(digest);
+        if !has_unread && snapshot.previous.is_some_and(|previous| !knows(&previous)) {
+            let key = ObjectName::Commit(snapshot.session).key();
+            let why = format!("the snapshot that {key} was made after is not there any more");
+            return Err(GcError::RolledBack { why });
+        }
+    }
+    Ok(())
+}

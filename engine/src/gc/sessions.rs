@@ -1,0 +1,56 @@
+//! Which sessions there are, how far they are, and when the store last heard of each.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::SessionId;
+use crate::base::time::Timestamp;
+use crate::repo::Repo;
+use crate::repo::commits::{Flags, session_of};
+use crate::repo::error::RepoError;
+use crate::store::name::{ObjectName, prefix};
+
+/// Flags of a session and when the newest arrived, by the store's clock.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outcome {
+    pub(super) flags: Flags,
+    pub(super) newest: Timestamp,
+}
+
+/// Registered sessions with the time of their registration, from one listing.
+pub(super) fn registered(repo: &Repo) -> Result<BTreeMap<SessionId, Timestamp>, RepoError> {
+    let mut found = BTreeMap::new();
+    repo.store().list_each(prefix::SESSIONS, &mut |object| {
+        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
+            found.insert(session, object.modified);
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+/// Outcomes of all sessions, from one listing.
+pub(super) fn outcomes(repo: &Repo) -> Result<BTreeMap<SessionId, Outcome>, RepoError> {
+    let mut found: BTreeMap<SessionId, Outcome> = BTreeMap::new();
+    repo.store().list_each(prefix::SNAPSHOTS, &mut |object| {
+        let name = ObjectName::parse(&object.key);
+        if let Some((name, session)) = name.and_then(|name| Some((name, session_of(&name)?))) {
+            let outcome = found.entry(session).or_default();
+            outcome.flags.note(&name, object.modified);
+            outcome.newest = outcome.newest.max(object.modified);
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+/// When the store last received a pack or a segment of a session; three listings.
+pub(super) fn last_upload(repo: &Repo, session: SessionId) -> Result<Timestamp, RepoError> {
+    let mut newest = Timestamp::default();
+    for below in [prefix::DATA, prefix::TREE, prefix::INDEX] {
+        repo.store().list_each(&format!("{below}{session}/"), &mut |object| {
+            newest = newest.max(object.modified);
+            true
+        })?;
+    }
+    Ok(newest)
+}

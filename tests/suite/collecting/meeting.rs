@@ -1,0 +1,194 @@
+//! Something happens at every single request: a process ends, or somebody else runs whole.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use engine::base::id::SessionId;
+use engine::base::monitor::Recording;
+use engine::gc::{self, GcError, GcOptions, GcReport};
+use engine::repo::Repo;
+use engine::store::{ObjectName, Store};
+use object_store::memory::InMemory;
+use system_tests::store::fault::{Fault, Faulty, Plan};
+use system_tests::store::hook::{Hooked, Moment, Verdict};
+use system_tests::trees::content::random_bytes;
+use system_tests::trees::put;
+use system_tests::world::World;
+
+use crate::collecting::{Stage, keys, options, plain, prune, through};
+
+/// A prune at a copy of the store, on a machine of its own.
+struct Attempt {
+    /// The machine, started again with a store that works.
+    machine: World,
+    /// Numbers of the requests of the prune.
+    requests: std::ops::Range<u64>,
+    outcome: Result<GcReport, GcError>,
+}
+
+fn attempt(stage: &Stage, plan: Plan) -> Attempt {
+    let inner = Arc::new(stage.inner.fork());
+    let faulty = Faulty::new(Arc::clone(&inner) as _, plan);
+    let mut machine = stage.machine(&through(Arc::new(faulty.clone())));
+    let first = faulty.request_count();
+    let outcome = prune(&machine);
+    let requests = first..faulty.request_count();
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a thread can wait")
+        .block_on(faulty.settle());
+    machine.repo = stage.machine(&plain(&inner)).repo;
+    Attempt { machine, requests, outcome }
+}
+
+fn every_request_of_a_prune(fault: Fault) {
+    let stage = Stage::new();
+    let faultless = attempt(&stage, Plan::none());
+    assert!(faultless.outcome.is_ok(), "{:?}", faultless.outcome);
+    assert!(faultless.requests.clone().count() > 20, "{:?}", faultless.requests);
+    let mut failed = 0;
+    for number in faultless.requests {
+        let attempt = attempt(&stage, Plan::at(number, fault));
+        failed += u64::from(attempt.outcome.is_err());
+        stage.assert_kept(attempt.machine.repo.store());
+        stage.assert_clean_after_two(&attempt.machine);
+    }
+    let ends = matches!(fault, Fault::CrashBefore | Fault::CrashAfter);
+    assert!(failed > 20 || !ends, "only {failed} runs ended");
+}
+
+#[test]
+fn a_prune_may_end_before_every_request() {
+    every_request_of_a_prune(Fault::CrashBefore);
+}
+
+#[test]
+fn a_prune_may_end_after_every_request() {
+    every_request_of_a_prune(Fault::CrashAfter);
+}
+
+#[test]
+fn every_answer_to_a_prune_may_be_lost() {
+    every_request_of_a_prune(Fault::ErrorAfter);
+}
+
+#[test]
+fn every_request_of_a_prune_may_land_late() {
+    every_request_of_a_prune(Fault::Late { after_requests: 3 });
+}
+
+/// Lets `act` run once, before the request with this number; answers whether it did.
+fn interrupted(
+    inner: &Arc<InMemory>,
+    number: u64,
+    act: impl Fn() + Send + Sync + 'static,
+) -> (Store, Arc<AtomicBool>) {
+    let (count, has_acted) = (AtomicU64::new(0), Arc::new(AtomicBool::new(false)));
+    let acted = Arc::clone(&has_acted);
+    let hooked = Hooked::new(Arc::clone(inner) as _, move |moment, _, _| {
+        if moment == Moment::Before && count.fetch_add(1, Ordering::AcqRel) == number {
+            acted.store(true, Ordering::Release);
+            // On a thread of its own: its store has a runtime of its own.
+            let done = std::thread::scope(|scope| scope.spawn(&act).join());
+            assert!(done.is_ok(), "what ran in between failed");
+        }
+        Verdict::Go
+    });
+    (through(Arc::new(hooked)), has_acted)
+}
+
+/// A whole collection that waits for nobody: whoever runs is given up.
+fn collect_at_once(machine: &World) {
+    let abandon_sessions = undecided(machine.repo.store());
+    let options = GcOptions { abandon_sessions, ..options() };
+    gc::run(&machine.repo, &machine.index, &options, &Recording::default())
+        .expect("the collector runs");
+}
+
+#[test]
+fn two_collectors_may_meet_at_every_request() {
+    let stage = Arc::new(Stage::new());
+    for number in 0.. {
+        let inner = Arc::new(stage.inner.fork());
+        let (other, other_inner) = (Arc::clone(&stage), Arc::clone(&inner));
+        let (store, has_acted) = interrupted(&inner, number, move || {
+            collect_at_once(&other.machine(&plain(&other_inner)));
+        });
+        let machine = stage.machine(&store);
+        let outcome = prune(&machine);
+        assert!(outcome.is_ok(), "at request {number}: {outcome:?}");
+        stage.assert_kept(&plain(&inner));
+        stage.assert_clean_after_two(&stage.machine(&plain(&inner)));
+        if !has_acted.load(Ordering::Acquire) {
+            assert!(number > 20, "only {number} requests");
+            break;
+        }
+    }
+}
+
+/// Sessions that have not decided, as an operator would find them.
+fn undecided(store: &Store) -> Vec<SessionId> {
+    let decided: BTreeSet<_> = keys(store, "snap/")
+        .iter()
+        .filter_map(|key| ObjectName::parse(key))
+        .filter_map(|name| match name {
+            ObjectName::Commit(session) | ObjectName::Final(session, _) => Some(session),
+            _ => None,
+        })
+        .collect();
+    let registered = keys(store, "sess/");
+    let sessions = registered.iter().filter_map(|key| match ObjectName::parse(key) {
+        Some(ObjectName::Session(session)) => Some(session),
+        _ => None,
+    });
+    sessions.filter(|session| !decided.contains(session)).collect()
+}
+
+/// A machine backs up what the forgotten snapshot held, and its index knows those chunks.
+fn sleeping_client_at(stage: &Arc<Stage>, number: u64) -> bool {
+    let inner = Arc::new(stage.inner.fork());
+    let (other, other_inner) = (Arc::clone(stage), Arc::clone(&inner));
+    let (store, has_acted) = interrupted(&inner, number, move || {
+        collect_at_once(&other.machine(&plain(&other_inner)));
+    });
+    // It has worked before, so it knows the chunks of `gone`.
+    let warm = stage.machine(&plain(&inner));
+    engine::index::refresh::refresh(&warm.repo, &warm.index, &Recording::default())
+        .expect("it can look");
+    let source = warm.new_folder("mine");
+    put(&source.join("again"), &random_bytes(2, 400_000));
+    put(&source.join("stays"), &random_bytes(1, 300_000));
+    let World { index, folder, out, .. } = warm;
+    let repo: Repo = stage.world.another(&store).expect("the words open it").repo;
+    let client = World {
+        repo,
+        index,
+        folder,
+        out,
+        recovery_words: String::new(),
+        monitor: Recording::default(),
+    };
+    let report = client.backup(&source);
+    assert!(report.is_ok(), "at request {number}: {report:?}");
+    let snapshot = report.ok().and_then(|report| report.snapshot).expect("it was committed");
+    let later = stage.machine(&plain(&inner));
+    let restored = later.snapshots();
+    let one = restored.iter().find(|one| one.snapshot.session == snapshot);
+    let found = later.differences(&one.expect("listed").snapshot, &source, &source);
+    assert!(found.is_empty(), "at request {number}: {found:#?}");
+    stage.assert_clean_after_two(&stage.machine(&plain(&inner)));
+    let found = later.differences(&one.expect("listed").snapshot, &source, &source);
+    assert!(found.is_empty(), "after request {number} and two prunes: {found:#?}");
+    has_acted.load(Ordering::Acquire)
+}
+
+#[test]
+fn a_client_may_sleep_before_every_request_while_a_collector_runs() {
+    let stage = Arc::new(Stage::new());
+    let mut number = 0;
+    while sleeping_client_at(&stage, number) {
+        number += 1;
+    }
+    assert!(number > 12, "only {number} requests");
+}
