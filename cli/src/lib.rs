@@ -26,14 +26,18 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
 use crate::command::Cli;
 use crate::command::context::Context;
+use crate::config::file::ConfigFile;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::output::printable;
 use crate::ui::{Settings, Ui};
+
+/// Steps from the best niceness to the worst; the kernel stops at the end of its scale.
+const NICE_SPAN: i32 = 39;
 
 /// Runs the program: `arguments` begin with the program's name; answers the exit code.
 ///
@@ -78,10 +82,14 @@ pub fn prepare_process() {
 }
 
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return explain(&error, surroundings, ui),
     };
+    cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
+    if cli.global.background {
+        step_back();
+    }
     let settings = Settings {
         json: cli.global.json,
         quiet: cli.global.quiet,
@@ -90,8 +98,16 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
         progress_interval: surroundings.progress_interval()?,
     };
     let ui = Ui::new(settings, surroundings.stdout.clone(), surroundings.stderr.clone());
-    let context = Context { ui: &ui, around: surroundings, global: &cli.global };
+    let (global, limits) = (&cli.global, cli.global.limits());
+    let context = Context { ui: &ui, around: surroundings, global, limits };
     command::dispatch(&cli.command, &context)
+}
+
+/// Lets other processes go first. Threads that begin later inherit it, and the kernel takes the
+/// order of requests to a disk from the same number unless somebody set another.
+fn step_back() {
+    // From wherever it stands to the end of the scale; being further back needs no permission.
+    let _ = nice(NICE_SPAN);
 }
 
 /// Prints what clap has to say: help as a result, a mistake as an error.

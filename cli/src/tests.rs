@@ -14,8 +14,9 @@ use crate::ui::json::{
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
-    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyAdded, KeyRecord, KeyRemoved,
-    KeyTested, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
+    Benchmarked, DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyAdded, KeyRecord,
+    KeyRemoved, KeyTested, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary,
+    Stats,
 };
 
 use crate::ui::retention::{HoldAdded, HoldRecord, HoldReleased, TagsChanged, Undeleted};
@@ -178,20 +179,7 @@ fn the_document_has_every_exit_code_error_code_and_variable() {
     for (name, _) in VARIABLES {
         assert!(PROMISED.contains(&format!("| `{name}` | ")), "{name}");
     }
-    let classes = [
-        ErrorClass::Corrupt,
-        ErrorClass::Missing,
-        ErrorClass::Denied,
-        ErrorClass::Transient,
-        ErrorClass::Conflict,
-        ErrorClass::Usage,
-        ErrorClass::Newer,
-        ErrorClass::Refused,
-        ErrorClass::Local,
-        ErrorClass::Interrupted,
-        ErrorClass::Bug,
-    ];
-    for class in classes {
+    for class in ErrorClass::ALL {
         for doing in [Doing::Find, Doing::Unlock, Doing::Work] {
             let fault = Fault::during(doing, &OfClass(class));
             let start = format!("| {} |", fault.exit_code().code());
@@ -265,10 +253,21 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
     };
     let rebuilt =
         Rebuilt { segments_read: 0, segments_damaged: 0, packs_from_footers: 0, packs_count: 0 };
+    let benchmarked = Benchmarked {
+        repository: some(),
+        threads: 1,
+        stages: Vec::new(),
+        compression_ratio: 1.0,
+        put_ms: Some(1.0),
+        get_ms: Some(1.0),
+        backup_bytes_per_second: Some(1.0),
+        limited_by: Some("store"),
+    };
     let probed = Probed { repository: text(), safe: true, checks: Vec::new() };
     vec![
         ("`initialized`", Message::Initialized(initialized)),
         ("`probe`", Message::Probe(probed)),
+        ("`benchmark`", Message::Benchmark(benchmarked)),
         ("`key_added`", Message::KeyAdded(added)),
         ("`key_removed`", Message::KeyRemoved(KeyRemoved { key: key() })),
         ("`key_test`", Message::KeyTest(tested)),

@@ -50,3 +50,6 @@ pub mod gc;
 
 /// Operation: is everything there, and does every byte authenticate.
 pub mod check;
+
+/// Operation: what machine, data and store can do, stage by stage.
+pub mod benchmark;

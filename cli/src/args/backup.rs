@@ -7,7 +7,7 @@ use clap::Args;
 use engine::base::limits::READ_CONCURRENCY_MAX;
 
 use crate::args::epilogue;
-use crate::args::values::{Compression, Marker, Selector, TagSet, size};
+use crate::args::values::{Compression, Marker, Selector, TagSet, pack_size, size};
 use crate::fault::ExitCode;
 
 /// Make a snapshot of files and folders, or of what a command prints
@@ -101,6 +101,14 @@ pub struct BackupArgs {
     /// How hard to compress
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub compression: Compression,
+
+    /// Size of packs, the objects that data is stored in (as SIZE, or a number of MiB) [default: 12]
+    #[arg(long, value_name = "SIZE", value_parser = pack_size)]
+    pub pack_size: Option<u64>,
+
+    /// Do not count what there is beside a first backup; its progress then has no end
+    #[arg(long)]
+    pub no_scan: bool,
 
     /// Files read at once; otherwise as many as there are cores
     #[arg(

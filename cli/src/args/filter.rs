@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::args::moment::Moment;
 use crate::args::values::TagSet;
 
 /// Conditions that a snapshot has to meet; without any, all do.
@@ -20,4 +21,8 @@ pub struct FilterArgs {
     /// Only snapshots of this absolute path (repeated: of all of them)
     #[arg(long, value_name = "PATH")]
     pub path: Vec<PathBuf>,
+
+    /// Only snapshots that were begun by then: 2026-11-20, "2026-11-20 18:00", 3d (ago)
+    #[arg(long, value_name = "WHEN")]
+    pub time: Option<Moment>,
 }

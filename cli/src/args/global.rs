@@ -1,10 +1,13 @@
 //! Options that every command takes.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use engine::store::Limits;
 
 use crate::config::credential::CredentialFlags;
+use crate::config::file::ConfigFile;
 use crate::config::repository::RepositoryFlags;
 
 /// Options that every command takes.
@@ -39,6 +42,26 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
+    /// Use no local index: read what is needed from the store, and forget it (not for backups)
+    #[arg(long, global = true, conflicts_with = "cache_dir")]
+    pub no_index: bool,
+
+    /// Send at most this many KiB per second to the store
+    #[arg(long, global = true, value_name = "RATE")]
+    pub limit_upload: Option<NonZeroU32>,
+
+    /// Receive at most this many KiB per second from the store
+    #[arg(long, global = true, value_name = "RATE")]
+    pub limit_download: Option<NonZeroU32>,
+
+    /// Let everything else on this machine go first, on its processors and its disks
+    #[arg(long, global = true)]
+    pub background: bool,
+
+    /// File with options of every command, as TOML
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// No progress and no notes; results and problems only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -53,6 +76,33 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// Fills in from the configuration file what no flag says.
+    pub fn complete(&mut self, file: ConfigFile) {
+        fill(&mut self.repo, file.repo);
+        fill(&mut self.endpoint, file.endpoint);
+        fill(&mut self.limit_upload, file.limit_upload);
+        fill(&mut self.limit_download, file.limit_download);
+        if !self.no_index {
+            fill(&mut self.cache_dir, file.cache_dir);
+        }
+        self.allow_http |= file.allow_http;
+        self.background |= file.background;
+        let has_flag = self.key_file.is_some()
+            || self.password_file.is_some()
+            || self.password_command.is_some();
+        if !has_flag {
+            self.key_file = file.key_file;
+            self.password_file = file.password_file;
+            self.password_command = file.password_command;
+        }
+    }
+
+    /// Those about the rates of transfers.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.limit_upload, self.limit_download)
+    }
+
     /// Those about the repository's place.
     #[must_use]
     pub fn repository(&self) -> RepositoryFlags {
@@ -72,5 +122,11 @@ impl GlobalArgs {
             password_file: self.password_file.clone(),
             password_command: self.password_command.clone(),
         }
+    }
+}
+
+fn fill<T>(flag: &mut Option<T>, file: Option<T>) {
+    if flag.is_none() {
+        *flag = file;
     }
 }

@@ -6,6 +6,8 @@
 
 /// Values with a form of their own: sizes, snapshots, subsets.
 pub mod values;
+/// Points in time.
+pub mod moment;
 /// The end of every help text.
 pub mod epilogue;
 /// Options of every command.

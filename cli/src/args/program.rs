@@ -6,6 +6,7 @@ use clap::Args;
 use clap_complete::Shell;
 
 use crate::args::epilogue;
+use crate::args::values::Compression;
 
 /// Show on your own files what this program does
 ///
@@ -18,6 +19,29 @@ pub struct DemoArgs {
     /// Folder to back up; otherwise one that every system has
     #[arg(value_name = "PATH")]
     pub path: Option<PathBuf>,
+}
+
+/// Measure what this machine can do, stage by stage, and what limits a backup
+///
+/// Reads the given files and folders (made-up data without any), runs each stage of a backup alone
+/// on all processors, and, if a repository is given, writes to its store and removes that again.
+/// Needs no passphrase, and about ten seconds. Files that were read lately come from memory, and
+/// are read faster than a disk could.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay benchmark\n\
+     mainstay benchmark /home\n\
+     mainstay -r s3://bucket/prefix benchmark /home --compression better",
+    &[],
+))]
+pub struct BenchmarkArgs {
+    /// Data to measure with
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// How hard to compress
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub compression: Compression,
 }
 
 /// Print the completion script of a shell

@@ -17,6 +17,7 @@ use crate::args::values::{Overwrite, SnapshotPath};
 #[command(after_long_help = epilogue::with_repository(
     "mainstay restore latest --target /tmp/back\n\
      mainstay restore latest:/home/user --target /home/user --overwrite if-changed\n\
+     mainstay restore latest --time '2026-11-20 18:00' --target /tmp/back\n\
      mainstay restore 4f3a91c2 --include '*.odt' --target . --dry-run",
     &[],
 ))]

@@ -1,7 +1,5 @@
 //! Rules of retention as options.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use engine::retain::candidate::GroupBy;
 use engine::retain::policy::Count;
@@ -91,10 +89,6 @@ pub struct ApplyArgs {
     /// Let partial snapshots take the place of complete ones
     #[arg(long)]
     pub count_partial: bool,
-
-    /// Take rules, and what is not said here, from the section [retention] of this file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 impl KeepArgs {

@@ -10,7 +10,7 @@ use super::collect::PruneArgs;
 use super::global::GlobalArgs;
 use super::key::{KeyArgs, KeyCommand};
 use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
-use super::program::{CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use super::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use super::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use super::restore::RestoreArgs;
 use super::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -48,6 +48,7 @@ enum Every {
     Index(IndexArgs),
     Key(KeyArgs),
     Demo(DemoArgs),
+    Benchmark(BenchmarkArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     Version(VersionArgs),

@@ -5,7 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use engine::base::limits::{KDF_MEMORY_KIB_MAX, KDF_MEMORY_KIB_MIN};
+use engine::base::limits::{
+    KDF_MEMORY_KIB_MAX, KDF_MEMORY_KIB_MIN, PACK_TARGET_MAX_BYTES, PACK_TARGET_MIN_BYTES,
+};
 use engine::base::path::TreePath;
 
 use crate::units::{self, UnitError};
@@ -200,6 +202,24 @@ pub fn kdf_memory(text: &str) -> Result<u32, ValueError> {
             "it must be from {} to {}",
             units::size(u64::from(KDF_MEMORY_KIB_MIN) * 1024),
             units::size(u64::from(KDF_MEMORY_KIB_MAX) * 1024)
+        ))),
+    }
+}
+
+/// Size of packs in bytes; a bare number is MiB, as in restic.
+///
+/// # Errors
+/// [`ValueError`] if it is no size or not one that packs can have.
+pub fn pack_size(text: &str) -> Result<u64, ValueError> {
+    let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let with_unit = if is_bare { format!("{text}MiB") } else { text.to_owned() };
+    let allowed = PACK_TARGET_MIN_BYTES as u64..=PACK_TARGET_MAX_BYTES as u64;
+    match units::parse_size(&with_unit)? {
+        bytes if allowed.contains(&bytes) => Ok(bytes),
+        _ => Err(ValueError(format!(
+            "it must be from {} to {}",
+            units::size(*allowed.start()),
+            units::size(*allowed.end())
         ))),
     }
 }

@@ -56,8 +56,9 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         dry_run: args.dry_run,
         skip_if_unchanged: args.skip_if_unchanged,
         level: level(args.compression),
+        pack_bytes: args.pack_size.unwrap_or_default() as usize,
         workers: args.read_concurrency.map_or(0, usize::from),
-        scan: !context.ui.is_quiet(),
+        scan: !context.ui.is_quiet() && !args.no_scan,
         skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
     };
     let _lock = opened.lock()?;
@@ -109,7 +110,8 @@ fn parent(
     Ok(Some(choice.one(selector)?.snapshot.session))
 }
 
-fn level(compression: Compression) -> Level {
+/// How hard to compress, in the words of the engine.
+pub(crate) fn level(compression: Compression) -> Level {
     match compression {
         Compression::Off => Level::Off,
         Compression::Fast => Level::Fast,

@@ -1,5 +1,7 @@
 //! What every command gets beside its own options.
 
+use engine::store::Limits;
+
 use crate::args::global::GlobalArgs;
 use crate::config::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -12,4 +14,6 @@ pub struct Context<'a> {
     pub around: &'a Surroundings,
     /// Options of every command.
     pub global: &'a GlobalArgs,
+    /// How fast bytes may go to stores and come from them, all of them together.
+    pub limits: Limits,
 }

@@ -57,6 +57,8 @@ pub mod stats;
 pub mod index;
 /// `demo`
 pub mod demo;
+/// `benchmark`
+pub mod benchmark;
 /// `completions`
 pub mod completions;
 /// `man`
@@ -74,7 +76,7 @@ use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
-use crate::args::program::{CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use crate::args::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
 use crate::args::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -90,6 +92,7 @@ use crate::ui::{Settings, Ui};
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "mainstay",
+    bin_name = "mainstay",
     version,
     after_long_help = epilogue::program(),
     max_term_width = 100,
@@ -130,6 +133,7 @@ pub enum Command {
     Probe(ProbeArgs),
     Index(IndexArgs),
     Demo(DemoArgs),
+    Benchmark(BenchmarkArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     Version(VersionArgs),
@@ -160,6 +164,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Probe(args) => probe::run(args, context),
         Command::Index(args) => index::run(args, context),
         Command::Demo(args) => demo::run(args, context, &run_line),
+        Command::Benchmark(args) => benchmark::run(args, context),
         Command::Completions(args) => completions::run(args, context, &mut Cli::command()),
         Command::Man(args) => man::run(args, context, Cli::command()),
         Command::Version(args) => version::run(args, context),
@@ -174,7 +179,8 @@ fn run_line(arguments: &[OsString], around: &Surroundings) -> ExitCode {
         Err(error) => Err(Fault::usage(error.to_string())),
         Ok(cli) => {
             let ui = ui(Settings { quiet: cli.global.quiet, ..settings });
-            dispatch(&cli.command, &Context { ui: &ui, around, global: &cli.global })
+            let (global, limits) = (&cli.global, cli.global.limits());
+            dispatch(&cli.command, &Context { ui: &ui, around, global, limits })
         }
     };
     outcome.unwrap_or_else(|fault| {

@@ -16,6 +16,7 @@ use engine::repo::Repo;
 use engine::repo::open::{KeyFile, Unlock, open_knowing};
 use engine::store::Store;
 use engine::store::location::{Location, StoreOptions, parse_aws_profile};
+use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::command::context::Context;
@@ -37,14 +38,20 @@ pub struct Opened {
     pub state: PathBuf,
     /// The folder of the repository, if it is one.
     pub folder: Option<PathBuf>,
+    /// Removes the state folder at the end, if it is only for this run.
+    fleeting: Option<TempDir>,
 }
 
 impl Opened {
     /// Holds the state folder for this run alone.
     ///
     /// # Errors
-    /// Exit code 11 if another run holds it.
+    /// Exit code 11 if another run holds it, 2 if it is only for this run.
     pub fn lock(&self) -> Result<StateLock, Fault> {
+        if self.fleeting.is_some() {
+            return Err(Fault::usage("this command needs its index the next time: not --no-index")
+                .hint("say with --cache-dir where it may be kept"));
+        }
         StateLock::acquire(&self.state).map_err(|error| {
             let fault = trouble::index(&error);
             match error {
@@ -103,7 +110,12 @@ pub fn progress(context: &Context<'_>) -> Progress {
 /// Exit codes 2, 10, 12, 20, 23, 24, 25 for what is in the way.
 pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
     let (repo, place, location) = repository(context)?;
-    let state = state_folder(&place, repo.config().repository);
+    let fleeting = match context.global.no_index {
+        true => Some(temporary_state(context.around)?),
+        false => None,
+    };
+    let states = fleeting.as_ref().map_or(place.state_dir.as_path(), TempDir::path);
+    let state = state_folder(states, repo.config().repository);
     let opened = Index::open(&state, repo.config().repository, context.around.clock.now());
     let (index, outcome) = opened.map_err(|error| {
         trouble::index(&error).hint("choose another state folder with --cache-dir")
@@ -120,12 +132,23 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
         let _ = kept::keep_config(&state, repo.config_object());
     }
     let folder = location.local_path().map(Path::to_owned);
-    Ok(Opened { repo, index, state, folder })
+    Ok(Opened { repo, index, state, folder, fleeting })
+}
+
+/// A state folder that is gone when the run is.
+fn temporary_state(around: &Surroundings) -> Result<TempDir, Fault> {
+    let parent = around.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let parent = around.absolute(&parent);
+    tempfile::Builder::new().prefix("mainstay-").tempdir_in(&parent).map_err(|error| {
+        Fault::local(format!("cannot make a folder in {}", parent.display()))
+            .because(&error)
+            .hint("set TMPDIR to a folder with room, or leave --no-index out")
+    })
 }
 
 /// Where this machine keeps what it knows of a repository.
-fn state_folder(place: &Place, repository: RepositoryId) -> PathBuf {
-    place.state_dir.join(repository.to_string())
+fn state_folder(states: &Path, repository: RepositoryId) -> PathBuf {
+    states.join(repository.to_string())
 }
 
 /// Opens a repository without its local index.
@@ -160,7 +183,8 @@ pub fn unlock(
         },
         Credential::KeyFile(path) => {
             key_file = read_key_file(path)?;
-            known = place.and_then(|it| kept::config(&state_folder(it, key_file.repository)));
+            known = place
+                .and_then(|it| kept::config(&state_folder(&it.state_dir, key_file.repository)));
             Unlock::KeyFile(&key_file)
         }
     };
@@ -193,6 +217,7 @@ pub fn store(
         endpoint: place.endpoint.clone(),
         region: None,
         allow_http: place.allow_http,
+        limits: context.limits.clone(),
         environment: environment(&place, context.around)?,
     };
     let store = Store::open(&location, &options, create_missing)

@@ -1,7 +1,5 @@
 //! From options and configuration to the rules of retention, and how rules and reasons are shown.
 
-use std::path::PathBuf;
-
 use engine::base::id::SessionId;
 use engine::base::path::escape;
 use engine::retain::candidate::{GroupBy, GroupKey};
@@ -13,7 +11,8 @@ use jiff::tz::TimeZone;
 use crate::args::rules::{ApplyArgs, KeepArgs, count, group_by, time_zone};
 use crate::args::values::{Selector, TagSet, ValueError};
 use crate::command::context::Context;
-use crate::config::policy::{self, Retention};
+use crate::config::file::ConfigFile;
+use crate::config::policy::Retention;
 use crate::fault::Fault;
 
 /// Rules, and how they are applied.
@@ -35,20 +34,14 @@ pub fn resolve(
     find: &dyn Fn(&Selector) -> Result<SessionId, Fault>,
     context: &Context<'_>,
 ) -> Result<Rules, Fault> {
-    let variable = context.around.variable("MAINSTAY_CONFIG").map(PathBuf::from);
-    let from_file = match keep.apply.config.clone().or(variable) {
-        None => None,
-        Some(path) => {
-            let path = context.around.absolute(&path);
-            let retention = policy::read(&path)?;
-            let rules = from_config(&retention).map_err(|(key, error)| {
-                let file = path.display();
-                Fault::usage(format!("{key} in the configuration {file} cannot be used"))
-                    .because(&error)
-            })?;
-            Some(rules)
-        }
-    };
+    let file = ConfigFile::find(context.global.config.as_deref(), context.around)?;
+    let from_file = file.retention.as_ref().map(from_config).transpose();
+    let from_file = from_file.map_err(|(key, error)| {
+        Fault::usage(format!(
+            "{key} in the section [retention] of the configuration cannot be used"
+        ))
+        .because(&error)
+    })?;
     let file_apply = from_file.as_ref().map(|file| file.apply.clone()).unwrap_or_default();
     let rules = match &from_file {
         Some(file) if !keep.has_rule() => file,
@@ -132,7 +125,6 @@ fn from_config(retention: &Retention) -> Named<KeepArgs> {
             group_by: read("group-by", &r.group_by, group_by)?,
             time_zone: read("time-zone", &r.time_zone, time_zone)?,
             count_partial: r.count_partial,
-            config: None,
         },
     })
 }

@@ -34,7 +34,7 @@ pub struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// Whether a snapshot meets the conditions.
     fn lets_through(&self, snapshot: &Snapshot) -> bool {
-        let FilterArgs { host, tag, path } = self.filter;
+        let FilterArgs { host, tag, path, time } = self.filter;
         let has_path = |path: &std::path::PathBuf| {
             let wanted = self.around.absolute(path);
             let wanted: std::path::PathBuf = wanted.components().collect();
@@ -44,6 +44,10 @@ impl<'a> Choice<'a> {
             && (tag.is_empty()
                 || tag.iter().any(|set| set.0.iter().all(|tag| snapshot.tags.contains(tag))))
             && path.iter().all(has_path)
+            && time.as_ref().is_none_or(|time| {
+                let now = self.around.clock.now();
+                snapshot.started <= time.resolve(now, &self.around.time_zone)
+            })
     }
 
     /// All that meet the conditions, oldest first.
@@ -113,6 +117,7 @@ impl<'a> Choice<'a> {
         let fault = match (all, count) {
             (0, _) => Fault::usage("the repository has no snapshot yet"),
             (_, 0) => Fault::usage("no snapshot meets the conditions"),
+            (_, 1) => Fault::usage(format!("there is no latest~{back}: only 1 snapshot fits")),
             _ => Fault::usage(format!("there is no latest~{back}: only {count} snapshots fit")),
         };
         match all {

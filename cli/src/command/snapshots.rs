@@ -74,7 +74,10 @@ pub fn report_damaged(catalog: &Catalog, context: &Context<'_>) -> Result<ExitCo
     match catalog.damaged.len() {
         0 => Ok(ExitCode::Ok),
         count => {
-            let message = format!("the records of {count} snapshots cannot be used");
+            let message = match count {
+                1 => "the record of 1 snapshot cannot be used".to_owned(),
+                more => format!("the records of {more} snapshots cannot be used"),
+            };
             Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message)
                 .hint("`mainstay check` shows everything that is affected"))
         }

@@ -14,6 +14,7 @@ use engine::restore::RestoreError;
 use engine::retain::RetainError;
 
 use crate::fault::{Doing, ExitCode, Fault};
+use crate::units;
 
 /// Finding and unlocking a repository failed.
 #[must_use]
@@ -26,6 +27,8 @@ pub fn opening(error: &RepoError) -> Fault {
         RepoError::Store(store) if store.class() == ErrorClass::Missing => {
             Fault::during(Doing::Find, error)
         }
+        RepoError::Corrupt { .. } => Fault::during(Doing::Work, error)
+            .hint("nothing opens without this object: get it back from a copy of the store"),
         RepoError::Ambiguous { .. } => Fault::during(Doing::Work, error)
             .hint("use a prefix of its own for each repository; nothing was changed"),
         other => Fault::during(Doing::Work, other),
@@ -104,6 +107,8 @@ pub fn backup(error: &BackupError) -> Fault {
         BackupError::Disk(error) => disk(error),
         BackupError::Repo(error) => repo(error),
         BackupError::Index(error) => index(error),
+        BackupError::AlwaysFenced { .. } => Fault::during(Doing::Work, error)
+            .hint("somebody frees space in the repository: repeat the command afterwards"),
         other => Fault::during(Doing::Work, other),
     }
 }
@@ -119,8 +124,12 @@ pub fn restore(error: &RestoreError) -> Fault {
             .hint("choose an empty folder, or say what to do: --overwrite if-changed"),
         RestoreError::NoSuchPath { .. } => Fault::during(Doing::Work, error)
             .hint("`mainstay ls` and `mainstay find` show what there is"),
-        RestoreError::NoSpace { .. } => Fault::during(Doing::Work, error)
-            .hint("choose another target, or a part with SNAP:PATH"),
+        RestoreError::NoSpace { free_bytes, needed_bytes } => Fault::local(format!(
+            "the target has {} free, the restore needs {}",
+            units::size(*free_bytes),
+            units::size(*needed_bytes)
+        ))
+        .hint("choose another target, or a part with SNAP:PATH"),
         RestoreError::Interrupted => Fault::during(Doing::Work, error)
             .hint("the same command with --overwrite if-changed goes on where it stopped"),
         other => Fault::during(Doing::Work, other),
@@ -157,3 +166,6 @@ pub fn collecting(error: &GcError) -> Fault {
         other => Fault::during(Doing::Work, other),
     }
 }
+
+#[cfg(test)]
+mod tests;

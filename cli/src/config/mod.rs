@@ -1,6 +1,6 @@
 //! What the process gets from outside: environment, secrets, where the repository is.
 //!
-//! Precedence is flag, then environment. A setting that is there but empty counts as not there;
+//! Precedence is flag, then environment, then the configuration file. A setting that is there but empty counts as not there;
 //! one that cannot be understood is an error, never ignored.
 
 /// Everything around the process: environment, streams, clock, terminal.
@@ -13,3 +13,5 @@ pub mod credential;
 pub mod repository;
 /// Rules of retention in a file.
 pub mod policy;
+/// The file with options of every command.
+pub mod file;

@@ -115,7 +115,7 @@ fn absolute_location(given: &str, around: &Surroundings) -> Result<String, Fault
 
 /// Whether a location is a URL: a name of at least two letters, then a colon. (`memory:` has no
 /// slashes; a folder whose name looks like that is written `./name:`.)
-fn has_scheme(location: &str) -> bool {
+pub(crate) fn has_scheme(location: &str) -> bool {
     location.split_once(':').is_some_and(|(scheme, _)| {
         scheme.len() >= 2 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
     })

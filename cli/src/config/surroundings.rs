@@ -26,7 +26,7 @@ pub const VARIABLES: [(&str, &str); 16] = [
     ("MAINSTAY_PASSWORD_FD", "number of an open descriptor to read the passphrase from"),
     ("MAINSTAY_KEY_FILE", "key file of a machine, instead of a passphrase (--key-file)"),
     ("MAINSTAY_STATE_DIR", "folder of the local index (--cache-dir)"),
-    ("MAINSTAY_CONFIG", "configuration with rules of retention (--config)"),
+    ("MAINSTAY_CONFIG", "file with options of every command (--config)"),
     ("MAINSTAY_PROGRESS_FPS", "how often progress is shown, times per second"),
     ("AWS_ENDPOINT_URL", "endpoint of an S3-compatible store (--endpoint)"),
     ("STATE_DIRECTORY", "folder of the local index, as systemd gives it"),

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
-    DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed,
-    PruneSummary, Rebuilt, SnapshotRecord, Stats,
+    Benchmarked, DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node,
+    Probed, PruneSummary, Rebuilt, SnapshotRecord, Stats,
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, TagsChanged, Undeleted};
@@ -70,6 +70,8 @@ pub enum Message<'a> {
     TagsChanged(TagsChanged),
     /// The local index was rebuilt (standard output).
     IndexRebuilt(Rebuilt),
+    /// What a machine can do (standard output).
+    Benchmark(Benchmarked),
     /// One command of a demonstration (standard output).
     DemoStep(DemoStep),
     /// The outcome of a demonstration (standard output, last line).

@@ -8,6 +8,8 @@ use crate::backup::error::BackupError;
 use crate::backup::nodes::NodeStore;
 use crate::backup::shared::{LOOK_AROUND, Shared};
 use crate::backup::step::{Step, Work};
+use crate::base::monitor::Problem;
+use crate::base::path::TreePath;
 use crate::format::config::TreeConfig;
 use crate::format::entry::Entry;
 use crate::index::hints::{HintLeaf, HintsWriter};
@@ -49,7 +51,7 @@ impl<'a, 's> Assembler<'a, 's> {
             match step {
                 Step::Leaf(leaf) => self.take_leaf(&leaf)?,
                 Step::Entry(key, work) => {
-                    if let Some(entry) = self.finish_work(work)? {
+                    if let Some(entry) = self.finish_work(&key, work)? {
                         self.push(key, entry)?;
                     }
                 }
@@ -80,14 +82,17 @@ impl<'a, 's> Assembler<'a, 's> {
         note(self.hints.as_deref_mut(), written)
     }
 
-    fn finish_work(&mut self, work: Work) -> Result<Option<Entry>, BackupError> {
+    fn finish_work(&mut self, key: &[u8], work: Work) -> Result<Option<Entry>, BackupError> {
         let entry = match work {
             Work::Ready(entry) => Some(*entry),
             Work::Reading(number) => self.wait_for(number)?,
-            Work::Linked(entry) => {
-                let first = self.links.get(&(entry.device, entry.inode));
-                first.map(|first| with_content_of(*entry, first))
-            }
+            Work::Linked(entry) => match self.links.get(&(entry.device, entry.inode)) {
+                Some(first) => Some(with_content_of(*entry, first)),
+                None => {
+                    self.report_unread_link(key);
+                    None
+                }
+            },
         };
         if let Some(entry) = &entry
             && entry.link_count > 1
@@ -96,6 +101,14 @@ impl<'a, 's> Assembler<'a, 's> {
             self.links.insert((entry.device, entry.inode), entry.clone());
         }
         Ok(entry)
+    }
+
+    /// A file that could not be read is missing under each of its names.
+    fn report_unread_link(&self, key: &[u8]) {
+        // The key came from a path, a moment ago.
+        let Ok(path) = TreePath::from_key(key) else { return };
+        let why = "another name of the same file could not be read".to_owned();
+        self.shared.problem(Problem { path, action: "reading", why });
     }
 
     fn wait_for(&mut self, number: u64) -> Result<Option<Entry>, BackupError> {

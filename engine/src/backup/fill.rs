@@ -25,6 +25,7 @@ pub(super) struct FillContext<'a> {
     pub(super) write: &'a WriteKeys,
     pub(super) session: SessionId,
     pub(super) level: Level,
+    pub(super) pack_bytes: usize,
     pub(super) shared: &'a Shared<'a>,
     pub(super) next_pack: AtomicU32,
     pub(super) buffers: PackBuffers,
@@ -106,7 +107,7 @@ impl<'a> Filler<'a> {
         let Some(pack) = self.pack.as_mut() else { return Err(BackupError::Lost) };
         pack.add_block(&self.blocks[slot], &mut self.compressor);
         self.blocks[slot].clear();
-        if pack.is_full() { self.close_pack() } else { Ok(()) }
+        if pack.is_full(context.pack_bytes) { self.close_pack() } else { Ok(()) }
     }
 
     fn close_pack(&mut self) -> Result<(), BackupError> {

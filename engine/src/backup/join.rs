@@ -145,6 +145,7 @@ impl Join<'_> {
             for problem in found.read_details(&mut entry) {
                 self.shared.problem(problem);
             }
+            self.shared.monitor.add(Counter::Bytes, entry.size_bytes);
             return Ok(Work::Linked(Box::new(entry)));
         }
         let number = self.next_number;

@@ -28,6 +28,7 @@ mod ahead;
 mod join;
 mod assemble;
 mod pipeline;
+mod scan;
 mod stream;
 mod commit;
 mod run;

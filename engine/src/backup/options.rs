@@ -51,9 +51,12 @@ pub struct BackupOptions {
     pub skip_if_unchanged: bool,
     /// How hard to compress.
     pub level: Level,
+    /// Size that packs should have, in bytes; 0 means the usual one.
+    pub pack_bytes: usize,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
-    /// Count items and bytes beforehand, for a progress display with an end.
+    /// Count items and bytes beside the work, for a progress display with an end, if no earlier run
+    /// tells how many there will be.
     pub scan: bool,
     /// Directories that are never entered, by device and inode: repository and state folder.
     pub skip: Vec<(u64, u64)>,

@@ -192,6 +192,7 @@ impl<'a> FileReader<'a> {
             }
             list.push(Extent::Hole { length_bytes: start - offset }, self.nodes)
                 .map_err(RunError)?;
+            self.shared.monitor.add(Counter::Bytes, start - offset);
             offset = start;
             let mut next = |buffer: &mut [u8]| {
                 let room = buffer.len().min((end - offset) as usize);
@@ -213,6 +214,7 @@ impl<'a> FileReader<'a> {
         }
         let rest = size_bytes.saturating_sub(list.total_bytes());
         list.push(Extent::Hole { length_bytes: rest }, self.nodes).map_err(RunError)?;
+        self.shared.monitor.add(Counter::Bytes, rest);
         Ok(list.finish(self.nodes).map_err(RunError)?)
     }
 

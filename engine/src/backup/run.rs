@@ -10,11 +10,12 @@ use crate::backup::options::{BackupOptions, Source};
 use crate::backup::pipeline::{Built, Pipeline};
 use crate::backup::previous::{self, Previous, hints_name};
 use crate::backup::report::BackupReport;
+use crate::backup::scan;
 use crate::backup::shared::{Shared, Tally};
 use crate::backup::upload::Uploader;
 use crate::base::error::in_one_line;
 use crate::base::id::SessionId;
-use crate::base::limits::NODE_CACHE_BYTES;
+use crate::base::limits::{NODE_CACHE_BYTES, PACK_TARGET_BYTES};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
 use crate::blob::buffers::PackBuffers;
@@ -201,6 +202,10 @@ impl<'a> Start<'a> {
             write: self.repo.keys().write()?,
             session: self.session,
             level: self.options.level,
+            pack_bytes: match self.options.pack_bytes {
+                0 => PACK_TARGET_BYTES,
+                chosen => chosen,
+            },
             shared,
             next_pack: AtomicU32::new(0),
             buffers: PackBuffers::default(),
@@ -218,8 +223,11 @@ impl<'a> Start<'a> {
         let uploads = Uploader::new(repo, index, &dedup, self.session, self.options.dry_run);
         pipeline.with_uploads(uploads, |packs| match source {
             Source::Paths(roots) => {
-                let walk = Walk::new(self.walk_options(roots)?)?;
-                pipeline.run(walk, previous, packs, hints)
+                let walk = Walk::new(self.walk_options(roots.clone())?)?;
+                // What the last run saw is close enough; only the first one has to count.
+                let counts = self.options.scan && previous.summary.is_none();
+                let count = counts.then(|| self.walk_options(roots)).transpose()?;
+                scan::beside(count, shared, || pipeline.run(walk, previous, packs, hints))
             }
             Source::Stream { name, mut input } => {
                 pipeline.run_stream(&name, self.started, input.as_mut(), packs)

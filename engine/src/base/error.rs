@@ -34,6 +34,23 @@ pub enum ErrorClass {
     Bug,
 }
 
+impl ErrorClass {
+    /// All of them, for tables and tests.
+    pub const ALL: [Self; 11] = [
+        Self::Corrupt,
+        Self::Missing,
+        Self::Denied,
+        Self::Transient,
+        Self::Conflict,
+        Self::Usage,
+        Self::Newer,
+        Self::Refused,
+        Self::Local,
+        Self::Interrupted,
+        Self::Bug,
+    ];
+}
+
 /// Implemented by every error of the engine.
 pub trait Classified: std::error::Error {
     /// What a caller can do about it.

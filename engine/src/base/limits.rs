@@ -16,6 +16,10 @@ pub const PACK_TARGET_BYTES: usize = 12 * MIB;
 pub const PACK_OVERSHOOT_MAX_BYTES: usize = 4 * MIB;
 /// No pack is larger: single PUT with a signed payload hash, read whole by `check`.
 pub const PACK_MAX_BYTES: usize = 64 * MIB;
+/// The smallest size of packs that a user can ask for; below it requests and keys cost too much.
+pub const PACK_TARGET_MIN_BYTES: usize = 4 * MIB;
+/// The largest size of packs that a user can ask for: one more block and a footer still fit.
+pub const PACK_TARGET_MAX_BYTES: usize = 36 * MIB;
 /// A block is closed once it holds this many raw bytes: the unit of compression.
 pub const BLOCK_TARGET_BYTES: usize = MIB;
 /// No block decompresses to more: bounds what a reader allocates for one block.
@@ -121,6 +125,11 @@ pub const RESTORE_FIRST_WINDOW_PART: usize = 16;
 /// Windows of a restore that wait between planning and carrying out, besides the one in each: none.
 pub const RESTORE_QUEUE_WINDOWS: usize = 0;
 
+/// Data that a measurement keeps in memory: far more than the caches of a processor hold.
+pub const BENCHMARK_SAMPLE_BYTES: usize = 64 * MIB;
+/// Files that a measurement looks at, each a few hundred bytes: a second's worth on a fast disk.
+pub const BENCHMARK_FILES_MAX: usize = 200_000;
+
 /// Descriptors of directories that a walk keeps open, whatever the depth and however many results
 /// are still in use: a quarter of the usual limit of 1024 a process. Closed ones open again by name.
 pub const WALK_OPEN_FOLDERS: usize = 256;
@@ -199,6 +208,11 @@ pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 pub const ANSWER_TIMEOUT_MS: u64 = 60_000;
 /// A transfer gets additional time for its bytes at this rate, the slowest line that is worth it.
 pub const TRANSFER_MIN_BYTES_PER_S: u64 = 16 * KIB as u64;
+/// A body whose rate is limited is sent in pieces of this size: smooth, and no packet is cut short.
+pub const PACE_PIECE_BYTES: usize = 16 * KIB;
+/// Transfers that may share a limited rate at once, the restoring and checking threads among them:
+/// each gets that much more time before it counts as stuck.
+pub const PACE_SHARERS_MAX: u64 = 16;
 /// Attempts of one request, the first included; with the waits below this lasts about a minute.
 pub const RETRY_ATTEMPTS_MAX: u32 = 10;
 /// The wait after the first failed attempt; it doubles from there.
@@ -213,8 +227,11 @@ pub const DURABLE_FOLDERS_MAX: usize = 4096;
 const _: () = assert!(CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
 const _: () = assert!(BLOCK_TARGET_BYTES + CHUNK_MAX_BYTES <= BLOCK_MAX_RAW_BYTES);
 const _: () = assert!(
-    PACK_TARGET_BYTES + PACK_OVERSHOOT_MAX_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES
+    PACK_TARGET_MAX_BYTES + PACK_OVERSHOOT_MAX_BYTES + BLOCK_MAX_RAW_BYTES + FOOTER_MAX_BYTES
         <= PACK_MAX_BYTES
+);
+const _: () = assert!(
+    PACK_TARGET_MIN_BYTES <= PACK_TARGET_BYTES && PACK_TARGET_BYTES <= PACK_TARGET_MAX_BYTES
 );
 const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 // Even if every pack has an owner of its own.

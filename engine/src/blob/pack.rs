@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::base::codec::PutLe;
 use crate::base::id::{Nonce8, PackId, PackKind, SessionId};
 use crate::base::limits::{
-    PACK_MAX_BLOCKS, PACK_MAX_CHUNKS, PACK_OVERSHOOT_MAX_BYTES, PACK_TARGET_BYTES,
+    PACK_MAX_BLOCKS, PACK_MAX_CHUNKS, PACK_OVERSHOOT_MAX_BYTES, PACK_TARGET_MAX_BYTES,
 };
 use crate::blob::block::OpenBlock;
 use crate::blob::buffers::{PackBuffer, PackBuffers};
@@ -119,13 +119,14 @@ impl OpenPack {
         });
     }
 
-    /// Whether it should be finished before another block is added.
+    /// Whether it should be finished before another block is added, if packs should have about
+    /// `target_bytes` (at most [`PACK_TARGET_MAX_BYTES`]).
     ///
     /// Padding rounds a pack of 12 MiB up to the next quarter of a MiB. So a pack that is large enough
     /// still takes blocks until it ends shortly below such a step, and becomes less choosy with
     /// every block; on average 0.4 % of a pack is padding then, instead of 1.5 %.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub fn is_full(&self, target_bytes: usize) -> bool {
         // One more block adds at most `BLOCK_MAX_CHUNKS`: it still fits below the limit.
         if self.table.blocks.len() + 1 >= PACK_MAX_BLOCKS
             || self.table.chunks.len() >= PACK_MAX_CHUNKS / 2
@@ -133,7 +134,8 @@ impl OpenPack {
             return true;
         }
         let bare = self.bare_bytes();
-        let Some(overshoot) = bare.checked_sub(PACK_TARGET_BYTES) else { return false };
+        let target_bytes = target_bytes.min(PACK_TARGET_MAX_BYTES);
+        let Some(overshoot) = bare.checked_sub(target_bytes) else { return false };
         let padding = padme(bare as u64) as usize - bare;
         overshoot >= PACK_OVERSHOOT_MAX_BYTES || padding <= bare / 512 + overshoot / 16
     }

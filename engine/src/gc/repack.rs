@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ChunkId, PackKind, SessionId};
-use crate::base::limits::{PACK_MAX_BYTES, SEGMENT_MAX_PACKS};
+use crate::base::limits::{PACK_MAX_BYTES, PACK_TARGET_BYTES, SEGMENT_MAX_PACKS};
 use crate::base::monitor::{Counter, Phase};
 use crate::blob::BlobError;
 use crate::blob::block::OpenBlock;
@@ -312,7 +312,7 @@ impl<'a> Writer<'a> {
         };
         pack.add_block(&open.block, &mut self.compressor);
         open.block.clear();
-        let is_full = pack.is_full();
+        let is_full = pack.is_full(PACK_TARGET_BYTES);
         open.pack = Some(pack);
         if is_full { self.close_pack() } else { Ok(()) }
     }

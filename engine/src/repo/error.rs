@@ -33,7 +33,7 @@ pub enum RepoError {
         count: usize,
     },
     /// No slot opens with what was given.
-    #[error("{what} opens none of the {slot_count} key slots of this repository")]
+    #[error("{what} opens no key slot of this repository ({slot_count} tried)")]
     WrongKey {
         /// The passphrase, the recovery words, or the key file.
         what: &'static str,

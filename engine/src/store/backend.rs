@@ -8,6 +8,7 @@ use object_store::path::Path as KeyPath;
 
 use crate::store::bucket::Bucket;
 use crate::store::folder::Folder;
+use crate::store::pace::Limits;
 
 /// A connection, whatever it leads to.
 pub(crate) struct Backend {
@@ -23,12 +24,22 @@ pub(crate) struct Backend {
     pub(crate) root: String,
     /// Whether a round trip is as cheap as a system call.
     pub(crate) is_local: bool,
+    /// How fast bytes may go and come.
+    pub(crate) limits: Limits,
 }
 
 impl Backend {
     /// A bare store without anything around it.
     pub(crate) fn bare(objects: Arc<dyn ObjectStore>, is_local: bool) -> Self {
-        Self { objects, pager: None, bucket: None, folder: None, root: String::new(), is_local }
+        Self {
+            objects,
+            pager: None,
+            bucket: None,
+            folder: None,
+            root: String::new(),
+            is_local,
+            limits: Limits::default(),
+        }
     }
 
     /// Whether requests go through our own transport, which can also misbehave on demand.

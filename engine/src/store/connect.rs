@@ -31,9 +31,9 @@ pub(crate) fn connect(
     options: &StoreOptions,
     create_missing: bool,
 ) -> Result<Backend, StoreError> {
-    match location.place() {
-        Place::Folder(path) => open_folder(path, create_missing),
-        Place::Memory(name) => Ok(Backend::bare(named_memory(name), true)),
+    let backend = match location.place() {
+        Place::Folder(path) => open_folder(path, create_missing)?,
+        Place::Memory(name) => Backend::bare(named_memory(name), true),
         Place::Bucket { cloud, bucket, prefix } => {
             let opened = match cloud {
                 Cloud::S3 => open_s3(bucket, options),
@@ -41,9 +41,10 @@ pub(crate) fn connect(
                 Cloud::Azure => open_azure(bucket, options),
             };
             let named = |why| StoreError::BadLocation { location: location.display(), why };
-            Ok(Backend { root: prefix.clone(), ..opened.map_err(named)? })
+            Backend { root: prefix.clone(), ..opened.map_err(named)? }
         }
-    }
+    };
+    Ok(Backend { limits: options.limits.clone(), ..backend })
 }
 
 fn open_folder(path: &Path, create_missing: bool) -> Result<Backend, StoreError> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use object_store::path::Path as KeyPath;
 
 use crate::store::error::StoreError;
+use crate::store::pace::Limits;
 
 /// The place of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub struct StoreOptions {
     /// found them; later ones win. What weakens the connection (unsigned payloads, skipped
     /// signatures, plain HTTP) is passed over.
     pub environment: Vec<(String, String)>,
+    /// How fast bytes may go and come.
+    pub limits: Limits,
 }
 
 impl fmt::Debug for StoreOptions {
@@ -114,6 +117,7 @@ impl fmt::Debug for StoreOptions {
             .field("region", &self.region)
             .field("allow_http", &self.allow_http)
             .field("environment", &names)
+            .field("limits", &self.limits)
             .finish()
     }
 }

@@ -9,6 +9,7 @@
 pub mod name;
 pub mod error;
 pub mod meter;
+pub mod pace;
 pub mod location;
 pub mod retry;
 mod transport;
@@ -32,3 +33,4 @@ pub use listing::Listed;
 pub use location::{Location, StoreOptions};
 pub use meter::Usage;
 pub use name::ObjectName;
+pub use pace::Limits;

@@ -16,7 +16,7 @@ use crate::base::limits::{ANSWER_TIMEOUT_MS, TRANSFER_MIN_BYTES_PER_S};
 use crate::store::backend::Backend;
 use crate::store::error::{StoreError, TimedOut, classify};
 use crate::store::meter::{Meter, RequestKind};
-use crate::store::transport::Fault;
+use crate::store::transport::{Fault, Paced};
 
 /// Error numbers by which file systems without hard links refuse to create atomically.
 const NO_HARD_LINKS: [i32; 4] =
@@ -50,9 +50,17 @@ impl Link {
         if let Some(fault) = fault {
             extensions.insert(fault);
         }
+        let mut limit = time_limit(body.len() as u64);
+        if let Some(pace) = &self.backend.limits.upload {
+            limit += pace.allowance(body.len() as u64);
+            // Behind our own transport the body itself is slowed down; elsewhere the call waits.
+            match self.backend.can_misbehave() {
+                true => _ = extensions.insert(Paced(body.clone(), pace.clone())),
+                false => pace.wait(body.len()).await,
+            }
+        }
         let mode = if create { PutMode::Create } else { PutMode::Overwrite };
         let options = PutOptions { mode, extensions, ..PutOptions::default() };
-        let limit = time_limit(body.len() as u64);
         let path = self.backend.path(key);
         let request = self.backend.objects.put_opts(&path, PutPayload::from(body), options);
         match timed("writing", key, limit, request).await {
@@ -160,13 +168,23 @@ impl Link {
         announced_bytes: u64,
     ) -> Result<Bytes, StoreError> {
         let collect = async {
+            let pace = self.backend.limits.download.as_ref();
             let mut stream = match answer.payload {
-                GetResultPayload::File(..) => return answer.bytes().await,
+                GetResultPayload::File(..) => {
+                    let bytes = answer.bytes().await?;
+                    if let Some(pace) = pace {
+                        pace.wait(bytes.len()).await;
+                    }
+                    return Ok(bytes);
+                }
                 GetResultPayload::Stream(stream) => stream,
             };
             let mut first = Bytes::new();
             let mut rest = BytesMut::new();
             while let Some(piece) = stream.next().await.transpose()? {
+                if let Some(pace) = pace {
+                    pace.wait(piece.len()).await;
+                }
                 if first.is_empty() {
                     first = piece;
                 } else {
@@ -182,7 +200,10 @@ impl Link {
             }
             Ok(if rest.is_empty() { first } else { rest.freeze() })
         };
-        let bytes = timed("reading", key, time_limit(announced_bytes), collect).await?;
+        let paced = self.backend.limits.download.as_ref();
+        let more = paced.map_or(Duration::ZERO, |pace| pace.allowance(announced_bytes));
+        let limit = time_limit(announced_bytes) + more;
+        let bytes = timed("reading", key, limit, collect).await?;
         self.meter.downloaded(bytes.len());
         let (key, received_bytes) = (key.to_owned(), bytes.len() as u64);
         if received_bytes > announced_bytes {

@@ -21,6 +21,7 @@ use reqwest::{Method, NoProxy, Proxy, redirect};
 
 use crate::base::limits::{CONNECT_TIMEOUT_MS, HTTP_ANSWER_MAX_BYTES};
 use crate::store::error::{HttpStatus, RefusedRedirect};
+use crate::store::pace::Pace;
 
 /// Misbehaviour of a request that the probe asks for; travels as an extension of the request.
 #[derive(Debug, Clone)]
@@ -34,6 +35,10 @@ pub(crate) enum Fault {
     /// Spoil the signature.
     BadSignature,
 }
+
+/// A body that goes out at a limited rate; travels as an extension of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Paced(pub(crate) Bytes, pub(crate) Pace);
 
 /// Makes clients for `object_store`.
 #[derive(Debug, Clone, Default)]
@@ -92,9 +97,13 @@ impl HttpService for Transport {
         let query = request.uri().query().unwrap_or_default();
         let is_listing = query.contains("list-type=") || query.contains("comp=list");
         let streams = request.method() == Method::GET && !is_listing;
-        let response = match request.extensions_mut().remove::<Fault>() {
-            None => HttpService::call(&self.client, request).await?,
-            Some(fault) => self.call_badly(fault, request).await?,
+        let paced = request.extensions_mut().remove::<Paced>();
+        let response = match (request.extensions_mut().remove::<Fault>(), paced) {
+            (None, None) => HttpService::call(&self.client, request).await?,
+            (None, Some(Paced(body, pace))) => {
+                self.send_stream(request, reqwest::Body::wrap_stream(pace.pieces(body))).await?
+            }
+            (Some(fault), _) => self.call_badly(fault, request).await?,
         };
         judge(response, streams, is_listing).await
     }

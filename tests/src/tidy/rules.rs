@@ -13,7 +13,8 @@ use crate::tidy::{Rule, Violation};
 const LAYERED: [&str; 3] = ["engine", "restore-verify", "cli"];
 
 /// Modules at the root of `engine` that must not know of each other.
-const OPERATIONS: [&str; 7] = ["backup", "restore", "check", "retain", "gc", "mount", "copy"];
+const OPERATIONS: [&str; 8] =
+    ["backup", "restore", "check", "retain", "gc", "mount", "copy", "benchmark"];
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).

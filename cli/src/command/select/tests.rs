@@ -47,6 +47,7 @@ fn filter(host: &[&str], tag: &[&str], path: &[&str]) -> FilterArgs {
         host: host.iter().map(|host| (*host).to_owned()).collect(),
         tag: tag.iter().map(|set| set.parse().unwrap_or_else(|_| TagSet::default())).collect(),
         path: path.iter().map(Into::into).collect(),
+        time: None,
     }
 }
 
@@ -107,4 +108,19 @@ fn several_keep_their_order_and_come_once() {
     let other = Selector::Prefix("abcd00".to_owned());
     assert_eq!(numbers(&[latest, other, same]), [2, 0]);
     assert_eq!(numbers(&[]), [0, 1, 2]);
+}
+
+#[test]
+fn a_time_is_the_latest_that_is_not_after_it() {
+    let at = |time: &str| FilterArgs { time: time.parse().ok(), ..FilterArgs::default() };
+    // They were begun 0, 1 and 2 seconds after 1970 began.
+    assert_eq!(pick("latest", &at("1970-01-01T00:00:01Z")), Ok(1));
+    assert_eq!(pick("latest~1", &at("1970-01-01 00:00:01.5")), Ok(0));
+    assert_eq!(pick("latest", &at("1970-01-01")), Ok(2));
+    assert_eq!(pick("latest", &at("1s")), Ok(2));
+    let (code, words) = pick("latest", &at("1969-12-31 23:59")).expect_err("before all");
+    assert_eq!(code, 2);
+    assert!(words.contains("no snapshot meets the conditions"), "{words}");
+    // An id is an id.
+    assert_eq!(pick("abcd00", &at("1970-01-01T00:00:00Z")), Ok(0));
 }

@@ -147,6 +147,7 @@ fn real_s3(variable: &str, prefix: &str) -> Option<[Store; 2]> {
                 variable("AWS_SECRET_ACCESS_KEY", secret),
                 variable("AWS_UNSIGNED_PAYLOAD", "true"),
             ],
+            ..StoreOptions::default()
         };
         Store::open(&location, &options, false).expect("opened")
     }))
@@ -202,6 +203,7 @@ fn a_missing_bucket_and_a_wrong_secret_are_errors_and_no_verdict() {
                 variable("AWS_ACCESS_KEY_ID", access),
                 variable("AWS_SECRET_ACCESS_KEY", secret),
             ],
+            ..StoreOptions::default()
         };
         let location = Location::parse(&format!("s3://{bucket}/x")).expect("a location");
         let store = Store::open(&location, &options, false).expect("opened");

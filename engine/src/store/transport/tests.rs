@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -9,10 +10,12 @@ use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::SlotId;
+use crate::base::time::{Clock, SystemClock};
 use crate::store::client::Store;
 use crate::store::error::StoreError;
 use crate::store::location::{Location, StoreOptions};
 use crate::store::name::ObjectName;
+use crate::store::pace::Limits;
 use crate::store::retry::RetrySettings;
 
 const NAME: ObjectName = ObjectName::Slot(SlotId::new([7; 8]));
@@ -54,12 +57,17 @@ impl Canned {
     }
 
     fn store(&self) -> Store {
+        self.store_with(Limits::default())
+    }
+
+    fn store_with(&self, limits: Limits) -> Store {
         let location = Location::parse("s3://bucket/repo").expect("a location");
         let options = StoreOptions {
             endpoint: Some(self.endpoint.clone()),
             environment: [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            limits,
             ..StoreOptions::default()
         };
         let store = Store::open(&location, &options, false).expect("opened");
@@ -215,4 +223,18 @@ fn a_listing_that_repeats_its_token_ends() {
     );
     let error = Canned::new(vec![page]).store().list("keys/").expect_err("endless");
     assert!(matches!(error, StoreError::EndlessListing { .. }), "{error:?}");
+}
+
+#[test]
+fn a_limited_body_arrives_whole_and_slowly() {
+    let canned = Canned::new(vec![answer("200 OK", "etag: \"1\"\r\n", "")]);
+    let store = canned.store_with(Limits::new(NonZeroU32::new(100), None));
+    let clock = SystemClock::default();
+    // Six tenths of a second, of which the first is free.
+    store.put_new(&NAME, Bytes::from(vec![7; 60 * 1024])).expect("written");
+    assert!(clock.monotonic().as_millis() >= 400, "{:?}", clock.monotonic());
+    let heads = canned.heads();
+    assert_eq!(heads.len(), 1);
+    assert!(heads[0].contains("content-length: 61440"), "{}", heads[0]);
+    assert!(!heads[0].contains("transfer-encoding"), "{}", heads[0]);
 }

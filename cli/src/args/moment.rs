@@ -1,0 +1,105 @@
+//! A moment as people name one: a date, a time of day, or how long ago.
+
+use std::time::Duration;
+
+use engine::base::time::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::units;
+
+/// The last nanosecond of a second.
+const LAST_NANO: i32 = 999_999_999;
+
+/// A text names no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is no moment; write for example 2026-11-20, \"2026-11-20 18:00\", 2026-11-20T18:00:00Z or 3d"
+)]
+pub struct MomentError;
+
+/// A moment, before it is known what time it is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// That long before now.
+    Ago(Duration),
+    /// As a clock here shows it.
+    Local(DateTime),
+    /// The same everywhere.
+    Exact(jiff::Timestamp),
+}
+
+impl std::str::FromStr for Moment {
+    type Err = MomentError;
+
+    fn from_str(text: &str) -> Result<Self, MomentError> {
+        if let Ok(ago) = units::parse_duration(text) {
+            return Ok(Self::Ago(ago));
+        }
+        if !text.contains(':') {
+            // A whole day: what was there on that day includes its evening.
+            let date: Date = text.parse().map_err(|_| MomentError)?;
+            return Ok(Self::Local(date.at(23, 59, 59, LAST_NANO)));
+        }
+        if let Ok(exact) = text.parse() {
+            return Ok(Self::Exact(exact));
+        }
+        text.parse().map(Self::Local).map_err(|_| MomentError)
+    }
+}
+
+impl Moment {
+    /// When that is, for a clock in `zone` that shows `now`. In the hour that a clock skips or
+    /// shows twice, it is what the zone's rules before the change say.
+    #[must_use]
+    pub fn resolve(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
+        let exact = match self {
+            Self::Ago(ago) => {
+                let seconds = now.seconds.saturating_sub_unsigned(ago.as_secs());
+                return Timestamp { seconds, nanos: now.nanos };
+            }
+            Self::Local(shown) => zone.to_ambiguous_timestamp(*shown).compatible(),
+            Self::Exact(exact) => Ok(*exact),
+        };
+        // Beyond what a calendar holds everything is before.
+        let exact = exact.unwrap_or(jiff::Timestamp::MAX);
+        let seconds = exact.as_nanosecond().div_euclid(1_000_000_000) as i64;
+        let nanos = exact.as_nanosecond().rem_euclid(1_000_000_000) as u32;
+        Timestamp { seconds, nanos }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str, zone: &str) -> Result<String, MomentError> {
+        let now = Timestamp { seconds: 1_795_000_000, nanos: 0 };
+        let zone = TimeZone::get(zone).expect("a zone");
+        text.parse::<Moment>().map(|moment| units::rfc3339(moment.resolve(now, &zone)))
+    }
+
+    #[test]
+    fn moments_are_local_unless_they_say_otherwise() {
+        for (text, zone, expected) in [
+            ("2026-11-20 18:00", "UTC", "2026-11-20T18:00:00Z"),
+            ("2026-11-20T18:00", "Europe/Berlin", "2026-11-20T17:00:00Z"),
+            ("2026-11-20 18:00:30", "Europe/Berlin", "2026-11-20T17:00:30Z"),
+            ("2026-11-20T18:00:00Z", "Europe/Berlin", "2026-11-20T18:00:00Z"),
+            ("2026-11-20T18:00:00+02:00", "UTC", "2026-11-20T16:00:00Z"),
+            ("2026-11-20", "Europe/Berlin", "2026-11-20T22:59:59.999999999Z"),
+            // Skipped in spring: the clock went from 2:00 to 3:00.
+            ("2026-03-29 02:30", "Europe/Berlin", "2026-03-29T01:30:00Z"),
+            ("1h", "UTC", "2026-11-18T10:06:40Z"),
+        ] {
+            assert_eq!(resolved(text, zone), Ok(expected.to_owned()), "{text} in {zone}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused() {
+        for text in ["", "yesterday", "18:00", "2026-13-01", "20.11.2026", "3", "-3d"] {
+            assert_eq!(resolved(text, "UTC"), Err(MomentError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The configuration file: what would otherwise stand in front of every command.
+//!
+//! It holds options of every command under their own names, and no secrets: it says where they
+//! are. A flag counts before a variable, a variable before the file. Relative paths in it begin at
+//! its folder. An option that is not known is an error, because a misspelt one would be a backup
+//! without it.
+
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::policy::Retention;
+use crate::config::repository::has_scheme;
+use crate::config::surroundings::Surroundings;
+use crate::fault::Fault;
+
+/// Permission bits that let others write.
+const OTHERS_WRITE: u32 = 0o022;
+/// No configuration is longer; a wrong file is noticed before it fills memory.
+const FILE_MAX_BYTES: u64 = 64 * 1024;
+
+/// What a configuration file can hold; what is missing in it is missing here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ConfigFile {
+    /// `--repo`
+    pub repo: Option<String>,
+    /// `--password-file`
+    pub password_file: Option<PathBuf>,
+    /// `--password-command`
+    pub password_command: Option<String>,
+    /// `--key-file`
+    pub key_file: Option<PathBuf>,
+    /// `--endpoint`
+    pub endpoint: Option<String>,
+    /// `--allow-http`
+    pub allow_http: bool,
+    /// `--cache-dir`
+    pub cache_dir: Option<PathBuf>,
+    /// `--limit-upload`
+    pub limit_upload: Option<NonZeroU32>,
+    /// `--limit-download`
+    pub limit_download: Option<NonZeroU32>,
+    /// `--background`
+    pub background: bool,
+    /// Rules of retention, for the commands that take any.
+    pub retention: Option<Retention>,
+}
+
+impl ConfigFile {
+    /// Reads the file that `flag` or `MAINSTAY_CONFIG` names; an empty configuration without one.
+    /// What a variable says is taken out of it.
+    ///
+    /// # Errors
+    /// A fault of usage if it cannot be read or understood, a refusal if others may write it.
+    pub fn find(flag: Option<&Path>, around: &Surroundings) -> Result<Self, Fault> {
+        let named = flag.or_else(|| around.variable("MAINSTAY_CONFIG").map(Path::new));
+        let Some(path) = named.map(|path| around.absolute(path)) else {
+            return Ok(Self::default());
+        };
+        let mut config = Self::parse(&read(&path)?, &path)?;
+        config.begin_at(path.parent().unwrap_or(&around.current_dir));
+        config.yield_to(around);
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, Fault> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Fault::usage(format!("{}, line {line}: {}", path.display(), error.message()))
+                .hint("`mainstay help` has the names of all options, under \"Global options\"")
+        })
+    }
+
+    fn begin_at(&mut self, folder: &Path) {
+        let paths = [&mut self.password_file, &mut self.key_file, &mut self.cache_dir];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        if let Some(repo) = self.repo.as_mut().filter(|repo| !has_scheme(repo)) {
+            // Not UTF-8 only if the folder is not, and then the location could not be used either.
+            *repo = folder.join(&*repo).to_string_lossy().into_owned();
+        }
+    }
+
+    fn yield_to(&mut self, around: &Surroundings) {
+        let is_set = |name| around.variable(name).is_some();
+        if is_set("MAINSTAY_REPOSITORY") {
+            self.repo = None;
+        }
+        if is_set("AWS_ENDPOINT_URL") {
+            self.endpoint = None;
+        }
+        if is_set("MAINSTAY_STATE_DIR") {
+            self.cache_dir = None;
+        }
+        // All of them are one setting: where passphrase or key come from.
+        let secrets = ["", "_FILE", "_COMMAND", "_FD"].map(|end| format!("MAINSTAY_PASSWORD{end}"));
+        if is_set("MAINSTAY_KEY_FILE") || secrets.iter().any(|name| is_set(name)) {
+            (self.password_file, self.password_command, self.key_file) = (None, None, None);
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, Fault> {
+    let unreadable = |error: &std::io::Error| {
+        Fault::usage(format!("cannot read the configuration file {}", path.display()))
+            .because(error)
+    };
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let mode = file.metadata().map_err(|error| unreadable(&error))?.mode() & 0o7777;
+    // It names a command that will be run, and where secrets are sent to.
+    if mode & OTHERS_WRITE != 0 {
+        let place = path.display();
+        return Err(Fault::refused(format!("others may change {place} (mode {mode:o})"))
+            .hint(format!("chmod go-w {place}")));
+    }
+    let mut text = String::new();
+    file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    match text.len() as u64 > FILE_MAX_BYTES {
+        true => Err(Fault::usage(format!("{} is longer than 64 KiB", path.display()))),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn config(text: &str, variables: &[(&str, &str)]) -> Result<ConfigFile, Fault> {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        ConfigFile::find(Some(file.path()), &Surroundings::isolated(variables))
+    }
+
+    #[test]
+    fn everything_can_be_set_and_paths_begin_at_the_file() {
+        let text = "repo = 'backup'\npassword-file = '/etc/secret'\nendpoint = 'https://s3'\n\
+                    allow-http = true\ncache-dir = 'state'\nlimit-upload = 500\nbackground = true\n";
+        let read = config(text, &[]).expect("understood");
+        let folder = std::env::temp_dir();
+        assert_eq!(read.repo.as_deref(), folder.join("backup").to_str());
+        assert_eq!(read.password_file.as_deref(), Some(Path::new("/etc/secret")));
+        assert_eq!(read.cache_dir, Some(folder.join("state")));
+        assert_eq!(read.limit_upload.map(NonZeroU32::get), Some(500));
+        assert!(read.allow_http && read.background);
+        let cloud = config("repo = 's3://bucket/prefix'", &[]).expect("understood");
+        assert_eq!(cloud.repo.as_deref(), Some("s3://bucket/prefix"));
+    }
+
+    #[test]
+    fn variables_count_before_the_file() {
+        let text = "repo = 'x'\npassword-file = 'p'\nendpoint = 'https://s3'\nlimit-upload = 1";
+        let variables = [("MAINSTAY_REPOSITORY", "y"), ("MAINSTAY_PASSWORD_FD", "3")];
+        let read = config(text, &variables).expect("understood");
+        assert_eq!((read.repo, read.password_file), (None, None));
+        assert!(read.endpoint.is_some() && read.limit_upload.is_some());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, line, words) in [
+            ("\nrepository = 'x'", 2, "unknown field `repository`"),
+            ("repo = 7", 1, "string"),
+            ("a = ", 1, ""),
+            ("limit-upload = 0", 1, "zero"),
+            ("[retention]\nkeep-dayly = 3\n", 2, "keep-dayly"),
+            ("[retension]\nkeep-daily = 3\n", 1, "retension"),
+            ("keep-daily = 3\n", 1, "keep-daily"),
+            ("[retention]\nkeep-daily = [3]\n", 2, ""),
+            ("[retention]\nkeep-within = 3\n", 2, ""),
+            ("[retention\n", 1, ""),
+        ] {
+            let fault = config(text, &[]).expect_err(text);
+            let message = fault.message();
+            assert!(message.contains(&format!(", line {line}: ")), "{message}");
+            assert!(message.contains(words), "{message}");
+            assert_eq!(fault.exit_code().code(), 2);
+        }
+        let missing = ConfigFile::find(Some(Path::new("/no/such")), &Surroundings::isolated(&[]));
+        assert_eq!(missing.map_err(|fault| fault.code()), Err("E_USAGE"));
+    }
+
+    #[test]
+    fn rules_are_numbers_and_words() {
+        let text = "repo = 's3://b'\n[retention]\nkeep-last = 3\nkeep-daily = \"unlimited\"\n";
+        let wanted = Retention {
+            keep_last: Some("3".to_owned()),
+            keep_daily: Some("unlimited".to_owned()),
+            ..Retention::default()
+        };
+        assert_eq!(config(text, &[]).map(|file| file.retention), Ok(Some(wanted)));
+    }
+
+    #[test]
+    fn nobody_else_may_write_it() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let open = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(file.path(), open).expect("it is ours");
+        let read = ConfigFile::find(Some(file.path()), &Surroundings::isolated(&[]));
+        assert_eq!(read.map_err(|fault| fault.code()), Err("E_REFUSED"));
+    }
+}
