@@ -1,141 +1,13 @@
 //! The real program on real folders: what it prints, and how it ends.
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 
 use serde_json::Value;
 use system_tests::compare::compare;
 
-const PASSPHRASE: &str = "correct horse battery staple";
-
-/// Folders of one test, with a repository unless the test wants none.
-pub(crate) struct Place {
-    folder: tempfile::TempDir,
-}
-
-/// What a run left behind.
-pub(crate) struct Ran {
-    pub(crate) exit: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// The text of standard output of a run that must have ended like this.
-    pub(crate) fn expect(self, exit: i32) -> String {
-        assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    /// The text of standard error of a run that must have ended like this.
-    pub(crate) fn fails(self, exit: i32) -> String {
-        assert_eq!(self.exit, exit, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
-        self.stderr
-    }
-}
-
-pub(crate) fn last_json(text: &str) -> Value {
-    let line = text.lines().last().unwrap_or_default();
-    serde_json::from_str(line).expect("the last line is a message")
-}
-
-impl Place {
-    fn empty() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder can be made") }
-    }
-
-    pub(crate) fn with_repository() -> Self {
-        let place = Self::empty();
-        let printed = place.run(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
-        assert_eq!(printed, "");
-        std::fs::create_dir_all(place.path("source/folder")).expect("a folder");
-        for (name, content) in
-            [("a.txt", vec![b'a'; 100]), ("folder/b.bin", noise(300_000)), ("folder/c.txt", vec![])]
-        {
-            put(&place.path("source").join(name), &content);
-        }
-        place
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("MAINSTAY_REPOSITORY", self.path("repository"))
-            .env("MAINSTAY_STATE_DIR", self.path("state"))
-            .env("MAINSTAY_PASSWORD", PASSPHRASE)
-            .env("TMPDIR", self.folder.path())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null());
-        command
-    }
-
-    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
-        ran(&mut self.command(arguments))
-    }
-
-    /// With a key file instead of the passphrase.
-    pub(crate) fn run_with_key<'a>(&self, key: &'a str, arguments: &[&'a str]) -> Ran {
-        let arguments = arguments.iter().copied().chain(["--key-file", key]);
-        ran(self.command(arguments).env_remove("MAINSTAY_PASSWORD"))
-    }
-
-    pub(crate) fn backup(&self) -> Value {
-        last_json(&self.run(["backup", "-q", "--json", "source"]).expect(0))
-    }
-
-    /// `latest:` and the absolute path of something in the source.
-    fn latest(&self, name: &str) -> String {
-        format!("latest:{}", self.path("source").join(name).display())
-    }
-
-    /// The largest object below a folder of the repository.
-    fn largest(&self, below: &str) -> PathBuf {
-        let mut found = Vec::new();
-        add_files(&self.path("repository").join(below), &mut found);
-        let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
-        found.into_iter().max_by_key(size).expect("there are objects")
-    }
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().expect("the program can be started");
-    Ran {
-        exit: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-fn add_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of the repository").flatten() {
-        match entry.path() {
-            path if path.is_dir() => add_files(&path, found),
-            path => found.push(path),
-        }
-    }
-}
-
-pub(crate) fn put(path: &Path, content: &[u8]) {
-    let mut file = std::fs::File::create(path).expect("a file can be made");
-    file.write_all(content).expect("a file can be written");
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut reader = blake3::Hasher::new().finalize_xof();
-    let mut bytes = vec![0; length];
-    reader.fill(&mut bytes);
-    bytes
-}
+use crate::place::{Place, last_json, noise, put, ran};
 
 #[test]
 fn the_first_day_of_a_user() {
@@ -271,28 +143,6 @@ fn a_second_passphrase_and_the_recovery_words_open_it_too() {
 }
 
 #[test]
-fn what_is_in_the_way_has_its_own_code() {
-    let place = Place::with_repository();
-    place.backup();
-    let wrong = ran(place.command(["snapshots"]).env("MAINSTAY_PASSWORD", "quite another one"));
-    assert!(wrong.fails(12).contains("  try: check the passphrase"));
-    let nowhere = place.run(["snapshots", "-r", "nowhere"]).fails(10);
-    assert!(nowhere.contains("mainstay init"), "{nowhere}");
-    place.run(["snapshots", "--nonsense"]).fails(2);
-    let missing = place.run(["backup", "source", "not-there"]).fails(2);
-    assert!(missing.contains("not-there"), "{missing}");
-    place.run(["backup", "-q", "source", "not-there", "--allow-missing", "-n"]).expect(0);
-    place.run(["backup", "repository/data"]).fails(23);
-    let part = place.latest("");
-    place.run(["restore", &part, "--target", "repository/x"]).fails(23);
-    place.run(["restore", &part, "--target", "source"]).fails(23);
-    place.run(["init"]).fails(23);
-    let unknown = place.run(["ls", "0123456789"]).fails(2);
-    assert!(unknown.contains("one of these: "), "{unknown}");
-    place.run(["cat", &place.latest("nothing")]).fails(2);
-}
-
-#[test]
 fn damage_is_named_with_its_object_and_what_it_hurts() {
     let place = Place::with_repository();
     place.backup();
@@ -342,70 +192,13 @@ fn streams_become_files_and_a_run_at_a_time() {
     let mut first = first.stdin(Stdio::piped()).spawn().expect("the program can be started");
     let mut input = first.stdin.take().expect("because it is a pipe");
     input.write_all(b"slowly").expect("somebody reads");
-    let own = first.id().to_string();
-    let is_locked = || {
-        let folders = std::fs::read_dir(place.path("state")).into_iter().flatten().flatten();
-        let mut pids = folders.filter_map(|one| std::fs::read(one.path().join("lock")).ok());
-        pids.any(|pid| pid.trim_ascii() == own.as_bytes())
-    };
-    for _ in 0..600 {
-        if is_locked() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    place.wait_until_locked(&mut first);
     let words = place.run(["backup", "source"]).fails(11);
-    assert!(words.contains(&own), "{words}");
+    assert!(words.contains(&first.id().to_string()), "{words}");
     place.run(["snapshots"]).expect(0);
     drop(input);
     assert!(first.wait().expect("it ends").success());
     assert_eq!(place.run(["cat", "latest:/stdin"]).expect(0), "slowly");
-}
-
-/// A file without permissions stops everybody but root, so root becomes nobody for this.
-#[test]
-fn a_file_that_cannot_be_read_is_named_and_the_rest_is_saved() {
-    let place = Place::empty();
-    let is_root = place.folder.path().metadata().expect("it is there").uid() == 0;
-    let run = |arguments: &[&str]| {
-        let direct = place.command(arguments);
-        if !is_root {
-            return Some(ran(&mut { direct }));
-        }
-        Command::new("setpriv").arg("--version").output().ok()?;
-        let mut dropped = Command::new("setpriv");
-        dropped.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        dropped.arg(direct.get_program()).args(direct.get_args()).env_clear();
-        let variables = direct.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        dropped.envs(variables).current_dir(place.folder.path()).stdin(Stdio::null());
-        Some(ran(&mut dropped))
-    };
-    std::fs::create_dir(place.path("source")).expect("a folder");
-    put(&place.path("source/open"), b"open");
-    put(&place.path("source/closed"), b"closed");
-    let none = std::fs::Permissions::from_mode(0o000);
-    std::fs::set_permissions(place.path("source/closed"), none).expect("it is ours");
-    if is_root {
-        let all = std::fs::Permissions::from_mode(0o777);
-        std::fs::set_permissions(place.folder.path(), all).expect("it is ours");
-    }
-    // Without setpriv, or where nobody may not run the program, root cannot try this.
-    let Some(help) = run(&["version"]).filter(|ran| ran.exit == 0) else { return };
-    assert!(help.stdout.contains("mainstay"));
-    std::fs::create_dir(place.path("work")).expect("a folder");
-    if is_root {
-        let owner = rustix::fs::Uid::from_raw(65534);
-        rustix::fs::chown(place.path("work"), Some(owner), None).expect("root may");
-    }
-    let (repository, state) = (place.path("work/r"), place.path("work/s"));
-    let (repository, state) = (repository.display().to_string(), state.display().to_string());
-    let there = ["-r", &repository, "--cache-dir", &state];
-    let init = [&["init", "-q", "--no-probe", "--kdf-memory", "64MiB"][..], &there].concat();
-    run(&init).expect("it ran before").expect(0);
-    let ran = run(&[&["backup", "source"][..], &there].concat()).expect("it ran before");
-    assert!(ran.stdout.contains("partial"), "{}", ran.stdout);
-    let words = ran.fails(3);
-    assert!(words.contains("source/closed: reading"), "{words}");
 }
 
 #[test]

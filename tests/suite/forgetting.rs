@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{Place, last_json, put};
+use crate::place::{Place, last_json, put};
 
 /// A repository with five snapshots, each with another file.
 fn five() -> (Place, Vec<String>) {

@@ -23,7 +23,10 @@ mod hostile_store;
 mod retaining;
 mod forgetting;
 mod secrets;
+mod place;
 mod cli;
+mod errors;
+mod options;
 
 use std::collections::BTreeSet;
 use std::path::Path;
