@@ -21,8 +21,7 @@ pub fn run(args: &CatArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     };
     let opened = open(context)?;
     opened.require_content()?;
-    opened.refresh(&progress(context))?;
-    let catalog = opened.catalog()?;
+    let catalog = opened.look(&progress(context))?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let mut output = context.ui.stdout();

@@ -25,8 +25,7 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let patterns = Patterns::new(args)?;
     let opened = open(context)?;
     opened.require_names()?;
-    opened.refresh(&progress(context))?;
-    let catalog = opened.catalog()?;
+    let catalog = opened.look(&progress(context))?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let chosen = choice.several(&args.snapshot)?;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;

@@ -24,8 +24,7 @@ use crate::ui::json::Message;
 pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
-    opened.refresh(&progress(context))?;
-    let catalog = opened.catalog()?;
+    let catalog = opened.look(&progress(context))?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;

@@ -70,6 +70,17 @@ impl Opened {
         Ok(())
     }
 
+    /// All snapshots, and then whatever is new in the store read into the index. In this order: a
+    /// snapshot that is committed meanwhile refers to what the index does not know yet.
+    ///
+    /// # Errors
+    /// Those of the store and of the index.
+    pub fn look(&self, monitor: &dyn Monitor) -> Result<Catalog, Fault> {
+        let catalog = self.catalog()?;
+        self.refresh(monitor)?;
+        Ok(catalog)
+    }
+
     /// All snapshots, forgotten ones apart, with the tags in force.
     ///
     /// # Errors

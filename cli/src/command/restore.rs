@@ -49,8 +49,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         }
     }
     let monitor = progress(context);
-    opened.refresh(&monitor)?;
-    let catalog = opened.catalog()?;
+    let catalog = opened.look(&monitor)?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let from = args.source.path.clone().unwrap_or_default();

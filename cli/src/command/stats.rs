@@ -28,8 +28,7 @@ use crate::units;
 pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
-    opened.refresh(&progress(context))?;
-    let catalog = opened.catalog()?;
+    let catalog = opened.look(&progress(context))?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     if !args.freed_by.is_empty() {
         return freed_by(&opened, &choice.several(&args.freed_by)?, context);

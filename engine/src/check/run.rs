@@ -39,6 +39,9 @@ pub fn run(
     }
     let started_ms = repo.clock().monotonic().as_millis() as u64;
     let mut report = CheckReport::default();
+    // Snapshots before the index, and the index before the packs: what a machine commits meanwhile
+    // would else refer to what was not there when we looked.
+    let mut catalog = catalog::snapshots(repo, index)?;
     for error in refresh(repo, index, monitor)?.damaged {
         match error {
             RepoError::Corrupt { key, why } => report.finding(&key, why),
@@ -47,7 +50,6 @@ pub fn run(
     }
     let swept = swept(repo, index, &mut report, monitor)?;
     let mut packs = inventory::take(repo, index, &swept, &mut report)?;
-    let mut catalog = catalog::snapshots(repo, index)?;
     let marks = marks::read(repo, index)?;
     catalog.set_apart_forgotten(&marks);
     report.snapshots = catalog.snapshots.len() as u64;

@@ -49,6 +49,34 @@ pub enum Fault {
     Denied,
     /// It is refused as in conflict with another writer (409), which looks like "exists".
     Conflict,
+    /// It is refused because there were too many (429).
+    TooMany,
+    /// It and the `requests` after it are refused because the store is down (503).
+    Storm {
+        /// How many more.
+        requests: u64,
+    },
+    /// A listing shows its keys backwards; other requests are made as always.
+    Backwards,
+}
+
+impl Fault {
+    /// Every kind that a run of every request is made with.
+    pub const ALL: [Self; 13] = [
+        Self::ErrorBefore,
+        Self::ErrorAfter,
+        Self::Late { after_requests: 2 },
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::TornBody,
+        Self::ShortBody,
+        Self::Twice,
+        Self::Denied,
+        Self::Conflict,
+        Self::TooMany,
+        Self::Storm { requests: 2 },
+        Self::Backwards,
+    ];
 }
 
 /// Why an error is no error of the store behind.
@@ -58,6 +86,10 @@ pub enum Injected {
     Failed,
     /// By plan, once; perhaps it happens later.
     TimedOut,
+    /// By plan: status 429.
+    TooMany,
+    /// By plan: status 503.
+    Unavailable,
     /// The process is taken for dead; every later request fails like this.
     Crashed,
 }
@@ -67,6 +99,8 @@ impl fmt::Display for Injected {
         out.write_str(match self {
             Self::Failed => "a planned failure",
             Self::TimedOut => "a planned timeout",
+            Self::TooMany => "a planned refusal: too many requests",
+            Self::Unavailable => "a planned refusal: the store is down",
             Self::Crashed => "a planned crash: this process makes no more requests",
         })
     }
@@ -131,6 +165,8 @@ enum Effect {
 struct State {
     request_count: u64,
     is_crashed: bool,
+    /// Requests below this number are refused.
+    storm_until: u64,
     fired: BTreeSet<u64>,
     /// Changes with the request number before which they happen.
     late: Vec<(u64, Effect)>,
@@ -197,7 +233,12 @@ impl Faulty {
             if state.is_crashed {
                 return Err(Injected::Crashed.error());
             }
-            let fault = self.plan.faults.get(&number).copied();
+            let mut fault = self.plan.faults.get(&number).copied();
+            if let Some(Fault::Storm { requests }) = fault {
+                state.storm_until = number + 1 + requests;
+            } else if number < state.storm_until {
+                fault = Some(Fault::Storm { requests: 0 });
+            }
             state.fired.extend(fault.map(|_| number));
             state.is_crashed = matches!(fault, Some(Fault::CrashBefore | Fault::CrashAfter));
             (number, fault)
@@ -228,11 +269,14 @@ impl Faulty {
             Fault::CrashBefore => Err(Injected::Crashed.error()),
             Fault::CrashAfter => act().await.and(Err(Injected::Crashed.error())),
             Fault::TornBody | Fault::ShortBody if effect.is_some() => Err(Injected::Failed.error()),
-            Fault::TornBody | Fault::ShortBody => torn(act().await?, fault),
+            Fault::Backwards if effect.is_some() => act().await,
+            Fault::TornBody | Fault::ShortBody | Fault::Backwards => torn(act().await?, fault),
             Fault::Twice => {
                 drop(act().await);
                 act().await
             }
+            Fault::TooMany => Err(Injected::TooMany.error()),
+            Fault::Storm { .. } => Err(Injected::Unavailable.error()),
             Fault::Denied => Err(Error::PermissionDenied { path, source }),
             Fault::Conflict => Err(Error::AlreadyExists { path, source }),
         }
@@ -251,7 +295,11 @@ impl Faulty {
                 let items = list(&this);
                 async move { items.try_collect::<Vec<_>>().await.map(whole) }
             };
-            let cut = |mut items: Vec<Result<ObjectMeta>>, _| {
+            let cut = |mut items: Vec<Result<ObjectMeta>>, fault| {
+                if fault == Fault::Backwards {
+                    items.reverse();
+                    return Ok(items);
+                }
                 items.truncate(items.len() / 2);
                 items.push(Err(Injected::Failed.error()));
                 Ok(items)
@@ -320,13 +368,19 @@ impl ObjectStore for Faulty {
                 Ok((got, body))
             }
         };
-        let cut = |(got, body), fault| Ok((half(got, &body, fault), body));
+        let cut = |(got, body): (GetResult, Bytes), fault| match fault {
+            Fault::Backwards => Ok((got, body)),
+            _ => Ok((half(got, &body, fault), body)),
+        };
         self.run(location.as_ref(), None, act, cut).await.map(|(got, _)| got)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let act = || self.inner.get_ranges(location, ranges);
         let cut = |mut parts: Vec<Bytes>, fault| {
+            if fault == Fault::Backwards {
+                return Ok(parts);
+            }
             if let Some(last) = parts.last_mut().filter(|_| fault == Fault::ShortBody) {
                 last.truncate(last.len() / 2);
                 return Ok(parts);
@@ -370,13 +424,22 @@ impl ObjectStore for Faulty {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let act = || self.inner.list_with_delimiter(prefix);
-        let cut = |_, _| Err(Injected::Failed.error());
+        let cut = |mut listed: ListResult, fault| {
+            if fault == Fault::Backwards {
+                listed.objects.reverse();
+                return Ok(listed);
+            }
+            Err(Injected::Failed.error())
+        };
         self.run(prefix.map_or("", Path::as_ref), None, act, cut).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let act = || self.inner.copy_opts(from, to, options.clone());
-        let cut = |(), _| Err(Injected::Failed.error());
+        let cut = |(), fault| match fault {
+            Fault::Backwards => Ok(()),
+            _ => Err(Injected::Failed.error()),
+        };
         self.run(to.as_ref(), None, act, cut).await
     }
 }

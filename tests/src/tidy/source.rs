@@ -17,6 +17,9 @@ const PACKAGES: [&str; 5] = ["engine", "restore-verify", "cli", "tests", "benche
 /// Folders that hold no source of the package they are in.
 const SKIPPED_FOLDERS: [&str; 3] = ["target", "fixtures", "corpus"];
 
+/// Folders whose targets are nothing but tests.
+const TEST_FOLDERS: [&str; 2] = ["suite", "endurance"];
+
 /// One Rust file, whether or not a module leads to it.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
@@ -140,7 +143,9 @@ impl Workspace {
             line: 0,
             declared_in: start.to_owned(),
             position: 0,
-            is_test: start.components().any(|part| part.as_os_str() == "suite"),
+            is_test: TEST_FOLDERS
+                .iter()
+                .any(|name| start.components().any(|part| part.as_os_str() == *name)),
             items,
         };
         let folder = start.parent().map(Path::to_owned).unwrap_or_default();

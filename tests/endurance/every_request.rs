@@ -1,0 +1,181 @@
+//! Each request of a workload goes wrong once, in each way in which requests go wrong.
+//!
+//! A run without faults says how many requests there are. Then one run for each of them and each
+//! fault; after it every machine starts again without faults, and everything that was reported is
+//! restored byte for byte.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use system_tests::store::fault::{Fault, Faulty, Plan};
+use system_tests::store::hook::{Hooked, Verdict};
+use system_tests::world::World;
+
+use crate::files::{Files, new_folder, write};
+use crate::scale::{count, tell};
+use crate::simulator::machine::{Ending, Machine, Task, WrongClock};
+use crate::simulator::truth::Truth;
+
+/// What some machine does, in order.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Machine and version of its files.
+    Backup(usize, u64),
+    /// Machine and number of the snapshot.
+    Restore(usize, u64),
+}
+
+/// A sequence of steps of two machines.
+#[derive(Debug, Clone, Copy)]
+struct Workload {
+    name: &'static str,
+    steps: &'static [Step],
+}
+
+/// Two machines with files in common; the second one has a stale index when it goes on.
+const WORKLOADS: [Workload; 2] = [
+    Workload {
+        name: "two machines",
+        steps: &[Step::Backup(0, 0), Step::Backup(1, 1), Step::Backup(0, 2), Step::Restore(1, 0)],
+    },
+    Workload {
+        name: "a stale index",
+        steps: &[
+            Step::Backup(0, 0),
+            Step::Backup(1, 0),
+            Step::Backup(1, 3),
+            Step::Backup(0, 3),
+            Step::Restore(0, 2),
+        ],
+    },
+];
+
+/// Versions share some contents, and lack others.
+fn version(number: u64) -> Files {
+    (0..3).map(|at| (format!("file-{at}"), (number * at + number) % 7)).collect()
+}
+
+struct Stage {
+    store: InMemory,
+    words: Arc<str>,
+    runs: AtomicU64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let store = Arc::new(InMemory::new());
+        let world = World::in_store(Arc::clone(&store) as _);
+        let words = world.recovery_words.as_str().into();
+        Self { store: store.fork(), words, runs: AtomicU64::new(0) }
+    }
+
+    /// Runs a workload under a plan, and then everything that must hold. Answers how many requests
+    /// there were and whether the fault came.
+    fn run(&self, workload: &Workload, plan: Plan) -> Result<(u64, bool), String> {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        let (folder, truth) = (new_folder(), Truth::default());
+        let machines = [0, 1].map(|place: usize| {
+            let own = folder.path().join(place.to_string());
+            std::fs::create_dir_all(own.join("source")).expect("a folder of the test");
+            let clock = Arc::new(WrongClock::default());
+            clock.jump(1_800_000_000);
+            let (words, truth) = (Arc::clone(&self.words), truth.clone());
+            Machine { place, folder: own, clock, words, truth }
+        });
+        let inner = Arc::new(self.store.fork());
+        let faulty = Faulty::new(Arc::clone(&inner) as _, plan);
+        let mut held = [Files::new(), Files::new()];
+        for step in workload.steps {
+            if !take(&machines, &mut held, *step, Arc::new(faulty.clone()))? {
+                break;
+            }
+        }
+        let (request_count, fired) = (faulty.request_count(), !faulty.fired().is_empty());
+        crate::simulator::settle(&faulty);
+        for (machine, files) in machines.iter().zip(&held) {
+            match machine.run(&open_door(Arc::clone(&inner) as _), &Task::Backup(files.clone())) {
+                Ending::Done => {}
+                other => return Err(format!("the next run: {other:?}")),
+            }
+        }
+        let judge = Machine { folder: folder.path().join("judge"), ..machines[0].clone() };
+        judge.judge(inner)?;
+        Ok((request_count, fired))
+    }
+
+    fn every_request(&self, workload: &Workload, faults: &[Fault], part: (u64, u64)) {
+        let (requests, _) = self.run(workload, Plan::none()).expect("without a fault it works");
+        let (mut runs, mut fired_count) = (0, 0);
+        // Which requests come beside each other is chance, so that there may be a few more.
+        for number in (0..requests + 3).filter(|number| number % part.1 == part.0) {
+            for fault in faults {
+                match self.run(workload, Plan::at(number, *fault)) {
+                    Ok((_, fired)) => fired_count += u64::from(fired),
+                    Err(text) => {
+                        panic!("{}, {fault:?} at {number} of {requests}: {text}", workload.name)
+                    }
+                }
+                runs += 1;
+            }
+        }
+        tell(&format!("{}: {runs} runs, {fired_count} faults came", workload.name));
+        assert!(fired_count * 10 >= runs * 8, "{fired_count} of {runs} faults came");
+    }
+}
+
+fn open_door(inner: Arc<dyn ObjectStore>) -> Hooked {
+    Hooked::new(inner, |_, _, _| Verdict::Go)
+}
+
+/// One step of one machine, as a process of its own; no more steps after a crash.
+fn take(
+    machines: &[Machine; 2],
+    held: &mut [Files; 2],
+    step: Step,
+    store: Arc<Faulty>,
+) -> Result<bool, String> {
+    let (place, task) = match step {
+        Step::Backup(place, number) => {
+            held[place] = version(number);
+            write(&machines[place].source(), &held[place]);
+            (place, Task::Backup(held[place].clone()))
+        }
+        Step::Restore(place, number) => (place, Task::Restore(number)),
+    };
+    match machines[place].run(&open_door(Arc::clone(&store) as _), &task) {
+        Ending::Broken(text) if !text.contains("planned crash") => Err(format!("{step:?}: {text}")),
+        Ending::Refused(text) if store.fired().is_empty() => Err(format!("{step:?}: {text}")),
+        Ending::Done => Ok(true),
+        Ending::Refused(_) | Ending::Broken(_) => Ok(false),
+    }
+}
+
+/// One of three each time in the short form, so that every request meets at least one.
+const SHORT: [Fault; 3] = [Fault::ErrorAfter, Fault::CrashAfter, Fault::Late { after_requests: 2 }];
+
+fn all(part: (u64, u64)) {
+    let stage = Stage::new();
+    let rounds = count("MAINSTAY_TEST_FAULT_ROUNDS", 0);
+    for workload in &WORKLOADS {
+        stage.every_request(workload, &SHORT, part);
+    }
+    for round in 0..rounds {
+        for workload in &WORKLOADS {
+            stage.every_request(workload, &Fault::ALL, part);
+        }
+        let runs = stage.runs.load(Ordering::Relaxed);
+        tell(&format!("round {} of {rounds}: {runs} runs", round + 1));
+    }
+}
+
+#[test]
+fn every_even_request_goes_wrong_and_nothing_is_lost() {
+    all((0, 2));
+}
+
+#[test]
+fn every_odd_request_goes_wrong_and_nothing_is_lost() {
+    all((1, 2));
+}

@@ -1,0 +1,54 @@
+//! What users were told, and what therefore has to be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::base::id::SessionId;
+
+use crate::files::Files;
+
+#[derive(Debug, Default)]
+struct Told {
+    reported: BTreeMap<SessionId, Files>,
+    forgotten: BTreeSet<SessionId>,
+}
+
+/// What was reported and what somebody began to forget; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Truth(Arc<Mutex<Told>>);
+
+impl Truth {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A user was told that `session` holds these files.
+    pub(crate) fn report(&self, session: SessionId, files: &Files) {
+        self.told().reported.insert(session, files.clone());
+    }
+
+    /// Somebody is about to forget `session`: from now on nothing is promised.
+    pub(crate) fn forget(&self, session: SessionId) {
+        self.told().forgotten.insert(session);
+    }
+
+    /// What `session` holds, as long as it is promised.
+    pub(crate) fn promised(&self, session: SessionId) -> Option<Files> {
+        let told = self.told();
+        let is_promised = !told.forgotten.contains(&session);
+        told.reported.get(&session).filter(|_| is_promised).cloned()
+    }
+
+    /// Every snapshot that is promised.
+    pub(crate) fn all(&self) -> BTreeMap<SessionId, Files> {
+        let told = self.told();
+        let promised = told.reported.iter().filter(|(at, _)| !told.forgotten.contains(*at));
+        promised.map(|(session, files)| (*session, files.clone())).collect()
+    }
+
+    /// How many snapshots were reported, and how many of them forgotten.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let told = self.told();
+        (told.reported.len(), told.forgotten.len())
+    }
+}
