@@ -9,8 +9,8 @@ use crate::gc::usage::{Copies, PackUse};
 use crate::index::IndexReader;
 
 /// O1: packs whose session has decided and of which nothing is needed, or whose every needed chunk
-/// has another copy outside of what is chosen. The order of the names decides which of two copies
-/// stays, so that collectors that do not know of each other choose alike.
+/// has another copy outside of what is chosen. Of two copies the one in the thinner pack goes, then
+/// the one with the lesser name, so that collectors that do not know of each other choose alike.
 ///
 /// `excluded` is what others condemn or sweep: no copy there counts, but a dead pack there may be
 /// condemned once more, so that what a crash left behind is deleted by whoever comes next.
@@ -24,10 +24,18 @@ pub(super) fn candidates(
     let mut sorted: Vec<&PackUse> = packs.values().filter(|pack| may_go(pack, excluded)).collect();
     sorted.sort_unstable_by_key(|pack| pack.row.pack);
     let mut chosen = PackSet::default();
-    for pack in sorted.iter().filter(|pack| pack.live_count == 0).take(max_packs) {
+    let (dead, mut needed): (Vec<&PackUse>, Vec<&PackUse>) =
+        sorted.into_iter().partition(|pack| pack.live_count == 0);
+    for pack in dead.iter().take(max_packs) {
         chosen.insert(pack.row.pack);
     }
-    for pack in sorted.iter().filter(|pack| pack.live_count > 0) {
+    // Of two packs with the same chunks the one that holds more beside them goes.
+    needed.sort_by(|a, b| {
+        let left = u64::from(a.live_count) * u64::from(b.row.chunk_count);
+        let right = u64::from(b.live_count) * u64::from(a.row.chunk_count);
+        left.cmp(&right).then(a.row.pack.cmp(&b.row.pack))
+    });
+    for pack in needed {
         if pack.copied_count < pack.live_count || chosen.len() >= max_packs {
             continue;
         }
