@@ -278,7 +278,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`hold_added`", Message::HoldAdded(HoldAdded { hold: hold(), too_late: Vec::new() })),
         ("`hold_released`", Message::HoldReleased(released)),
         ("`tags_changed`", Message::TagsChanged(tags)),
-        ("`freed`", Message::Freed(freed())),
+        ("`freed`", Message::Freed(Freed::default())),
         ("`summary` of a prune", Message::PruneSummary(pruned())),
         ("`index_rebuilt`", Message::IndexRebuilt(rebuilt)),
         ("`demo_step`", Message::DemoStep(step)),
@@ -343,42 +343,8 @@ fn node() -> Node {
     }
 }
 
-fn freed() -> Freed {
-    Freed {
-        snapshots_count: 0,
-        packs_freed: 0,
-        bytes_freed: 0,
-        bytes_in_shared_packs: 0,
-        requests: 0,
-    }
-}
-
 fn pruned() -> PruneSummary {
-    PruneSummary {
-        dry_run: true,
-        packs_total: 0,
-        bytes_total: 0,
-        snapshots_kept: 0,
-        packs_unneeded: 0,
-        bytes_unneeded: 0,
-        bytes_unused: 0,
-        packs_announced: 0,
-        packs_waiting: 0,
-        packs_rescued: 0,
-        packs_deleted: 0,
-        bytes_deleted: 0,
-        packs_refused: 0,
-        packs_repacked: 0,
-        bytes_repacked: 0,
-        bytes_written: 0,
-        packs_unreadable: 0,
-        sessions_given_up: 0,
-        generation: Some(String::new()),
-        void: false,
-        requests_to_come: 0,
-        requests: 0,
-        total_duration: 0.0,
-    }
+    PruneSummary { generation: Some(String::new()), ..PruneSummary::default() }
 }
 
 fn stats() -> Stats {

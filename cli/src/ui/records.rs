@@ -369,7 +369,7 @@ pub struct DemoSummary {
 }
 
 /// What forgetting snapshots would free.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Freed {
     /// Snapshots that would be forgotten.
     pub snapshots_count: u64,
@@ -384,7 +384,7 @@ pub struct Freed {
 }
 
 /// The outcome of a prune.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct PruneSummary {
     /// Nothing was changed, only counted.
     pub dry_run: bool,
