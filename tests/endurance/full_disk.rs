@@ -145,7 +145,8 @@ fn a_full_target_is_said_and_the_rest_can_be_restored_later() {
         let what = format!("latest:{}", stage.path("source").display());
         let ran = stage.program.run(["restore", "-q", &what, "--target", "target/inside"]);
         assert!(!matches!(ran.exit, Some(0)), "with room for {room_mib} MiB: {ran:#?}");
-        let says_why = ran.stderr.contains("No space") || ran.stderr.contains("bytes free");
+        let says_why =
+            ran.stderr.contains("No space") || ran.stderr.contains(" free, the restore needs ");
         assert!(says_why, "it does not say why: {}", ran.stderr);
         disk.resize(8 * SOURCE_MIB * 1024);
         stage.restores();

@@ -252,9 +252,10 @@ impl<'a> Writer<'a> {
         let start = block.offset as usize;
         let sealed = bytes.get(start..start + block.stored_bytes as usize);
         let mut sealed = sealed.ok_or_else(outside)?.to_vec();
-        let mut space = Vec::new();
-        let (raw_bytes, decompressor) = (block.raw_bytes, &mut self.decompressor);
-        let raw = opener.open_block(number, &mut sealed, raw_bytes, decompressor, &mut space)?;
+        let mut room = Vec::new();
+        let raw_bytes = block.raw_bytes;
+        let raw =
+            opener.open_block(number, &mut sealed, raw_bytes, &mut self.decompressor, &mut room)?;
         for chunk in chunks {
             let start = chunk.offset as usize;
             let bytes = raw.get(start..start + chunk.length_bytes as usize).ok_or_else(outside)?;

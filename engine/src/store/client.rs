@@ -296,6 +296,9 @@ impl Store {
         folder.check()?;
         self.link().meter.request(RequestKind::Get);
         read(into)?;
+        if let Some(pace) = &self.link().backend.limits.download {
+            self.block_on(pace.wait(into.len()));
+        }
         self.link().meter.downloaded(into.len());
         Ok(())
     }
