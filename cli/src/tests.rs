@@ -1,5 +1,7 @@
 //! The whole program from arguments to exit code, in worlds made up for the purpose.
 
+mod samples;
+
 use std::io;
 
 use engine::base::error::{Classified, ErrorClass};
@@ -198,6 +200,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`summary` of a backup", Message::BackupSummary(backup_summary())),
         ("`summary` of a restore", Message::RestoreSummary(restore_summary())),
         ("`summary` of a check", Message::CheckSummary(check_summary())),
+        ("`summary` of a drill", Message::DrillSummary(Box::new(samples::drill_summary()))),
         (
             "`error`",
             Message::Error(ItemError {

@@ -1,7 +1,23 @@
 //! Proof that backups restore, by means that do not trust what restored them.
 //!
-//! What is here compares a restored folder with the folder it was made from. It uses the engine
-//! for escaping names only.
+//! A drill draws files that nobody could choose, restores them from the store, looks at them, and
+//! leaves a signed record of what it found, whichever way it ended. The order of the modules is
+//! the order of the floors, as in the engine.
 
 /// A restored folder against its original.
 pub mod compare;
+
+/// Which files and packs are looked at, and what that proves.
+pub mod sample;
+
+/// Signed, chained records, and verifying them anywhere.
+pub mod evidence;
+
+/// Looks into restored files.
+pub mod probe;
+
+/// Recovery objectives and the evidence level.
+pub mod objective;
+
+/// Restore, look, record.
+pub mod drill;

@@ -156,7 +156,7 @@ impl World {
         let keys = self.repo.keys();
         let admin = keys.admin().expect("only an administrator cuts keys");
         let suite = Suite::from_code(self.repo.config().suite).expect("a suite of this program");
-        let identity = matches!(role, Role::Backup | Role::Maintain).then(|| {
+        let identity = matches!(role, Role::Backup | Role::Maintain | Role::Verify).then(|| {
             let mut client = [0; 8];
             getrandom::fill(&mut client).expect("the system has random bytes");
             Identity { client: ClientId::new(client), signing: SigningKey::generate() }

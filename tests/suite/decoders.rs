@@ -32,7 +32,7 @@ use engine::repo::generations::{self, Testimony};
 use engine::repo::keyring::Identity;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
-use engine::repo::{Repo, collect, commits, footer, marks, object, session, slots};
+use engine::repo::{Repo, collect, commits, evidence, footer, marks, object, session, slots};
 use engine::store::ObjectName;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -434,6 +434,9 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
         },
         ObjectName::Segment { session, number } => {
             object::get_segment(&repo, session, number).map(drop).map_err(text)
+        }
+        ObjectName::Evidence { writer, number } => {
+            evidence::get(&repo, writer, number).map(drop).map_err(text)
         }
         ObjectName::Pack(pack) => {
             footer::read_footer(&repo, pack).map_err(text)?;

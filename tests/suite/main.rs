@@ -2,6 +2,9 @@
 
 mod tidy;
 mod documents;
+mod evidence;
+mod drill;
+mod proof;
 mod round_trip;
 mod decoders;
 mod formats;

@@ -30,6 +30,8 @@ pub mod key;
 pub mod rules;
 /// `forget`, `undelete`, `hold`, `tag`, `policy`.
 pub mod retention;
+/// `drill`, `evidence`.
+pub mod proof;
 /// `demo`, `completions`, `man`, `version`.
 pub mod program;
 

@@ -11,6 +11,7 @@ use super::global::GlobalArgs;
 use super::key::{KeyArgs, KeyCommand};
 use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use super::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use super::proof::{DrillArgs, EvidenceArgs};
 use super::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use super::restore::RestoreArgs;
 use super::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -45,6 +46,8 @@ enum Every {
     Check(CheckArgs),
     #[command(visible_alias = "gc")]
     Prune(PruneArgs),
+    Drill(Box<DrillArgs>),
+    Evidence(EvidenceArgs),
     Index(IndexArgs),
     Key(KeyArgs),
     Demo(DemoArgs),
@@ -95,7 +98,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 35);
+    assert_eq!(seen, 41);
 }
 
 #[test]

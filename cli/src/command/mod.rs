@@ -51,6 +51,10 @@ pub mod policy;
 pub mod check;
 /// `prune`
 pub mod prune;
+/// `drill`
+pub mod drill;
+/// `evidence`
+pub mod evidence;
 /// `stats`
 pub mod stats;
 /// `index`
@@ -77,6 +81,7 @@ use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use crate::args::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use crate::args::proof::{DrillArgs, EvidenceArgs};
 use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
 use crate::args::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -128,6 +133,8 @@ pub enum Command {
     Check(CheckArgs),
     #[command(visible_alias = "gc")]
     Prune(PruneArgs),
+    Drill(Box<DrillArgs>),
+    Evidence(EvidenceArgs),
     Stats(StatsArgs),
     Key(KeyArgs),
     Probe(ProbeArgs),
@@ -159,6 +166,8 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Policy(args) => policy::run(args, context),
         Command::Check(args) => check::run(args, context),
         Command::Prune(args) => prune::run(args, context),
+        Command::Drill(args) => drill::run(args, context),
+        Command::Evidence(args) => evidence::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Probe(args) => probe::run(args, context),

@@ -35,6 +35,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         dry_run: args.dry_run,
         verify: args.verify,
         no_owner: args.no_owner,
+        no_flags: false,
         threads: 0,
     };
     let opened = open(context)?;

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::ui::proof::DrillSummary;
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
     Benchmarked, DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node,
@@ -31,6 +32,9 @@ pub enum Message<'a> {
     /// The outcome of a prune (standard output, last line).
     #[serde(rename = "summary")]
     PruneSummary(PruneSummary),
+    /// The outcome of a drill (standard output, last line).
+    #[serde(rename = "summary")]
+    DrillSummary(Box<DrillSummary>),
     /// One item failed, the rest goes on (standard error).
     Error(ItemError<'a>),
     /// A fact the user should know (standard error).

@@ -12,6 +12,8 @@ pub mod cancel;
 pub mod records;
 /// What the commands report as JSON that decide what is kept.
 pub mod retention;
+/// What drills and evidence report as JSON.
+pub mod proof;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.

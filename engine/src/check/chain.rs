@@ -4,10 +4,21 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::base::id::{ClientId, Digest, SessionId};
-use crate::check::report::CheckReport;
+use crate::check::report::{CheckReport, Damage};
 use crate::index::catalog::{Catalog, Committed};
 use crate::index::marks::Marks;
 use crate::store::name::ObjectName;
+
+/// What is wrong with the chains of snapshots, by key of the object.
+#[must_use]
+pub fn chain_damage(catalog: &Catalog, marks: &Marks) -> BTreeMap<String, Damage> {
+    let mut report = CheckReport::default();
+    for key in &marks.missing {
+        report.finding(key, "this machine has seen it, now it is missing".to_owned());
+    }
+    check(catalog, marks, &mut report);
+    report.damage
+}
 
 /// A snapshot as a link of its client's chain: one that is there, or one that was collected and of
 /// which the tombstone tells the digest.

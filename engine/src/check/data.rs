@@ -126,6 +126,14 @@ struct Decoder {
     raw: Vec<u8>,
 }
 
+/// Reads a pack whole and authenticates every byte of it.
+///
+/// # Errors
+/// [`BlobError::Damaged`] and the like if it is not what was written; errors of the store.
+pub fn authenticate(repo: &Repo, pack: PackId) -> Result<(), BlobError> {
+    read_pack(repo, pack, &mut Decoder::default()).map(drop)
+}
+
 /// Authenticates every byte of a pack; returns the number of its chunks.
 fn read_pack(repo: &Repo, pack: PackId, decoder: &mut Decoder) -> Result<u64, BlobError> {
     let damaged = |why: &str| BlobError::Damaged { key: key_of(pack), why: why.to_owned() };

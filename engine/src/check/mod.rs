@@ -14,6 +14,8 @@ mod structure;
 mod chain;
 mod run;
 
+pub use chain::chain_damage;
+pub use data::authenticate;
 pub use error::CheckError;
 pub use options::{CheckOptions, ReadData};
 pub use report::{CheckReport, Damage};

@@ -19,6 +19,7 @@ use crate::format::session::{Confirm, Fence, Session};
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::evidence;
 use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{SegmentView, client, get_control, get_segment};
@@ -163,6 +164,9 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         | ObjectName::Close(..)
         | ObjectName::Closed(..)
         | ObjectName::Past { .. } => verify_collection(repo, name)?,
+        ObjectName::Evidence { writer, number } => {
+            evidence::get(repo, writer, number)?;
+        }
         ObjectName::Pack(_) | ObjectName::Config(_) => {}
     }
     Ok(())

@@ -105,11 +105,13 @@ pub enum ControlKind {
     Closed,
     /// `gc/past-<n>-<r>`.
     Base,
+    /// `evidence/<client>/<n>`.
+    Evidence,
 }
 
 impl ControlKind {
     /// All kinds that version 1 writes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Client,
         Self::Session,
         Self::Commit,
@@ -127,6 +129,7 @@ impl ControlKind {
         Self::Close,
         Self::Closed,
         Self::Base,
+        Self::Evidence,
     ];
 
     /// The stored number.
@@ -150,6 +153,7 @@ impl ControlKind {
             Self::Close => 13,
             Self::Closed => 14,
             Self::Base => 15,
+            Self::Evidence => 18,
         }
     }
 
@@ -184,6 +188,7 @@ impl ControlKind {
             Self::Close => "close of a generation",
             Self::Closed => "record of a closed generation",
             Self::Base => "record of past generations",
+            Self::Evidence => "evidence record",
         }
     }
 }

@@ -117,8 +117,9 @@ impl Index {
         *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets segments, packs, chunks, snapshots and clients, and draws a new epoch. The history
-    /// of runs, the settings, the identity and the marks stay.
+    /// Forgets segments, packs, chunks and clients, and draws a new epoch. The history of runs, the
+    /// settings, the identity and the marks stay, and the snapshots that were seen: that one of them
+    /// is gone is what a store that was put back does not tell.
     ///
     /// # Errors
     /// [`IndexError`] if the database fails; then nothing is forgotten.
@@ -127,7 +128,7 @@ impl Index {
         self.write(|transaction| {
             transaction.execute_batch(
                 "DELETE FROM segment; DELETE FROM closed_segment; DELETE FROM chunk; DELETE FROM part; DELETE FROM pack;
-                 DELETE FROM snapshot; DELETE FROM client;",
+                 DELETE FROM client;",
             )?;
             transaction.execute("UPDATE identity SET epoch = ?1", [epoch])?;
             Ok(())

@@ -10,11 +10,15 @@ use crate::base::id::{Digest, Nonce8, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::envelope::ControlKind;
 use crate::format::session::{Confirm, Fence};
+use crate::format::slot::Role;
 use crate::format::snapshot::Snapshot;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::repo::object::{Stored, client, get_control};
+use crate::repo::object::{Stored, client, get_control, signer};
 use crate::store::name::{ObjectName, prefix};
+
+/// Whose commits count: a key that only verifies must not be able to plant a snapshot.
+const COMMITTERS: [Role; 3] = [Role::Backup, Role::Maintain, Role::Admin];
 
 /// Which flags of a session a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,7 +114,7 @@ pub fn read(repo: &Repo, session: SessionId) -> Result<Stored<Snapshot>, RepoErr
         if !belongs {
             return Err(RepoError::corrupt(&name.key(), "it is the record of another snapshot"));
         }
-        client(repo, record.client).map(|client| client.verifying_key)
+        signer(repo, record.client, &COMMITTERS)
     })?;
     Ok(stored)
 }
@@ -181,7 +185,7 @@ pub(crate) fn has_genuine_confirm(
 ) -> Result<bool, RepoError> {
     let name = ObjectName::Confirm(session);
     let read = get_control::<Confirm>(repo, &name, ControlKind::Confirm, |_| {
-        client(repo, session.client()).map(|client| client.verifying_key)
+        signer(repo, session.client(), &COMMITTERS)
     });
     match read {
         Ok(confirm) => Ok(confirm.record.session == session && confirm.record.commit == *commit),
@@ -199,8 +203,10 @@ fn is_genuine(
     kind: ControlKind,
     session: SessionId,
 ) -> Result<bool, RepoError> {
-    let read = get_control::<Fence>(repo, name, kind, |fence| {
-        client(repo, fence.by).map(|client| client.verifying_key)
+    let read = get_control::<Fence>(repo, name, kind, |fence| match fence.by == session.client() {
+        // Whoever opened a session may end it.
+        true => client(repo, fence.by).map(|client| client.verifying_key),
+        false => signer(repo, fence.by, &COMMITTERS),
     });
     match read {
         Ok(fence) => Ok(fence.record.session == session),

@@ -16,6 +16,8 @@ pub mod marks;
 pub mod session;
 pub mod generations;
 pub mod collect;
+pub mod pin;
+pub mod evidence;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -16,6 +16,7 @@ use crate::format::envelope::{
     split_signed,
 };
 use crate::format::segment::{self, SegmentPack};
+use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::store::name::ObjectName;
@@ -70,14 +71,43 @@ fn seal_control<T: Encode<()>>(
     record: &T,
     signer: &SigningKey,
 ) -> Vec<u8> {
-    let body = encode_record(record);
-    let signature = signer.sign(&signed_message(repo, name, kind, &body));
-    let mut plain = Vec::with_capacity(signature.len() + body.len());
-    plain.extend_from_slice(&signature);
-    plain.extend_from_slice(&body);
+    let plain = sign_body(repo, name, kind, &encode_record(record), signer);
+    seal_signed(repo, name, kind, &plain)
+}
+
+/// Signature and body, as they stand inside the seal. They can be verified without any secret of
+/// the repository: what is signed names the repository, the key in the store and the kind.
+#[must_use]
+pub fn sign_body(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    body: &[u8],
+    signer: &SigningKey,
+) -> Vec<u8> {
+    let signature = signer.sign(&signed_message(repo, name, kind, body));
+    [signature.as_slice(), body].concat()
+}
+
+fn seal_signed(repo: &Repo, name: &ObjectName, kind: ControlKind, signed: &[u8]) -> Vec<u8> {
     let (key, epoch) = repo.keys().control();
-    let sealed = aead::seal(key, &sealed_data(repo, name, kind), &plain);
+    let sealed = aead::seal(key, &sealed_data(repo, name, kind), signed);
     encode_control(kind, epoch, &sealed)
+}
+
+/// Seals and stores what [`sign_body`] made.
+///
+/// # Errors
+/// [`RepoError::Store`].
+pub fn put_signed(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    signed: &[u8],
+) -> Result<(), RepoError> {
+    let bytes = seal_signed(repo, name, kind, signed);
+    repo.store().put_new(name, Bytes::from(bytes))?;
+    Ok(())
 }
 
 /// Reads a control object; `signer_of` names the key that must have signed the record.
@@ -94,6 +124,41 @@ pub fn get_control<T>(
 where
     T: for<'b> Decode<'b, ()>,
 {
+    let (plain, digest) = open_signed(repo, name, kind)?;
+    let key = name.key();
+    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+    let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
+    let signer = signer_of(&record)?;
+    verify(&signer, &signed_message(repo, name, kind, body), &signature)
+        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
+    Ok(Stored { record, digest })
+}
+
+/// Reads a control object whose signer is known beforehand, and leaves its body undecoded:
+/// signature and body as [`sign_body`] made them, verified.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it does not open or verify; errors of the store.
+pub fn get_signed(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    signer: &[u8; 32],
+) -> Result<Vec<u8>, RepoError> {
+    let (plain, _) = open_signed(repo, name, kind)?;
+    let key = name.key();
+    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+    verify(signer, &signed_message(repo, name, kind, body), &signature)
+        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
+    Ok(plain)
+}
+
+/// Reads and unseals: signature and body, and the hash of the stored bytes.
+fn open_signed(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+) -> Result<(Vec<u8>, Digest), RepoError> {
     let bytes = repo.store().get(name, kind.max_bytes() as u64)?;
     let key = name.key();
     let frame = decode_control(&bytes, kind).map_err(|e| RepoError::envelope(&key, &e))?;
@@ -107,12 +172,7 @@ where
         aead::open(control, &sealed_data(repo, name, kind), frame.sealed).map_err(|_| {
             RepoError::corrupt(&key, "it does not open with the key of this repository")
         })?;
-    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
-    let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
-    let signer = signer_of(&record)?;
-    verify(&signer, &signed_message(repo, name, kind, body), &signature)
-        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
-    Ok(Stored { record, digest: hash::digest(&bytes) })
+    Ok((plain, hash::digest(&bytes)))
 }
 
 /// The record of a client, verified against the administrator's key. Kept for the life of `repo`.
@@ -133,6 +193,21 @@ pub fn client(repo: &Repo, id: ClientId) -> Result<Client, RepoError> {
         known.insert(id, stored.record.clone());
     }
     Ok(stored.record)
+}
+
+/// The key of a client that may do what one of `roles` may.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] for a client of another role: its key signs, but not this.
+pub fn signer(repo: &Repo, id: ClientId, roles: &[Role]) -> Result<[u8; 32], RepoError> {
+    let client = client(repo, id)?;
+    match roles.contains(&client.role) {
+        true => Ok(client.verifying_key),
+        false => {
+            let why = format!("a client of role {} must not write this", client.role.name());
+            Err(RepoError::corrupt(&ObjectName::Client(id).key(), why))
+        }
+    }
 }
 
 /// Enrols a client: writes its record, signed by the administrator.

@@ -21,8 +21,10 @@ mod carry;
 mod pass;
 mod verify;
 mod run;
+mod entries;
 pub mod read;
 
+pub use entries::run_entries;
 pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions};
 pub use report::RestoreReport;

@@ -33,6 +33,8 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Do not set owners.
     pub no_owner: bool,
+    /// Do not set inode flags: what is immutable could not be removed again.
+    pub no_flags: bool,
     /// Threads; 0 means as many as suit the store.
     pub threads: usize,
 }

@@ -109,6 +109,24 @@ impl<'a> Pass<'a> {
         Ok(self.report)
     }
 
+    /// Plans regular files under the names that come with them, without the folders above them.
+    pub(super) fn run_files(
+        mut self,
+        files: Vec<(TreePath, Entry)>,
+    ) -> Result<RestoreReport, RestoreError> {
+        for (path, entry) in files {
+            if self.to.monitor.is_cancelled() {
+                return Err(RestoreError::Interrupted);
+            }
+            self.take_file(path, entry)?;
+            if self.window.is_full() {
+                self.hand_over(true)?;
+            }
+        }
+        self.hand_over(true)?;
+        Ok(self.report)
+    }
+
     fn take(&mut self, full: &TreePath, entry: Entry) -> Result<(), RestoreError> {
         let Some(path) = self.base.strip_prefix_of(full) else { return Ok(()) };
         self.leave_until(Some(&path));

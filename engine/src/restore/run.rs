@@ -57,8 +57,11 @@ pub fn run(
         total_bytes: from.is_root().then_some(snapshot.summary.total_bytes),
     });
     let tally = Tally::default();
-    let metadata =
-        MetadataOptions { owners: is_root() && !options.no_owner, xattrs: true, inode_flags: true };
+    let metadata = MetadataOptions {
+        owners: is_root() && !options.no_owner,
+        xattrs: true,
+        inode_flags: !options.no_flags,
+    };
     if !is_root() && !options.no_owner {
         monitor.note("not running as root: owners are not restored");
     }
@@ -77,7 +80,7 @@ pub fn run(
         threads: thread_count(repo, options),
     };
     let work = Work { base: &base, is_empty, options, to: &to, executor: &executor };
-    let mut report = plan_and_carry_out(&work, index.reader()?, snapshot, from)?;
+    let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from))?;
     if options.verify && !options.dry_run {
         let verifier = Verifier { repo, fetcher: &fetcher, to: &to, options, base: &base };
         verify(&verifier, snapshot, from, &mut report)?;
@@ -88,17 +91,16 @@ pub fn run(
 }
 
 /// Plans on this thread what another one carries out, one window behind.
-fn plan_and_carry_out(
-    work: &Work<'_>,
+pub(super) fn plan_and_carry_out<'a>(
+    work: &Work<'a>,
     reader: IndexReader,
-    snapshot: &Snapshot,
-    from: &TreePath,
+    plan: impl FnOnce(Pass<'a>) -> Result<RestoreReport, RestoreError>,
 ) -> Result<RestoreReport, RestoreError> {
     let (sender, receiver) = crossbeam_channel::bounded(RESTORE_QUEUE_WINDOWS);
     std::thread::scope(|scope| {
         let carrier = scope.spawn(move || carry_out(receiver, work));
         // It takes the sender along when it ends, however it ends.
-        let planned = Pass::new(work, reader, sender).run(snapshot, from);
+        let planned = plan(Pass::new(work, reader, sender));
         carrier.join().unwrap_or(Err(RestoreError::Lost))?;
         planned
     })
@@ -120,7 +122,7 @@ fn base_of(
     }
 }
 
-fn thread_count(repo: &Repo, options: &RestoreOptions) -> usize {
+pub(super) fn thread_count(repo: &Repo, options: &RestoreOptions) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     match (options.threads, repo.store().is_local()) {
         (0, true) => cores,

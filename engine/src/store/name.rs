@@ -39,6 +39,8 @@ pub mod prefix {
     pub const HOLDS: &str = "hold/";
     /// Tags that were changed after a snapshot was made.
     pub const TAGS: &str = "tag/";
+    /// Signed records of what was proved.
+    pub const EVIDENCE: &str = "evidence/";
 }
 
 /// The name of an object in a repository.
@@ -97,6 +99,13 @@ pub enum ObjectName {
         /// Random part.
         random: Nonce8,
     },
+    /// One record of a writer's chain of evidence.
+    Evidence {
+        /// The client that wrote it.
+        writer: ClientId,
+        /// Its place in the chain, from 0.
+        number: u32,
+    },
 }
 
 impl ObjectName {
@@ -128,6 +137,9 @@ impl ObjectName {
             Self::Close(id, random) => format!("{}{id}.close-{random}", prefix::COLLECTIONS),
             Self::Closed(id, random) => format!("{}{id}.closed-{random}", prefix::COLLECTIONS),
             Self::Past { number, random } => format!("{}{number:08x}-{random}", prefix::PAST),
+            Self::Evidence { writer, number } => {
+                format!("{}{writer}/{number:08x}", prefix::EVIDENCE)
+            }
         }
     }
 
@@ -154,6 +166,11 @@ impl ObjectName {
             "tag" => parse_mark(rest).map(|(session, random)| Self::Tags(session, random)),
             "hold" => parse_hold(rest),
             "gc" => parse_collection(rest),
+            "evidence" => {
+                let (writer, number) = rest.split_once('/')?;
+                let writer = ClientId::from_hex(writer).ok()?;
+                Some(Self::Evidence { writer, number: parse_number(number)? })
+            }
             _ => None,
         }
     }
@@ -262,6 +279,7 @@ mod tests {
             ObjectName::Close(generation, random),
             ObjectName::Closed(generation, random),
             ObjectName::Past { number, random },
+            ObjectName::Evidence { writer: ClientId::new(n), number },
         ]
     }
 
@@ -279,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/|gc/)?[0-9a-fA-F/.+-]{0,90}") {
+        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/|gc/|evidence/)?[0-9a-fA-F/.+-]{0,90}") {
             if let Some(name) = ObjectName::parse(&key) {
                 prop_assert_eq!(name.key(), key);
             }

@@ -18,9 +18,11 @@ const OPERATIONS: [&str; 8] =
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).
-const FOREIGN_CRATES: [(&str, &str, Option<&str>); 4] = [
+const FOREIGN_CRATES: [(&str, &str, Option<&str>); 5] = [
     ("object_store", "engine", Some("store")),
     ("rusqlite", "engine", Some("index")),
+    // A probe of users' databases; the index is a cache of ours and has no business there.
+    ("rusqlite", "restore-verify", Some("probe")),
     ("clap", "cli", None),
     ("indicatif", "cli", None),
 ];
@@ -245,16 +247,20 @@ impl Judge<'_> {
 
     fn foreign_crate(&mut self, reference: &Reference) {
         let Some(first) = reference.segments.first() else { return };
-        for (name, package, place) in FOREIGN_CRATES {
-            let here = self.module.path.first().map(String::as_str);
-            let at_home = self.unit.package == package && (place.is_none() || place == here);
-            if first == name && !at_home {
-                let home =
-                    place.map_or_else(|| package.to_owned(), |at| format!("{package}::{at}"));
-                let text = format!("only `{home}` may name `{name}`: go through it");
-                self.report(reference.line, Rule::ForeignCrate, text);
-            }
+        let here = self.module.path.first().map(String::as_str);
+        let homes: Vec<_> = FOREIGN_CRATES.iter().filter(|(name, ..)| first == name).collect();
+        let is_at_home = homes.iter().any(|(_, package, place)| {
+            self.unit.package == *package && (place.is_none() || *place == here)
+        });
+        if homes.is_empty() || is_at_home {
+            return;
         }
+        let home = |(_, package, place): &&(&str, &str, Option<&str>)| {
+            place.map_or_else(|| format!("`{package}`"), |at| format!("`{package}::{at}`"))
+        };
+        let homes: Vec<String> = homes.iter().map(home).collect();
+        let text = format!("only {} may name `{first}`: go through it", homes.join(" and "));
+        self.report(reference.line, Rule::ForeignCrate, text);
     }
 
     fn is_pure(&self) -> bool {

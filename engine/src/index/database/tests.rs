@@ -278,7 +278,7 @@ fn clearing_draws_a_new_epoch_and_keeps_what_no_store_knows() {
     assert_ne!(index.epoch(), epoch);
     assert!(!index.reader().unwrap().contains(&id(1)).unwrap());
     assert!(index.known_segments().unwrap().is_empty());
-    assert!(index.kept_snapshots().unwrap().is_empty());
+    assert_eq!(index.kept_snapshots().unwrap(), [session(1)].into());
     assert_eq!(index.client(session(1).client()).unwrap(), None);
     assert_eq!(index.setting("sequence").unwrap().as_deref(), Some(&b"17"[..]));
     assert_eq!(index.open_runs().unwrap(), [session(1)]);

@@ -1,0 +1,285 @@
+//! `drill`: restores from the store, looks at what came back, and signs what was found.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use engine::base::monitor::Monitor;
+use engine::format::slot::Role;
+use engine::index::catalog::Catalog;
+use engine::index::identity::writer_identity;
+use engine::repo::keyring::Identity;
+use restore_verify::drill::options::Place;
+use restore_verify::drill::{self, DrillOptions, DrillReport, absent};
+use restore_verify::evidence::drill_event::{DrillKind, Outcome};
+use restore_verify::evidence::shelf::{Author, Shelf};
+use restore_verify::objective::level;
+use restore_verify::probe::command::CommandLimits;
+use restore_verify::sample::confidence;
+use zeroize::Zeroizing;
+
+use crate::args::proof::{DrillArgs, Kind};
+use crate::command::context::Context;
+use crate::command::open::{Opened, open, progress};
+use crate::command::place::absolute;
+use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
+use crate::config::secret::read_bounded;
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::output::printable;
+use crate::ui::proof::{DrillFinding, DrillSummary};
+use crate::units;
+
+/// What stands before and after the words of a kit.
+const KIT_HEAD: &str = "Recovery words:";
+const KIT_END: &str = "How to restore";
+
+/// Drills.
+///
+/// # Errors
+/// Exit code 21 if the drill failed or proved nothing, 22 if it passed and an objective is
+/// breached.
+pub fn run(args: &DrillArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    opened.require_content()?;
+    let _lock = opened.lock()?;
+    let identity = prover(&opened, context)?;
+    let actor = args.actor.clone().unwrap_or_else(|| actor(context));
+    let monitor = progress(context);
+    opened.refresh(&monitor)?;
+    let catalog = opened.catalog()?;
+    let place = Place {
+        repo: &opened.repo,
+        index: &opened.index,
+        state: &opened.state,
+        author: Author { identity: &identity, actor: &actor, host: &context.around.host },
+        monitor: &monitor as &dyn Monitor,
+    };
+    let options = options(args, &opened, context)?;
+    let report = carry_out(args, context, &place, &catalog, &options)?;
+    drop(monitor);
+    tell(&report, context);
+    verdict(&report)
+}
+
+fn carry_out(
+    args: &DrillArgs,
+    context: &Context<'_>,
+    place: &Place<'_>,
+    catalog: &Catalog,
+    options: &DrillOptions,
+) -> Result<DrillReport, Fault> {
+    let choice = Choice { catalog, filter: &args.filter, around: context.around };
+    // That there is nothing to drill is a result like any other, and must not go unrecorded.
+    if catalog.snapshots.is_empty() {
+        let system = args.filter.host.first().map_or("", String::as_str);
+        return Ok(absent::record(place, catalog, system, options)?);
+    }
+    let committed = choice.one(&args.source.snapshot)?;
+    Ok(drill::run(place, catalog, committed, options)?)
+}
+
+/// Who signs evidence here.
+///
+/// # Errors
+/// Exit code 12 for keys whose evidence nobody would believe.
+pub fn prover(opened: &Opened, context: &Context<'_>) -> Result<Identity, Fault> {
+    let role = opened.repo.keys().role();
+    if !matches!(role, Role::Verify | Role::Admin) {
+        return Err(Fault::key(format!("the role {} writes no evidence", role.name()))
+            .hint("`mainstay key add --role verify --to-key-file FILE` makes a key that does"));
+    }
+    writer_identity(&opened.repo, &opened.index, &context.around.host)
+        .map_err(|error| trouble::index(&error))
+}
+
+/// The user, as the environment names him.
+fn actor(context: &Context<'_>) -> String {
+    let name = ["USER", "LOGNAME"].iter().find_map(|name| context.around.text(name).ok().flatten());
+    name.unwrap_or("unknown").to_owned()
+}
+
+fn options(
+    args: &DrillArgs,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Result<DrillOptions, Fault> {
+    let kind = match args.kind {
+        Kind::Sample => DrillKind::Sample,
+        Kind::Paths => DrillKind::Paths,
+        Kind::Full => DrillKind::Full,
+        Kind::IndexLoss => DrillKind::IndexLoss,
+        Kind::Kit => DrillKind::Kit,
+    };
+    if kind == DrillKind::Paths && args.source.path.is_none() {
+        return Err(Fault::usage("--kind paths needs a path")
+            .hint("for example: mainstay drill --kind paths latest:/etc"));
+    }
+    let scratch = match &args.scratch {
+        Some(path) => absolute(path, context.around)?,
+        None => context.around.variable("TMPDIR").map_or_else(|| "/tmp".into(), Into::into),
+    };
+    let command: Vec<OsString> = match &args.command {
+        None => Vec::new(),
+        Some(text) => shlex::split(text)
+            .ok_or_else(|| Fault::usage("the quotes in --command do not match"))?
+            .into_iter()
+            .map(OsString::from)
+            .collect(),
+    };
+    let retest_of = match &args.retest {
+        None => None,
+        Some(wanted) => {
+            let shelf = Shelf::open(&opened.repo, &opened.state)?;
+            Some(shelf.find(wanted)?.reference())
+        }
+    };
+    let millis = |time: Duration| time.as_millis() as u64;
+    Ok(DrillOptions {
+        sample_files: args.files,
+        paths: args.source.path.iter().cloned().collect(),
+        quota_bytes: args.quota,
+        discard: args.discard,
+        skip_probes: args.skip_probe.clone(),
+        command,
+        command_limits: CommandLimits {
+            time_ms: millis(args.command_time),
+            memory_bytes: args.command_memory,
+            ..CommandLimits::default()
+        },
+        rpo_target_ms: args.rpo.map(millis),
+        rto_target_ms: args.rto.map(millis),
+        estimate: !args.no_estimate,
+        words: words(args, context)?,
+        retest_of,
+        ticket: args.ticket.clone(),
+        ..DrillOptions::new(kind, scratch)
+    })
+}
+
+/// The words of a kit as `init` writes it, or of a file that holds nothing else.
+fn words(args: &DrillArgs, context: &Context<'_>) -> Result<Option<Zeroizing<String>>, Fault> {
+    let Some(path) = &args.kit else { return Ok(None) };
+    let path = context.around.absolute(path);
+    let failed = |error: std::io::Error| {
+        Fault::local(format!("cannot read {}", path.display())).because(&error)
+    };
+    let bytes = read_bounded(std::fs::File::open(&path).map_err(failed)?).map_err(failed)?;
+    let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    let (_, after) = text.split_once(KIT_HEAD).unwrap_or(("", &text));
+    let (section, _) = after.split_once(KIT_END).unwrap_or((after, ""));
+    let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let words: Vec<&str> = section.split_whitespace().filter(is_word).collect();
+    Ok(Some(Zeroizing::new(words.join(" "))))
+}
+
+fn tell(report: &DrillReport, context: &Context<'_>) {
+    let drill = &report.drill;
+    if context.ui.is_json() {
+        return context.ui.message(&Message::DrillSummary(Box::new(summary(report))));
+    }
+    for found in &report.findings {
+        let place = match (&found.path, &found.finding.object) {
+            (Some(path), _) => path.to_string(),
+            (None, Some(object)) => object.clone(),
+            (None, None) => String::new(),
+        };
+        let word = if found.finding.is_doubt { "not proved" } else { "failed" };
+        let line = format!("{word}: {place}: {}: {}", found.finding.probe, found.finding.why);
+        context.ui.result(&printable(&line));
+    }
+    if context.ui.is_quiet() {
+        return;
+    }
+    let line = |name: &str, text: String| context.ui.result(&format!("  {name:<11}{text}"));
+    let time = |ms: u64| units::duration(Duration::from_millis(ms));
+    context.ui.result(&format!("{} drill: {}", drill.kind.name(), drill.outcome.name()));
+    let what = format!("{} files, {}", units::count(drill.files), units::size(drill.bytes));
+    line("restored", format!("{what} in {}", time(drill.restore_ms)));
+    line(
+        "evidence",
+        format!("{}, level L{}: {}", report.record, drill.level, level::meaning(drill.level)),
+    );
+    if !drill.lacks.is_empty() {
+        line("next level", drill.lacks.clone());
+    }
+    if drill.kind == DrillKind::Sample && drill.outcome == Outcome::Passed {
+        line("shows", confidence::statement(drill.files, 0));
+    }
+    if drill.rpo_ms != u64::MAX {
+        line("rpo", format!("the snapshot is {} old", time(drill.rpo_ms)));
+    }
+    if let Some(estimate) = drill.estimate {
+        let (low, high) = (time(estimate.low_ms), time(estimate.high_ms));
+        line(
+            "rto",
+            format!("a full restore takes about {} ({low} to {high})", time(estimate.likely_ms)),
+        );
+    }
+    if let Some(ticket) = &report.ticket {
+        line("ticket", printable(ticket));
+    }
+}
+
+fn summary(report: &DrillReport) -> DrillSummary {
+    let drill = &report.drill;
+    let finding = |found: &restore_verify::drill::findings::Found| DrillFinding {
+        probe: found.finding.probe.clone(),
+        path: found.path.as_ref().map(ToString::to_string),
+        path_hash: found.finding.file.map(|hash| hash.to_string()),
+        object: found.finding.object.clone(),
+        not_proved: found.finding.is_doubt,
+        why: found.finding.why.clone(),
+    };
+    let session = engine::base::id::SessionId::new(drill.snapshot);
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    DrillSummary {
+        kind: drill.kind.name(),
+        outcome: drill.outcome.name(),
+        level: drill.level,
+        lacks: drill.lacks.clone(),
+        evidence: report.record.to_string(),
+        snapshot_id: session.to_snapshot_hex(),
+        short_id: short_id(session),
+        hostname: drill.system.clone(),
+        files_restored: drill.files,
+        bytes_restored: drill.bytes,
+        restore_seconds: seconds(drill.restore_ms),
+        total_files: drill.total_files,
+        total_bytes: drill.total_bytes,
+        rpo_seconds: (drill.rpo_ms != u64::MAX).then(|| seconds(drill.rpo_ms)),
+        estimated_seconds: drill.estimate.map(|one| seconds(one.likely_ms)),
+        estimated_low_seconds: drill.estimate.map(|one| seconds(one.low_ms)),
+        estimated_high_seconds: drill.estimate.map(|one| seconds(one.high_ms)),
+        objective_breached: report.is_breached,
+        requests: drill.requests,
+        findings_count: drill.finding_count,
+        findings: report.findings.iter().map(finding).collect(),
+        ticket: report.ticket.clone(),
+    }
+}
+
+fn verdict(report: &DrillReport) -> Result<ExitCode, Fault> {
+    let count = report.drill.finding_count;
+    let at = report.record;
+    match report.outcome() {
+        Outcome::Failed => {
+            let message = format!("the drill failed with {count} findings; evidence {at}");
+            Err(Fault::new(ExitCode::DrillFailed, "E_DRILL_FAILED", message).hint(format!(
+                "`mainstay check --read-data` shows all damage; after the fix `mainstay drill \
+                 --retest {at}` closes the finding"
+            )))
+        }
+        Outcome::NotProved => {
+            let message = format!("the drill proved nothing, for {count} reasons; evidence {at}");
+            Err(Fault::new(ExitCode::DrillFailed, "E_NOT_PROVED", message)
+                .hint("remove what was in the way and repeat the drill"))
+        }
+        Outcome::Passed if report.is_breached => {
+            let message = format!("a recovery objective is breached; evidence {at}");
+            Err(Fault::new(ExitCode::Breached, "E_OBJECTIVE", message)
+                .hint("back up more often, or restore from a faster place; or change --rpo, --rto"))
+        }
+        Outcome::Passed => Ok(ExitCode::Ok),
+    }
+}

@@ -1,0 +1,348 @@
+//! `evidence`: signed records of what was proved: listed, shown, verified, exported.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use engine::base::path::TreePath;
+use engine::base::time::Timestamp;
+use restore_verify::drill::options::Place;
+use restore_verify::drill::reveal;
+use restore_verify::evidence::bundle::{ExportOptions, export};
+use restore_verify::evidence::chain::Flaw;
+use restore_verify::evidence::container::{BUNDLE_MAX_BYTES, Files};
+use restore_verify::evidence::drill_event::DrillKind;
+use restore_verify::evidence::event::Event;
+use restore_verify::evidence::record::{Reference, SignedRecord};
+use restore_verify::evidence::shelf::{Author, Shelf, millis};
+use restore_verify::evidence::verify::{Trust, Verified, verify};
+
+use crate::args::proof::{EvidenceArgs, EvidenceCommand, ExportArgs};
+use crate::command::context::Context;
+use crate::command::drill::prover;
+use crate::command::open::{Opened, open, progress};
+use crate::command::place::{PrivateFile, absolute};
+use crate::fault::{ExitCode, Fault};
+use crate::ui::output::printable;
+use crate::ui::proof::{EvidenceRecord, EvidenceVerdict, Exported};
+use crate::units;
+
+/// Does one of the things that can be done with evidence.
+///
+/// # Errors
+/// Exit code 20 if something is wrong with it.
+pub fn run(args: &EvidenceArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    match &args.command {
+        EvidenceCommand::List => list(context),
+        EvidenceCommand::Show { record } => show(record, context),
+        EvidenceCommand::Verify { bundle: Some(bundle), key: Some(key) } => {
+            verify_bundle(bundle, key, context)
+        }
+        EvidenceCommand::Verify { .. } => verify_repository(context),
+        EvidenceCommand::Export(args) => export_bundle(args, context),
+    }
+}
+
+fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    let shelf = Shelf::open(&opened.repo, &opened.state)?;
+    let records = shelf.records();
+    if context.ui.is_json() {
+        let records: Vec<_> = records.iter().map(|one| record(one)).collect();
+        context.ui.document(&records).map_err(|error| Fault::local(error.to_string()))?;
+    } else {
+        for one in &records {
+            let time = units::local_time(time(one.record.at_ms), &context.around.time_zone);
+            let text = describe(&one.record.event, &one.record.body);
+            context.ui.result(&printable(&format!(
+                "{:<24}  {time}  {text}",
+                one.reference().to_string()
+            )));
+        }
+    }
+    judge(shelf.flaws(), context)
+}
+
+fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    let shelf = Shelf::open(&opened.repo, &opened.state)?;
+    let one = shelf.find(wanted)?;
+    if context.ui.is_json() {
+        context.ui.document(&record(one)).map_err(|error| Fault::local(error.to_string()))?;
+        return Ok(ExitCode::Ok);
+    }
+    let line = |name: &str, text: String| {
+        context.ui.result(&printable(&format!("{name:<10}{text}")));
+    };
+    line("record", one.reference().to_string());
+    line("hash", one.hash.to_string());
+    line("previous", one.record.previous.to_string());
+    line("time", units::local_time(time(one.record.at_ms), &context.around.time_zone));
+    line("actor", format!("{} on {}", one.record.actor, one.record.host));
+    line("program", one.record.program.clone());
+    for head in &one.record.heads {
+        line("saw", format!("{head} {}", head.hash));
+    }
+    line("event", one.record.event.clone());
+    match Event::decode(&one.record.event, &one.record.body) {
+        Ok(event) => format!("{event:#?}").lines().for_each(|text| {
+            context.ui.result(&printable(text));
+        }),
+        Err(why) => line("body", why),
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    let shelf = Shelf::open(&opened.repo, &opened.state)?;
+    let flaws = shelf.compare_with_store()?;
+    let count = shelf.records().len();
+    if context.ui.is_json() {
+        let heads = heads(shelf.chains().values().filter_map(|chain| chain.last()));
+        tell_verdict(count, &heads, &flaws, None, context)?;
+    } else if flaws.is_empty() && !context.ui.is_quiet() {
+        let chains = shelf.chains().len();
+        context
+            .ui
+            .result(&format!("{} records in {chains} chains are good", units::count(count as u64)));
+    }
+    judge(&flaws, context)
+}
+
+fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let path = context.around.absolute(bundle);
+    let failed = |error: std::io::Error| {
+        Fault::local(format!("cannot read {}", path.display())).because(&error)
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(&path).map_err(failed)?;
+    file.take(BUNDLE_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let (verified, flaws) = match verify(&bytes, key, &[]) {
+        Ok(verified) => (Some(verified), Vec::new()),
+        Err(flaws) => (None, flaws),
+    };
+    if context.ui.is_json() {
+        let records = verified.as_ref().map(|found| found.records.as_slice()).unwrap_or_default();
+        tell_verdict(records.len(), &heads(records), &flaws, verified.as_ref(), context)?;
+    } else if let Some(verified) = verified.as_ref().filter(|_| !context.ui.is_quiet()) {
+        tell_bundle(verified, context);
+    }
+    judge(&flaws, context)
+}
+
+fn tell_bundle(verified: &Verified, context: &Context<'_>) {
+    let line = |text: String| context.ui.result(&printable(&text));
+    line(format!("{} records are good and complete", verified.records.len()));
+    for (writer, vouched) in &verified.writers {
+        line(format!("  writer {writer}: {}", vouched.name));
+    }
+    for (reference, hash) in heads(&verified.records) {
+        line(format!("  ends with {reference} {hash}"));
+    }
+    for place in &verified.samples_drawn {
+        line(format!("  sample of {place}: drawn again, the same files"));
+    }
+    for path in &verified.files_proved {
+        line(format!("  came back: {}", engine::base::path::escape(path)));
+    }
+    for (at, time) in &verified.timestamps {
+        line(format!(
+            "  {at} was seen by a time stamp authority at {time}; openssl ts -verify asks it"
+        ));
+    }
+    if let Some(export) = verified.export {
+        line(format!("  exported as {export}: {}", verified.purpose));
+    }
+}
+
+fn heads<'a>(records: impl IntoIterator<Item = &'a SignedRecord>) -> BTreeMap<String, String> {
+    let mut newest: BTreeMap<String, Reference> = BTreeMap::new();
+    for one in records {
+        let at = one.reference();
+        let kept = newest.entry(at.writer.to_string()).or_insert(at);
+        if kept.number < at.number {
+            *kept = at;
+        }
+    }
+    newest.into_values().map(|at| (at.to_string(), at.hash.to_string())).collect()
+}
+
+fn tell_verdict(
+    record_count: usize,
+    heads: &BTreeMap<String, String>,
+    flaws: &[Flaw],
+    verified: Option<&Verified>,
+    context: &Context<'_>,
+) -> Result<(), Fault> {
+    let proved = verified.map(|found| found.files_proved.as_slice()).unwrap_or_default();
+    let verdict = EvidenceVerdict {
+        good: flaws.is_empty(),
+        records: record_count as u64,
+        heads: heads.clone(),
+        samples_drawn: verified.map(|found| found.samples_drawn.clone()).unwrap_or_default(),
+        files_proved: proved.iter().map(|path| engine::base::path::escape(path)).collect(),
+        flaws: flaws.iter().map(ToString::to_string).collect(),
+    };
+    context.ui.document(&verdict).map_err(|error| Fault::local(error.to_string()))
+}
+
+fn judge(flaws: &[Flaw], context: &Context<'_>) -> Result<ExitCode, Fault> {
+    if flaws.is_empty() {
+        return Ok(ExitCode::Ok);
+    }
+    if !context.ui.is_json() {
+        for flaw in flaws {
+            context.ui.result(&printable(&format!("wrong: {flaw}")));
+        }
+    }
+    let message = match flaws.len() {
+        1 => "1 thing is wrong with the evidence".to_owned(),
+        count => format!("{count} things are wrong with the evidence"),
+    };
+    Err(Fault::new(ExitCode::Damage, "E_EVIDENCE", message)
+        .hint("nothing in it may be relied on; get it anew from where it was made"))
+}
+
+fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let to = absolute(&args.to, context.around)?;
+    let opened = open(context)?;
+    let _lock = opened.lock()?;
+    let identity = prover(&opened, context)?;
+    let file = PrivateFile::create(to, "the bundle")?;
+    let monitor = progress(context);
+    let author = Author { identity: &identity, actor: "export", host: &context.around.host };
+    let place = Place {
+        repo: &opened.repo,
+        index: &opened.index,
+        state: &opened.state,
+        author,
+        monitor: &monitor,
+    };
+    let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
+    judge(shelf.flaws(), context)?;
+    let files = beside(args, &opened, &place, &shelf, context)?;
+    let now_ms = millis(context.around.clock.now());
+    let from_ms = args.within.map(|within| now_ms - within.as_millis() as i64);
+    let options = ExportOptions { from_ms, purpose: args.purpose.clone(), files };
+    let made = export(&mut shelf, &opened.repo, &author, &options)?;
+    drop(monitor);
+    let path = file.keep(&made.bytes)?;
+    let shown = path.display().to_string();
+    if context.ui.is_json() {
+        let exported = Exported {
+            file: shown,
+            bytes: made.bytes.len() as u64,
+            records: made.record_count,
+            closing: made.closing.to_string(),
+            closing_hash: made.closing.hash.to_string(),
+            fingerprint: opened.repo.fingerprint(),
+        };
+        context.ui.document(&exported).map_err(|error| Fault::local(error.to_string()))?;
+    } else if !context.ui.is_quiet() {
+        context.ui.result(&format!("wrote {shown}: {} records", made.record_count));
+        context.ui.result(&format!(
+            "  verify it anywhere: mainstay evidence verify {shown} --key {}",
+            opened.repo.fingerprint()
+        ));
+        context.ui.result("  give the key to whoever verifies on another way than the bundle");
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Samples and single files that go into a bundle.
+fn beside(
+    args: &ExportArgs,
+    opened: &Opened,
+    place: &Place<'_>,
+    shelf: &Shelf<'_>,
+    context: &Context<'_>,
+) -> Result<Files, Fault> {
+    let mut files = Files::new();
+    let mut drills = Vec::new();
+    for wanted in &args.drill {
+        drills.push(shelf.find(wanted)?.reference());
+    }
+    if args.drill.is_empty() {
+        drills.extend(newest_sample(shelf));
+    }
+    if !drills.is_empty() {
+        opened.refresh(place.monitor)?;
+        let catalog = opened.catalog()?;
+        for at in drills {
+            if let Some(why) = reveal::add_drill(place, shelf, &catalog, at, &mut files)? {
+                context.ui.note(&format!("of the drill {at}: {why}"));
+            }
+        }
+    }
+    for wanted in &args.file {
+        let bytes = wanted.as_bytes();
+        let split = bytes.iter().position(|byte| *byte == b':');
+        let (record, path) = split.map(|at| (&bytes[..at], &bytes[at + 1..])).ok_or_else(|| {
+            Fault::usage("--file is RECORD:PATH").hint("for example: --file 12:/etc/fstab")
+        })?;
+        let at = shelf.find(&String::from_utf8_lossy(record))?.reference();
+        let path = TreePath::from_slashes(path).map_err(|error| Fault::usage(error.to_string()))?;
+        reveal::add_file(place, shelf, at, &path, &mut files)?;
+    }
+    Ok(files)
+}
+
+fn newest_sample(shelf: &Shelf<'_>) -> Option<Reference> {
+    let is_sample = |one: &&SignedRecord| {
+        let event = Event::decode(&one.record.event, &one.record.body);
+        matches!(event, Ok(Event::Drill(drill)) if drill.kind == DrillKind::Sample)
+    };
+    shelf.records().into_iter().rev().find(is_sample).map(SignedRecord::reference)
+}
+
+fn record(one: &SignedRecord) -> EvidenceRecord {
+    EvidenceRecord {
+        id: one.reference().to_string(),
+        hash: one.hash.to_string(),
+        previous: one.record.previous.to_string(),
+        time: units::rfc3339(time(one.record.at_ms)),
+        actor: one.record.actor.clone(),
+        host: one.record.host.clone(),
+        program: one.record.program.clone(),
+        event: one.record.event.clone(),
+        text: describe(&one.record.event, &one.record.body),
+    }
+}
+
+/// One line that says what happened.
+fn describe(name: &str, body: &[u8]) -> String {
+    match Event::decode(name, body) {
+        Ok(Event::DrillBegun(begun)) => {
+            format!("{} drill of {} begins", begun.kind.name(), begun.system)
+        }
+        Ok(Event::Drill(drill)) => format!(
+            "{} drill of {}: {}, L{}, {} files, {} findings",
+            drill.kind.name(),
+            drill.system,
+            drill.outcome.name(),
+            drill.level,
+            drill.files,
+            drill.finding_count
+        ),
+        Ok(Event::Rotation(rotation)) => format!(
+            "rotation: {} packs read, {} failed, {} of all bytes within {} days",
+            rotation.packs,
+            rotation.failed,
+            units::percent(rotation.covered_bytes, rotation.total_bytes),
+            rotation.days
+        ),
+        Ok(Event::Remedy(remedy)) => {
+            format!("ticket {} for {}: {}", remedy.ticket, remedy.finding, remedy.step.name())
+        }
+        Ok(Event::Export(export)) => format!("exported: {}", export.purpose),
+        Ok(Event::Timestamp(stamp)) => format!("time stamp of {} by {}", stamp.of, stamp.authority),
+        _ => name.to_owned(),
+    }
+}
+
+fn time(at_ms: i64) -> Timestamp {
+    let nanos = at_ms.rem_euclid(1000) as u32 * 1_000_000;
+    Timestamp { seconds: at_ms.div_euclid(1000), nanos }
+}

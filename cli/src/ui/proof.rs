@@ -1,0 +1,136 @@
+//! Messages of `drill` and `evidence` for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The outcome of a drill.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DrillSummary {
+    /// `sample`, `paths`, `full`, `index-loss`, `kit`.
+    pub kind: &'static str,
+    /// `pass`, `fail`, `not-proved`.
+    pub outcome: &'static str,
+    /// Evidence level, 0 to 6.
+    pub level: u8,
+    /// What the next level lacks.
+    pub lacks: String,
+    /// The record, as `writer/number`.
+    pub evidence: String,
+    /// The snapshot.
+    pub snapshot_id: String,
+    /// Its first digits.
+    pub short_id: String,
+    /// The system.
+    pub hostname: String,
+    /// Files that were restored and compared.
+    pub files_restored: u64,
+    /// Their bytes.
+    pub bytes_restored: u64,
+    /// Wall time of restoring.
+    pub restore_seconds: f64,
+    /// Files in the whole snapshot.
+    pub total_files: u64,
+    /// Their bytes.
+    pub total_bytes: u64,
+    /// Age of the snapshot; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpo_seconds: Option<f64>,
+    /// Time of a full restore, estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_seconds: Option<f64>,
+    /// Lower end of its interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_low_seconds: Option<f64>,
+    /// Upper end of its interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_high_seconds: Option<f64>,
+    /// Whether an objective is breached.
+    pub objective_breached: bool,
+    /// Requests to the store.
+    pub requests: u64,
+    /// Findings in all.
+    pub findings_count: u64,
+    /// The first of them.
+    pub findings: Vec<DrillFinding>,
+    /// The ticket that it opened or belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+/// One finding of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DrillFinding {
+    /// The step or probe that found it.
+    pub probe: String,
+    /// The file, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What stands for the file in evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_hash: Option<String>,
+    /// The object or the part of the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Whether it only keeps something from being proved.
+    pub not_proved: bool,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// One record of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvidenceRecord {
+    /// `writer/number`.
+    pub id: String,
+    /// BLAKE3 of its signed bytes.
+    pub hash: String,
+    /// The hash of the record before it.
+    pub previous: String,
+    /// When it was written.
+    pub time: String,
+    /// Who caused it.
+    pub actor: String,
+    /// Where.
+    pub host: String,
+    /// Program and version.
+    pub program: String,
+    /// Name of what happened.
+    pub event: String,
+    /// What happened, in one line.
+    pub text: String,
+}
+
+/// Whether evidence is good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvidenceVerdict {
+    /// Whether nothing is wrong.
+    pub good: bool,
+    /// Records that were verified.
+    pub records: u64,
+    /// The newest record of each chain with its hash.
+    pub heads: BTreeMap<String, String>,
+    /// Drills whose sample was drawn again.
+    pub samples_drawn: Vec<String>,
+    /// Files that are shown to have come back.
+    pub files_proved: Vec<String>,
+    /// What is wrong.
+    pub flaws: Vec<String>,
+}
+
+/// A bundle was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// The file.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Records in it.
+    pub records: u64,
+    /// The record that closes it.
+    pub closing: String,
+    /// The hash of that record.
+    pub closing_hash: String,
+    /// What whoever verifies it must be given on another way.
+    pub fingerprint: String,
+}

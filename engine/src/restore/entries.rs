@@ -1,0 +1,60 @@
+//! Restores single files of a snapshot that the caller has picked, side by side into one folder.
+
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+
+use crate::base::limits::NODE_CACHE_BYTES;
+use crate::base::monitor::Monitor;
+use crate::base::path::TreePath;
+use crate::blob::fetch::{ChunkFetcher, Openers};
+use crate::disk::write::{MetadataOptions, Target, is_root};
+use crate::format::entry::Entry;
+use crate::index::Index;
+use crate::repo::Repo;
+use crate::restore::carry::Work;
+use crate::restore::error::RestoreError;
+use crate::restore::execute::Executor;
+use crate::restore::file::Destination;
+use crate::restore::options::RestoreOptions;
+use crate::restore::report::{RestoreReport, Tally};
+use crate::restore::run::{plan_and_carry_out, thread_count};
+
+/// Restores regular files under the names that come with them, which are paths below `folder`
+/// whose folders are there. Metadata is set as in a whole restore.
+///
+/// # Errors
+/// [`RestoreError`] if nothing, or nothing more, could be restored. Files that could not be
+/// restored are in the report.
+pub fn run_entries(
+    repo: &Repo,
+    index: &Index,
+    files: Vec<(TreePath, Entry)>,
+    folder: &Path,
+    options: &RestoreOptions,
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport, RestoreError> {
+    repo.keys().data()?;
+    let started_ms = repo.clock().monotonic().as_millis() as u64;
+    let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
+    let target = Target::create(folder)?;
+    let (tally, openers) = (Tally::default(), Openers::new(repo));
+    let to = Destination {
+        target: &target,
+        metadata: MetadataOptions {
+            owners: is_root() && !options.no_owner,
+            xattrs: true,
+            inode_flags: false,
+        },
+        monitor,
+        tally: &tally,
+        open_files: AtomicUsize::new(0),
+    };
+    let threads = thread_count(repo, options);
+    let executor = Executor { openers: &openers, fetcher: &fetcher, to: &to, threads };
+    let base = TreePath::root();
+    let work = Work { base: &base, is_empty: true, options, to: &to, executor: &executor };
+    let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run_files(files))?;
+    tally.fill(&mut report);
+    report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
+    Ok(report)
+}

@@ -1,0 +1,415 @@
+//! Restores files from the store, compares them with the tree, and lets probes look at them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use engine::base::error::in_one_line;
+use engine::base::path::TreePath;
+use engine::blob::fetch::ChunkFetcher;
+use engine::crypt::hash::ChunkIdKey;
+use engine::disk::write::Target;
+use engine::format::entry::{Entry, EntryKind};
+use engine::format::snapshot::Snapshot;
+use engine::restore::{self, RestoreOptions, RestoreReport};
+use engine::tree::cursor::{find, subtree};
+
+use crate::drill::findings::{About, Findings};
+use crate::drill::memory::RESULTS_MAX_ROWS;
+use crate::drill::options::{DrillError, DrillOptions, Place};
+use crate::drill::prove::{Restored, prove};
+use crate::drill::salt::Salts;
+use crate::drill::scratch::Scratch;
+use crate::drill::survey::Picked;
+use crate::evidence::merkle::RootBuilder;
+use crate::evidence::table::ResultRow;
+use crate::objective::estimate::Observation;
+use crate::probe::choose::{self, Choice};
+use crate::probe::{command, meta};
+
+/// Folder in scratch that files are restored to.
+const FOLDER: &str = "files";
+/// What belongs to a SQLite database, by what is appended to its name.
+const COMPANIONS: [&[u8]; 2] = [b"-wal", b"-journal"];
+
+/// What was restored and compared so far.
+#[derive(Default)]
+pub struct Results {
+    /// Rows, as long as they are few enough to be kept.
+    pub rows: Vec<ResultRow>,
+    /// Root over all of them.
+    pub root: RootBuilder,
+    /// Files that came back equal.
+    pub equal_files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Bytes of blocks that were decoded.
+    pub decoded_bytes: u64,
+    /// Wall time of restoring alone.
+    pub restore_ms: u64,
+}
+
+impl Results {
+    fn take(&mut self, row: ResultRow, is_equal: bool) {
+        self.root.push(&row.to_bytes());
+        self.equal_files += u64::from(is_equal);
+        self.bytes = self.bytes.saturating_add(row.size_bytes);
+        if self.rows.len() <= RESULTS_MAX_ROWS {
+            self.rows.push(row);
+        }
+    }
+
+    fn restored(&mut self, report: &RestoreReport) {
+        self.decoded_bytes += report.decoded_bytes;
+        self.restore_ms += report.duration_ms;
+    }
+}
+
+/// Restores and compares.
+pub struct Restorer<'a> {
+    /// Repository, index, author.
+    pub place: Place<'a>,
+    /// What is asked for.
+    pub options: &'a DrillOptions,
+    /// Reads the tree.
+    pub fetcher: &'a ChunkFetcher<'a>,
+    /// Computes ids anew.
+    pub key: &'a ChunkIdKey,
+    /// The snapshot.
+    pub snapshot: &'a Snapshot,
+    /// Names files.
+    pub salts: &'a Salts,
+    /// Where files go; `None` if they are dropped.
+    pub scratch: Option<&'a Scratch>,
+}
+
+impl Restorer<'_> {
+    /// Restores single files, as many at a time as the quota allows.
+    ///
+    /// # Errors
+    /// If scratch cannot be used.
+    pub fn picked(
+        &self,
+        picked: &[Picked],
+        results: &mut Results,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let Some(scratch) = self.scratch else {
+            for one in picked {
+                self.dropped(one, results, findings);
+            }
+            return Ok(());
+        };
+        let mut rest = picked;
+        while let Some(first) = rest.first() {
+            if self.place.monitor.is_cancelled() {
+                findings.doubt("restore", About::Object("the drill"), "it was interrupted");
+                return Ok(());
+            }
+            if first.entry.size_bytes > self.options.quota_bytes {
+                // Larger than scratch may be: its bytes are proved all the same.
+                self.dropped(first, results, findings);
+                rest = &rest[1..];
+                continue;
+            }
+            let mut bytes = 0;
+            let fits = |one: &&Picked| {
+                bytes += one.entry.size_bytes;
+                bytes <= self.options.quota_bytes
+            };
+            let count = rest.iter().take_while(fits).count();
+            let (batch, after) = rest.split_at(count);
+            self.batch(batch, scratch, results, findings)?;
+            rest = after;
+        }
+        scratch.clear(FOLDER)
+    }
+
+    fn dropped(&self, one: &Picked, results: &mut Results, findings: &mut Findings) {
+        let clock = self.place.repo.clock();
+        let started = clock.monotonic();
+        let (row, proved) = prove(self.fetcher, self.key, one, Some(Restored::Dropped));
+        results.restore_ms += clock.monotonic().saturating_sub(started).as_millis() as u64;
+        results.decoded_bytes += one.entry.size_bytes;
+        results.take(row, proved.is_ok());
+        if let Err(why) = proved {
+            findings.fail("bytes", About::File(&one.path, one.hash), why);
+        }
+    }
+
+    fn batch(
+        &self,
+        batch: &[Picked],
+        scratch: &Scratch,
+        results: &mut Results,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let folder = scratch.fresh(FOLDER)?;
+        let Some(report) = self.restore_flat(batch, &folder, findings) else { return Ok(()) };
+        results.restored(&report);
+        let why: HashMap<&TreePath, &str> =
+            report.problems.iter().map(|problem| (&problem.path, problem.why.as_str())).collect();
+        let target = match Target::create(&folder) {
+            Ok(target) => target,
+            Err(error) => {
+                findings.error("restore", About::Object("the scratch folder"), &error);
+                return Ok(());
+            }
+        };
+        for (number, one) in batch.iter().enumerate() {
+            let name = flat_name(number);
+            let cause = why.get(&name).copied();
+            self.compare(&target, &name, one, cause, results, findings);
+            self.probe(&folder.join(flat_text(number)), one, findings);
+        }
+        Ok(())
+    }
+
+    fn restore_flat(
+        &self,
+        batch: &[Picked],
+        folder: &Path,
+        findings: &mut Findings,
+    ) -> Option<RestoreReport> {
+        let files = batch
+            .iter()
+            .enumerate()
+            .map(|(number, one)| (flat_name(number), alone(&one.entry)))
+            .collect();
+        let Place { repo, index, monitor, .. } = self.place;
+        let restored = restore::run_entries(repo, index, files, folder, &quiet_options(), monitor);
+        match restored {
+            Ok(report) => Some(report),
+            Err(error) => {
+                findings.error("restore", About::Object("the restore"), &error);
+                None
+            }
+        }
+    }
+
+    /// Restores a stretch of the tree only to see how long it takes.
+    ///
+    /// # Errors
+    /// If scratch cannot be used.
+    pub fn observe(&self, stretch: &[Picked]) -> Result<Option<Observation>, DrillError> {
+        let Some(scratch) = self.scratch else { return Ok(None) };
+        let bytes: u64 = stretch.iter().map(|one| one.entry.size_bytes).sum();
+        if bytes > self.options.quota_bytes {
+            return Ok(None);
+        }
+        let folder = scratch.fresh(FOLDER)?;
+        let clock = self.place.repo.clock();
+        let started = clock.monotonic();
+        let report = self.restore_flat(stretch, &folder, &mut Findings::default());
+        let wall_ms = clock.monotonic().saturating_sub(started).as_secs_f64() * 1000.0;
+        scratch.clear(FOLDER)?;
+        let is_good = report.is_some_and(|report| report.problem_count == 0);
+        let files = stretch.len() as u64;
+        Ok(is_good.then_some(Observation { files, bytes, wall_ms }))
+    }
+
+    /// Restores what lies at and below `from` as a user would, and compares all of it.
+    ///
+    /// # Errors
+    /// If scratch cannot be used.
+    pub fn tree(
+        &self,
+        from: &TreePath,
+        results: &mut Results,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let Some(scratch) = self.scratch else {
+            return self.walk(from, findings, &mut |one, findings| {
+                if one.entry.kind == EntryKind::File {
+                    self.dropped(one, results, findings);
+                }
+            });
+        };
+        if !self.fits(from, findings) {
+            return Ok(());
+        }
+        let folder = scratch.fresh(FOLDER)?;
+        let Place { repo, index, monitor, .. } = self.place;
+        let options = quiet_options();
+        let restored = restore::run(repo, index, self.snapshot, from, &folder, &options, monitor);
+        let report = match restored {
+            Ok(report) => report,
+            Err(error) => {
+                findings.error("restore", About::Object("the restore"), &error);
+                return Ok(());
+            }
+        };
+        results.restored(&report);
+        let mut why: BTreeMap<TreePath, String> =
+            report.problems.into_iter().map(|problem| (problem.path, problem.why)).collect();
+        let target = match Target::create(&folder) {
+            Ok(target) => target,
+            Err(error) => {
+                findings.error("restore", About::Object("the scratch folder"), &error);
+                return Ok(());
+            }
+        };
+        let base = self.base(from);
+        self.walk(from, findings, &mut |one, findings| {
+            let Some(name) = base.strip_prefix_of(&one.path) else { return };
+            if one.entry.kind == EntryKind::File {
+                let cause = why.remove(&name);
+                self.compare(&target, &name, one, cause.as_deref(), results, findings);
+            }
+            self.probe(&below(&folder, &name), one, findings);
+        })?;
+        for (path, why) in why {
+            let hash = self.salts.hash(&path);
+            findings.fail("restore", About::File(&path, hash), why);
+        }
+        if !self.options.command.is_empty() && self.options.runs("command") {
+            let (argv, limits) = (&self.options.command, &self.options.command_limits);
+            let verdict = command::run(argv, &folder, limits, repo.clock());
+            findings.probed("command", About::Object("what was restored"), verdict);
+        }
+        scratch.clear(FOLDER)
+    }
+
+    /// Whether what is asked for fits into scratch; says so if not.
+    fn fits(&self, from: &TreePath, findings: &mut Findings) -> bool {
+        let entries = subtree(self.fetcher, self.snapshot.root, from).filter_map(Result::ok);
+        let bytes = entries.fold(0_u64, |sum, (_, entry)| sum.saturating_add(entry.size_bytes));
+        let quota = self.options.quota_bytes;
+        if bytes > quota {
+            let why = format!(
+                "it has {bytes} bytes, and {quota} may lie in scratch: allow more, or drop the bytes"
+            );
+            findings.doubt("restore", About::Object("the scratch folder"), why);
+        }
+        bytes <= quota
+    }
+
+    /// What paths of a restore are relative to: the folder itself, or that of a single file.
+    fn base(&self, from: &TreePath) -> TreePath {
+        match find(self.fetcher, self.snapshot.root, from) {
+            Ok(Some(entry)) if entry.kind != EntryKind::Directory => {
+                from.parent().unwrap_or_default()
+            }
+            _ => from.clone(),
+        }
+    }
+
+    fn walk(
+        &self,
+        from: &TreePath,
+        findings: &mut Findings,
+        visit: &mut dyn FnMut(&Picked, &mut Findings),
+    ) -> Result<(), DrillError> {
+        let mut count = 0;
+        for item in subtree(self.fetcher, self.snapshot.root, from) {
+            match item {
+                Ok((path, entry)) => {
+                    count += 1;
+                    let hash = self.salts.hash(&path);
+                    visit(&Picked { path, entry, hash }, findings);
+                }
+                Err(error) => {
+                    findings.error("restore", About::Object("the tree of the snapshot"), &error);
+                }
+            }
+            if self.place.monitor.is_cancelled() {
+                findings.doubt("restore", About::Object("the drill"), "it was interrupted");
+                return Ok(());
+            }
+        }
+        if count == 0 {
+            let hash = self.salts.hash(from);
+            findings.fail("restore", About::File(from, hash), "the snapshot does not have it");
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        target: &Target,
+        name: &TreePath,
+        one: &Picked,
+        cause: Option<&str>,
+        results: &mut Results,
+        findings: &mut Findings,
+    ) {
+        let opened = target.open_for_reading(name);
+        let restored = opened.as_ref().ok().map(Restored::File);
+        let (row, proved) = prove(self.fetcher, self.key, one, restored);
+        results.take(row, proved.is_ok());
+        if let Err(why) = proved {
+            let open_error = opened.err().map(|error| in_one_line(&error));
+            let why = cause.map(str::to_owned).or(open_error).unwrap_or(why);
+            findings.fail("bytes", About::File(&one.path, one.hash), why);
+        }
+    }
+
+    fn probe(&self, path: &Path, one: &Picked, findings: &mut Findings) {
+        let about = About::File(&one.path, one.hash);
+        if self.options.runs("meta") {
+            findings.probed("meta", about, meta::look(path, &one.entry));
+        }
+        if one.entry.kind != EntryKind::File {
+            return;
+        }
+        // A file that cannot be read was found by the comparison.
+        let Ok(Some(choice)) = choose::by_content(path, one.path.name()) else { return };
+        if !self.options.runs(choice.name()) {
+            return;
+        }
+        if choice == Choice::Sqlite {
+            self.fetch_companions(path, one);
+        }
+        findings.probed(choice.name(), about, choose::look(path, choice, &self.options.limits));
+    }
+
+    /// The journal of a database that was restored by itself.
+    fn fetch_companions(&self, path: &Path, one: &Picked) {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+        for ending in COMPANIONS {
+            let beside = [one.path.name(), ending].concat();
+            let full = one.path.parent().unwrap_or_default().join(&beside);
+            let local = [name.as_encoded_bytes(), ending].concat();
+            if folder.join(text(&local)).exists() {
+                continue;
+            }
+            let (Ok(full), Ok(local)) = (full, TreePath::root().join(&local)) else { continue };
+            if let Ok(Some(entry)) = find(self.fetcher, self.snapshot.root, &full)
+                && entry.kind == EntryKind::File
+            {
+                let hash = self.salts.hash(&full);
+                let files = vec![(local, alone(&Picked { path: full, entry, hash }.entry))];
+                let Place { repo, index, monitor, .. } = self.place;
+                // Without it the database is judged by itself, which is the stricter way.
+                drop(restore::run_entries(repo, index, files, folder, &quiet_options(), monitor));
+            }
+        }
+    }
+}
+
+fn quiet_options() -> RestoreOptions {
+    RestoreOptions { no_flags: true, ..RestoreOptions::default() }
+}
+
+/// The entry without its other names: each file of a sample stands for itself.
+fn alone(entry: &Entry) -> Entry {
+    Entry { link_count: 0, ..entry.clone() }
+}
+
+fn flat_text(number: usize) -> String {
+    format!("{number:08}")
+}
+
+fn flat_name(number: usize) -> TreePath {
+    // Digits are a name that every folder can hold.
+    TreePath::from_slashes(flat_text(number).as_bytes()).unwrap_or_default()
+}
+
+fn below(folder: &Path, name: &TreePath) -> PathBuf {
+    let mut path = folder.to_owned();
+    name.components().for_each(|part| path.push(text(part)));
+    path
+}
+
+fn text(bytes: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}

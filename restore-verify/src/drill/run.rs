@@ -1,0 +1,430 @@
+//! A drill from beginning to end.
+
+use std::collections::HashSet;
+
+use engine::base::limits::NODE_CACHE_BYTES;
+use engine::base::monitor::Phase;
+use engine::blob::fetch::ChunkFetcher;
+use engine::index::catalog::{Catalog, Committed};
+use engine::repo::pin;
+
+use crate::drill::files::{Restorer, Results};
+use crate::drill::findings::{About, Findings};
+use crate::drill::memory::{FileId, FileIds, Memory};
+use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
+use crate::drill::salt::Salts;
+use crate::drill::scratch::Scratch;
+use crate::drill::survey::{Survey, Wish, list_packs, survey};
+use crate::drill::{index_loss, kit, standing};
+use crate::evidence::drill_event::{Drill, DrillBegun, DrillKind, EstimateFacts, Outcome};
+use crate::evidence::event::{Event, Remedy, RemedyStep};
+use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
+use crate::evidence::shelf::{Shelf, millis};
+use crate::objective::estimate::{Observation, fit};
+use crate::objective::level::{Facts, lacks, level};
+use crate::sample::coverage::{PackAge, covered};
+use crate::sample::draw;
+
+/// Files that the kinds `index-loss` and `kit` restore to show that reading works.
+const TOKEN_FILES: u64 = 20;
+
+/// Drills `committed`, which is in `catalog`, and records what it found.
+///
+/// # Errors
+/// [`DrillError`] only if not even that can be recorded, or if its beginning cannot. Everything
+/// else is an outcome.
+pub fn run(
+    place: &Place<'_>,
+    catalog: &Catalog,
+    committed: &Committed,
+    options: &DrillOptions,
+) -> Result<DrillReport, DrillError> {
+    place.repo.keys().data()?;
+    let mut shelf = Shelf::open(place.repo, place.state)?;
+    let mut findings = Findings::default();
+    standing::look(place, &shelf, catalog, &mut findings)?;
+    let own = Writer(*place.author.identity.client.as_bytes());
+    let memory = Memory::open(place.state)?;
+    let snapshot = &committed.snapshot;
+    let ids = FileIds::new(place.repo, &snapshot.host);
+    let generation = generation(&shelf, own, &snapshot.host);
+    let number = shelf.head(own).map_or(0, |head| head.record.number + 1);
+    let mut drill = Running {
+        place,
+        options,
+        committed,
+        ids: &ids,
+        generation,
+        drilled: memory.drawn(generation, number)?,
+        previous: shelf.previous(own),
+        started_ms: millis(place.repo.clock().now()),
+        requests: place.repo.store().usage().requests(),
+    };
+    let pin =
+        pin::hold(place.repo, place.author.identity, place.author.host, vec![snapshot.session]);
+    if let Err(error) = &pin {
+        findings.error("snapshots", About::Object("the pin of the snapshot"), error);
+    }
+    let done = drill.carry_out(&mut shelf, &memory, findings);
+    if let Ok(session) = pin {
+        // Undecided pins are decided by collectors in time; the drill is what it is.
+        drop(pin::release(place.repo, place.author.identity, session));
+    }
+    done
+}
+
+/// How often all files of a system were drilled, by the newest sample of this chain.
+fn generation(shelf: &Shelf<'_>, own: Writer, system: &str) -> u64 {
+    let chain = shelf.chains().get(&own).map(Vec::as_slice).unwrap_or_default();
+    let of = |one: &SignedRecord| match Event::decode(&one.record.event, &one.record.body) {
+        Ok(Event::DrillBegun(begun)) if begun.system == system => Some(begun.generation),
+        _ => None,
+    };
+    chain.iter().rev().find_map(of).unwrap_or_default()
+}
+
+struct Running<'a> {
+    place: &'a Place<'a>,
+    options: &'a DrillOptions,
+    committed: &'a Committed,
+    ids: &'a FileIds,
+    generation: u64,
+    drilled: HashSet<FileId>,
+    previous: Hash32,
+    started_ms: i64,
+    requests: u64,
+}
+
+/// What the parts of a drill found.
+struct Done {
+    survey: Survey,
+    results: Results,
+    observations: Vec<Observation>,
+}
+
+impl Running<'_> {
+    fn seed(&self) -> Hash32 {
+        let snapshot = self.committed.snapshot.session.as_bytes();
+        Hash32(draw::seed(&self.previous.0, snapshot, self.generation))
+    }
+
+    fn wanted(&self) -> u64 {
+        match self.options.kind {
+            DrillKind::Sample => self.options.sample_files,
+            DrillKind::IndexLoss | DrillKind::Kit => TOKEN_FILES,
+            DrillKind::Paths | DrillKind::Full => 0,
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        shelf: &mut Shelf<'_>,
+        memory: &Memory,
+        mut findings: Findings,
+    ) -> Result<DrillReport, DrillError> {
+        let needs_scratch = !self.options.discard || self.options.kind == DrillKind::IndexLoss;
+        let scratch = match needs_scratch.then(|| Scratch::create(&self.options.scratch)) {
+            None => None,
+            Some(Ok(scratch)) => Some(scratch),
+            Some(Err(error)) => {
+                findings.error("restore", About::Object("the scratch folder"), &error);
+                let survey = Survey::default();
+                let begun = self.begin(shelf, &survey)?;
+                let done = Done { survey, results: Results::default(), observations: Vec::new() };
+                return self.record(shelf, memory, begun, done, findings);
+            }
+        };
+        let rebuilt = match (self.options.kind, &scratch) {
+            (DrillKind::IndexLoss, Some(scratch)) => {
+                let now = self.place.repo.clock().now();
+                Some(index_loss::rebuild(self.place, scratch, now, &mut findings)?)
+            }
+            _ => None,
+        };
+        let words = self.options.words.as_ref().map(|words| words.as_str());
+        let unlocked = match self.options.kind {
+            DrillKind::Kit => kit::unlock(self.place, words, &mut findings),
+            _ => None,
+        };
+        let place = Place {
+            index: rebuilt.as_ref().unwrap_or(self.place.index),
+            repo: unlocked.as_ref().unwrap_or(self.place.repo),
+            ..*self.place
+        };
+        let fetcher =
+            ChunkFetcher::new(place.repo, place.index, NODE_CACHE_BYTES).map_err(|error| {
+                match error {
+                    engine::blob::BlobError::Index(error) => DrillError::Index(error),
+                    other => DrillError::Repo(engine::repo::error::RepoError::Refused {
+                        why: other.to_string(),
+                    }),
+                }
+            })?;
+        let survey = self.survey(&place, &fetcher, &mut findings)?;
+        let begun = self.begin(shelf, &survey)?;
+        let mut done = Done { survey, results: Results::default(), observations: Vec::new() };
+        let is_locked_out = self.options.kind == DrillKind::Kit && unlocked.is_none();
+        if !is_locked_out {
+            let files = if self.options.discard { None } else { scratch.as_ref() };
+            self.restore(&place, &fetcher, files, &mut done, &mut findings)?;
+        }
+        self.record(shelf, memory, begun, done, findings)
+    }
+
+    /// Walks the snapshot and draws. When every file was drilled, a new generation begins.
+    fn survey(
+        &mut self,
+        place: &Place<'_>,
+        fetcher: &ChunkFetcher<'_>,
+        findings: &mut Findings,
+    ) -> Result<Survey, DrillError> {
+        let packs = list_packs(place.repo)?;
+        let snapshot = &self.committed.snapshot;
+        loop {
+            let salts = Salts::new(self.place.repo, &self.seed());
+            let wanted = self.wanted();
+            let wish = Wish {
+                salts: &salts,
+                draw: (wanted > 0).then(|| (self.seed(), wanted)),
+                drilled: &self.drilled,
+                ids: self.ids,
+                keep_rows: false,
+                stretches: self.options.estimate && !self.options.discard,
+            };
+            let mut found = Findings::default();
+            let survey = survey(place, fetcher, snapshot, &wish, &packs, &mut found)?;
+            let is_used_up = self.options.kind == DrillKind::Sample
+                && survey.population.files > 0
+                && survey.population.fresh == 0
+                && !self.drilled.is_empty();
+            if is_used_up {
+                self.generation += 1;
+                self.drilled.clear();
+                continue;
+            }
+            findings.join(found);
+            return Ok(survey);
+        }
+    }
+
+    /// Signs what is going to be done.
+    fn begin(&self, shelf: &mut Shelf<'_>, survey: &Survey) -> Result<Reference, DrillError> {
+        let event = Event::DrillBegun(DrillBegun {
+            kind: self.options.kind,
+            snapshot: *self.committed.snapshot.session.as_bytes(),
+            system: self.committed.snapshot.host.clone(),
+            seed: Some(self.seed()),
+            generation: self.generation,
+            population: (self.wanted() > 0).then_some(survey.population),
+            wanted: self.wanted(),
+            discards: self.options.discard,
+            retest_of: self.options.retest_of,
+            ticket: self.options.ticket.clone(),
+        });
+        Ok(shelf.append(&self.place.author, &event)?.reference())
+    }
+
+    fn restore(
+        &self,
+        place: &Place<'_>,
+        fetcher: &ChunkFetcher<'_>,
+        scratch: Option<&Scratch>,
+        done: &mut Done,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let snapshot = &self.committed.snapshot;
+        let Some(key) = place.repo.keys().chunk_id_key(snapshot.domain) else {
+            let why = "this key cannot compute the ids of the snapshot's chunks";
+            findings.doubt("restore", About::Object("the keys"), why);
+            return Ok(());
+        };
+        let salts = Salts::new(self.place.repo, &self.seed());
+        place.monitor.phase(&Phase { name: "restoring", total_items: None, total_bytes: None });
+        let restorer = Restorer {
+            place: *place,
+            options: self.options,
+            fetcher,
+            key: &key,
+            snapshot,
+            salts: &salts,
+            scratch,
+        };
+        match self.options.kind {
+            DrillKind::Sample | DrillKind::IndexLoss | DrillKind::Kit => {
+                restorer.picked(&done.survey.drawn, &mut done.results, findings)?;
+                if done.results.root.count() == 0 && done.survey.is_complete {
+                    let why = "the snapshot has no file that could be restored";
+                    findings.doubt("restore", About::Object("the snapshot"), why);
+                }
+            }
+            DrillKind::Full => {
+                let root = engine::base::path::TreePath::root();
+                restorer.tree(&root, &mut done.results, findings)?;
+            }
+            DrillKind::Paths => {
+                for path in &self.options.paths {
+                    restorer.tree(path, &mut done.results, findings)?;
+                }
+                if self.options.paths.is_empty() {
+                    findings.doubt("restore", About::Object("the paths"), "none were given");
+                }
+            }
+        }
+        for stretch in &done.survey.stretches {
+            done.observations.extend(restorer.observe(stretch)?);
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        shelf: &mut Shelf<'_>,
+        memory: &Memory,
+        begun: Reference,
+        done: Done,
+        findings: Findings,
+    ) -> Result<DrillReport, DrillError> {
+        let Done { survey, results, observations } = done;
+        let drill = self.describe(begun, &survey, &results, &observations, &findings, memory)?;
+        let is_breached = is_breached(&drill);
+        let record = shelf.append(&self.place.author, &Event::Drill(Box::new(drill.clone())))?;
+        let record = record.reference();
+        memory.keep_results(record, &results.rows)?;
+        if self.options.kind == DrillKind::Sample {
+            let files: Vec<FileId> =
+                survey.drawn.iter().map(|picked| self.ids.of(&picked.path)).collect();
+            memory.add_drawn(self.generation, begun.number, &files)?;
+        }
+        let ticket = self.remedy(shelf, record, drill.outcome)?;
+        Ok(DrillReport { drill, record, findings: findings.into_named(), is_breached, ticket })
+    }
+
+    fn describe(
+        &self,
+        begun: Reference,
+        survey: &Survey,
+        results: &Results,
+        observations: &[Observation],
+        findings: &Findings,
+        memory: &Memory,
+    ) -> Result<Drill, DrillError> {
+        let snapshot = &self.committed.snapshot;
+        let snapshot_ms = millis(snapshot.started);
+        let rpo_ms = (self.started_ms - snapshot_ms).max(0) as u64;
+        let model = fit(observations);
+        let estimate = model.map(|model| {
+            let found = model.estimate(survey.population.files, survey.content_bytes);
+            EstimateFacts {
+                likely_ms: found.likely_ms,
+                low_ms: found.low_ms,
+                high_ms: found.high_ms,
+                observations: model.observations,
+            }
+        });
+        let authenticated_ppm = self.authenticated_ppm(results, memory)?;
+        let is_equal = results.root.count() > 0 && results.equal_files == results.root.count();
+        let is_in_time =
+            self.options.rto_target_ms.is_none_or(|target| results.restore_ms <= target);
+        let is_good = findings.outcome() == Outcome::Passed;
+        let facts = Facts {
+            has_recovery_point: self.options.rpo_target_ms.is_none_or(|target| rpo_ms <= target),
+            is_structure_complete: survey.is_complete,
+            authenticated_ppm,
+            is_sample_equal: is_good && is_equal,
+            is_full_in_time: is_good && self.options.kind == DrillKind::Full && is_in_time,
+            is_application_good: is_good && findings.is_application_good(),
+        };
+        Ok(Drill {
+            begun,
+            kind: self.options.kind,
+            snapshot: *snapshot.session.as_bytes(),
+            system: snapshot.host.clone(),
+            snapshot_ms,
+            outcome: findings.outcome(),
+            level: level(&facts),
+            lacks: lacks(&facts).to_owned(),
+            started_ms: self.started_ms,
+            finished_ms: millis(self.place.repo.clock().now()),
+            restore_ms: results.restore_ms,
+            files: results.root.count(),
+            bytes: results.bytes,
+            decoded_bytes: results.decoded_bytes,
+            requests: self.place.repo.store().usage().requests() - self.requests,
+            results: results.root.root(),
+            result_count: results.root.count(),
+            probes: findings.probes(),
+            finding_count: findings.count(),
+            findings: findings.for_evidence(),
+            total_files: survey.population.files,
+            total_bytes: survey.population.bytes,
+            estimate,
+            rpo_ms,
+            rpo_target_ms: self.options.rpo_target_ms,
+            rto_target_ms: self.options.rto_target_ms,
+            retest_of: self.options.retest_of,
+            ticket: self.options.ticket.clone(),
+            authenticated_ppm,
+        })
+    }
+
+    /// Of all stored bytes: those of the rotation, and at least those of this drill.
+    fn authenticated_ppm(&self, results: &Results, memory: &Memory) -> Result<u32, DrillError> {
+        let turns = memory.pack_turns()?;
+        let mut packs = Vec::new();
+        self.place.index.reader()?.for_each_pack(&mut |pack, stored_bytes| {
+            let key = engine::store::name::ObjectName::Pack(pack).key();
+            let last_ms = turns.get(&key).copied();
+            packs.push(PackAge { key, bytes: u64::from(stored_bytes), last_ms });
+            true
+        })?;
+        let total: u64 = packs.iter().map(|pack| pack.bytes).sum();
+        let now_ms = millis(self.place.repo.clock().now());
+        let (bytes, _) = covered(&packs, self.options.rotation_days, now_ms);
+        let share = |bytes: u64| (u128::from(bytes) * 1_000_000 / u128::from(total.max(1))) as u32;
+        // Decoded bytes are more than stored ones, and some are read twice: a lower bound.
+        let own = u32::from(results.equal_files > 0);
+        Ok(share(bytes).max(own).min(1_000_000))
+    }
+
+    /// Opens a ticket for a finding, or closes the one whose finding was tested again.
+    fn remedy(
+        &self,
+        shelf: &mut Shelf<'_>,
+        record: Reference,
+        outcome: Outcome,
+    ) -> Result<Option<String>, DrillError> {
+        let known = self.options.retest_of.and_then(|finding| ticket_of(shelf, finding));
+        let given = self.options.ticket.clone().or(known);
+        let own = || format!("drill-{}-{}", &record.writer.to_string()[..8], record.number);
+        let (finding, step, retest) = match (outcome, self.options.retest_of) {
+            (Outcome::Passed, Some(finding)) => (finding, RemedyStep::Closed, Some(record)),
+            (Outcome::Failed, None) => (record, RemedyStep::Opened, None),
+            _ => return Ok(given),
+        };
+        let ticket = given.unwrap_or_else(own);
+        let remedy = Remedy { finding, ticket: ticket.clone(), step, retest, note: String::new() };
+        shelf.append(&self.place.author, &Event::Remedy(remedy))?;
+        Ok(Some(ticket))
+    }
+}
+
+/// The ticket that was opened for a finding.
+fn ticket_of(shelf: &Shelf<'_>, finding: Reference) -> Option<String> {
+    shelf.records().into_iter().find_map(|one| {
+        match Event::decode(&one.record.event, &one.record.body) {
+            Ok(Event::Remedy(remedy)) if remedy.finding == finding => Some(remedy.ticket),
+            _ => None,
+        }
+    })
+}
+
+fn is_breached(drill: &Drill) -> bool {
+    let is_old = drill.rpo_target_ms.is_some_and(|target| drill.rpo_ms > target);
+    let time_ms = match (drill.kind, drill.estimate) {
+        (DrillKind::Full, _) => Some(drill.restore_ms),
+        (_, Some(estimate)) => Some(estimate.likely_ms),
+        _ => None,
+    };
+    let is_slow = drill.rto_target_ms.zip(time_ms).is_some_and(|(target, time)| time > target);
+    is_old || is_slow
+}

@@ -1,0 +1,41 @@
+//! The state of the repository as a whole, before a drill looks at one snapshot.
+
+use engine::check;
+use engine::index::catalog::Catalog;
+use engine::index::marks;
+use engine::index::refresh::refresh;
+use engine::store::name::ObjectName;
+
+use crate::drill::findings::{About, Findings};
+use crate::drill::options::{DrillError, Place};
+use crate::evidence::shelf::Shelf;
+
+/// Looks at segments, snapshot records, chains of snapshots and chains of evidence: what is gone
+/// or was put back shows here, whichever snapshot is drilled.
+///
+/// # Errors
+/// Those of the store and of the index.
+pub fn look(
+    place: &Place<'_>,
+    shelf: &Shelf<'_>,
+    catalog: &Catalog,
+    findings: &mut Findings,
+) -> Result<(), DrillError> {
+    for error in refresh(place.repo, place.index, place.monitor)?.damaged {
+        findings.fail("index", About::Object("an index segment"), error.to_string());
+    }
+    let marks = marks::read(place.repo, place.index)?;
+    for (session, error) in &catalog.damaged {
+        let key = ObjectName::Commit(*session).key();
+        findings.fail("snapshots", About::Object(&key), error.to_string());
+    }
+    for (key, damage) in check::chain_damage(catalog, &marks) {
+        for why in damage.findings {
+            findings.fail("snapshots", About::Object(&key), why);
+        }
+    }
+    for flaw in shelf.flaws() {
+        findings.fail("evidence", About::Object(&flaw.place), flaw.why.clone());
+    }
+    Ok(())
+}

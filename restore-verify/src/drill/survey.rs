@@ -1,0 +1,302 @@
+//! All files of a snapshot in one walk: is everything there that it needs, and which are drawn.
+
+use std::collections::{BTreeMap, HashSet};
+
+use engine::base::error::in_one_line;
+use engine::base::id::PackId;
+use engine::base::monitor::{Counter, Phase};
+use engine::base::path::TreePath;
+use engine::blob::fetch::ChunkFetcher;
+use engine::format::entry::{Content, Entry, EntryKind};
+use engine::format::extent::Extent;
+use engine::format::snapshot::Snapshot;
+use engine::index::IndexReader;
+use engine::repo::Repo;
+use engine::store::name::{ObjectName, prefix};
+use engine::tree::cursor::EntryCursor;
+use engine::tree::extents::ExtentCursor;
+
+use crate::drill::findings::{About, Findings};
+use crate::drill::memory::{FileId, FileIds};
+use crate::drill::options::{DrillError, Place};
+use crate::drill::salt::Salts;
+use crate::evidence::drill_event::PopulationFacts;
+use crate::evidence::merkle::RootBuilder;
+use crate::evidence::record::Hash32;
+use crate::sample::draw::{Drawer, Row, stratum};
+
+/// Bytes and files of the stretches that are restored to estimate the time of a whole restore.
+const STRETCHES: [(u64, usize); 6] = [
+    (2 << 20, 60),
+    (24 << 20, 200),
+    (6 << 20, 600),
+    (32 << 20, 100),
+    (12 << 20, 300),
+    (16 << 20, 800),
+];
+
+/// A file that a drill restores.
+#[derive(Debug, Clone)]
+pub struct Picked {
+    /// Its path.
+    pub path: TreePath,
+    /// Its entry.
+    pub entry: Entry,
+    /// Salted hash of its path.
+    pub hash: Hash32,
+}
+
+/// What a walk found.
+#[derive(Default)]
+pub struct Survey {
+    /// All files.
+    pub population: PopulationFacts,
+    /// Those that are drawn, sorted by their hashes.
+    pub drawn: Vec<Picked>,
+    /// Stretches of the tree, for the estimate.
+    pub stretches: Vec<Vec<Picked>>,
+    /// Whether the tree was walked to its end and everything in it is where it should be.
+    pub is_complete: bool,
+    /// Bytes of all files without holes.
+    pub content_bytes: u64,
+    /// The rows, if they were asked for.
+    pub rows: Vec<Row>,
+}
+
+/// What a walk needs to know.
+pub struct Wish<'a> {
+    /// Salts of this drill.
+    pub salts: &'a Salts,
+    /// Seed and number of files; none are drawn without.
+    pub draw: Option<(Hash32, u64)>,
+    /// Files that were drilled before.
+    pub drilled: &'a HashSet<FileId>,
+    /// Their ids.
+    pub ids: &'a FileIds,
+    /// Keep all rows.
+    pub keep_rows: bool,
+    /// Pick stretches.
+    pub stretches: bool,
+}
+
+/// Names and sizes of all packs in the store.
+pub type Packs = BTreeMap<PackId, u64>;
+
+/// Lists the packs.
+///
+/// # Errors
+/// Those of the store.
+pub fn list_packs(repo: &Repo) -> Result<Packs, DrillError> {
+    let mut packs = Packs::new();
+    for below in [prefix::DATA, prefix::TREE] {
+        let mut take = |object: engine::store::Listed| {
+            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+                packs.insert(pack, object.size_bytes);
+            }
+            true
+        };
+        repo.store().list_each(below, &mut take).map_err(engine::repo::error::RepoError::from)?;
+    }
+    Ok(packs)
+}
+
+/// Walks a snapshot.
+///
+/// # Errors
+/// Those of store and database that end the drill; damage becomes findings.
+pub fn survey(
+    place: &Place<'_>,
+    fetcher: &ChunkFetcher<'_>,
+    snapshot: &Snapshot,
+    wish: &Wish<'_>,
+    packs: &Packs,
+    findings: &mut Findings,
+) -> Result<Survey, DrillError> {
+    place.monitor.phase(&Phase {
+        name: "surveying",
+        total_items: Some(snapshot.summary.entries),
+        total_bytes: None,
+    });
+    let mut walker = Walker {
+        snapshot,
+        wish,
+        packs,
+        fetcher,
+        reader: place.index.reader()?,
+        drawer: wish.draw.map(|(seed, count)| Drawer::new(seed.0, count)),
+        root: RootBuilder::default(),
+        survey: Survey { is_complete: true, ..Survey::default() },
+        missing: HashSet::new(),
+        entries: 0,
+    };
+    for item in EntryCursor::new(fetcher, snapshot.root) {
+        match item {
+            Ok((path, entry)) => walker.take(&path, entry, findings)?,
+            Err(error) => {
+                walker.survey.is_complete = false;
+                findings.error("structure", About::Object("the tree of the snapshot"), &error);
+            }
+        }
+        place.monitor.add(Counter::Items, 1);
+        if place.monitor.is_cancelled() {
+            walker.survey.is_complete = false;
+            findings.doubt("structure", About::Object("the drill"), "it was interrupted");
+            break;
+        }
+    }
+    walker.check_count(findings);
+    Ok(walker.finish())
+}
+
+struct Walker<'a> {
+    snapshot: &'a Snapshot,
+    wish: &'a Wish<'a>,
+    packs: &'a Packs,
+    fetcher: &'a ChunkFetcher<'a>,
+    reader: IndexReader,
+    drawer: Option<Drawer<(TreePath, Entry)>>,
+    root: RootBuilder,
+    survey: Survey,
+    /// Packs that were missed already: one finding for each.
+    missing: HashSet<PackId>,
+    entries: u64,
+}
+
+impl Walker<'_> {
+    fn take(
+        &mut self,
+        path: &TreePath,
+        entry: Entry,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        self.entries += 1;
+        if entry.kind != EntryKind::File {
+            return Ok(());
+        }
+        let hash = self.wish.salts.hash(path);
+        self.look_up(path, hash, &entry, findings)?;
+        let age_s = self.snapshot.started.seconds - entry.mtime.seconds;
+        let row = Row {
+            path: hash.0,
+            size_bytes: entry.size_bytes,
+            stratum: stratum(age_s, entry.size_bytes, &self.wish.salts.folder(path)),
+            is_fresh: !self.wish.drilled.contains(&self.wish.ids.of(path)),
+        };
+        let population = &mut self.survey.population;
+        population.files += 1;
+        population.bytes = population.bytes.saturating_add(entry.size_bytes);
+        population.fresh += u64::from(row.is_fresh);
+        self.root.push(&row.to_bytes());
+        if self.wish.keep_rows {
+            self.survey.rows.push(row);
+        }
+        if self.wish.stretches {
+            self.stretch(path, hash, &entry);
+        }
+        if let Some(drawer) = &mut self.drawer {
+            drawer.push(row, || (path.clone(), entry));
+        }
+        Ok(())
+    }
+
+    /// Consecutive files from evenly spaced places on.
+    fn stretch(&mut self, path: &TreePath, hash: Hash32, entry: &Entry) {
+        let place = (self.entries as usize * STRETCHES.len())
+            / (self.snapshot.summary.entries.max(1) as usize + 1);
+        let Some((bytes_max, files_max)) = STRETCHES.get(place) else { return };
+        self.survey.stretches.resize_with(STRETCHES.len(), Vec::new);
+        let stretch = &mut self.survey.stretches[place];
+        let bytes: u64 = stretch.iter().map(|picked| picked.entry.size_bytes).sum();
+        let fits = stretch.len() < *files_max && bytes + entry.size_bytes <= *bytes_max;
+        // Hard links cost nothing the second time.
+        if fits && entry.link_count < 2 {
+            stretch.push(Picked { path: path.clone(), entry: entry.clone(), hash });
+        }
+    }
+
+    /// Whether every chunk of a file has a place in a pack that is there.
+    fn look_up(
+        &mut self,
+        path: &TreePath,
+        hash: Hash32,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let content = match &entry.content {
+            Some(Content::Inline(bytes)) => {
+                self.survey.content_bytes += bytes.len() as u64;
+                return Ok(());
+            }
+            Some(content) => content,
+            None => {
+                self.survey.is_complete = false;
+                let why = "the snapshot has no content for it";
+                findings.fail("structure", About::File(path, hash), why);
+                return Ok(());
+            }
+        };
+        for extent in ExtentCursor::new(self.fetcher, content) {
+            let extent = match extent {
+                Ok(extent) => extent,
+                Err(error) => {
+                    self.survey.is_complete = false;
+                    findings.fail("structure", About::File(path, hash), in_one_line(&error));
+                    return Ok(());
+                }
+            };
+            let Extent::Chunk { id, length_bytes } = extent else { continue };
+            self.survey.content_bytes += u64::from(length_bytes);
+            let places = self.reader.places(&id)?;
+            let is_there = |pack: &PackId, bytes: u32| {
+                self.packs.get(pack).is_some_and(|found| *found == u64::from(bytes))
+            };
+            if places.iter().any(|place| is_there(&place.pack, place.pack_bytes)) {
+                continue;
+            }
+            self.survey.is_complete = false;
+            match places.first() {
+                None => {
+                    let why = format!("no pack holds chunk {id}");
+                    findings.fail("structure", About::File(path, hash), why);
+                    return Ok(());
+                }
+                Some(place) if self.missing.insert(place.pack) => {
+                    let key = ObjectName::Pack(place.pack).key();
+                    let why = match self.packs.get(&place.pack) {
+                        None => "the pack is missing".to_owned(),
+                        Some(found) => {
+                            format!("the pack has {found} bytes instead of {}", place.pack_bytes)
+                        }
+                    };
+                    findings.fail("structure", About::Object(&key), why);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_count(&mut self, findings: &mut Findings) {
+        let wanted = self.snapshot.summary.entries;
+        if self.survey.is_complete && self.entries != wanted {
+            self.survey.is_complete = false;
+            let why = format!("it has {} entries, its record says {wanted}", self.entries);
+            findings.fail("structure", About::Object("the tree of the snapshot"), why);
+        }
+    }
+
+    fn finish(self) -> Survey {
+        let mut survey = self.survey;
+        survey.population.root = self.root.root();
+        if let Some(drawer) = self.drawer {
+            let pick = |(row, (path, entry)): (Row, (TreePath, Entry))| Picked {
+                path,
+                entry,
+                hash: Hash32(row.path),
+            };
+            survey.drawn = drawer.finish().into_iter().map(pick).collect();
+        }
+        survey.stretches.retain(|stretch| !stretch.is_empty());
+        survey
+    }
+}

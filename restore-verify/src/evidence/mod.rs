@@ -1,0 +1,29 @@
+//! Evidence: signed, hash-chained records of what was proved, and verifying them anywhere.
+//!
+//! One chain for each writer; a record names the hash of the one before it and the heads of the
+//! other chains that its writer had seen. What is below `shelf` names only crates of cryptography
+//! and of CBOR, and no module of the engine: an auditor's verifier needs no repository, no secret
+//! and no network. `shelf` keeps chains in a repository.
+
+/// One record.
+pub mod record;
+/// The events of a drill.
+pub mod drill_event;
+/// All events.
+pub mod event;
+/// A hash tree over rows.
+pub mod merkle;
+/// Whether a chain is whole.
+pub mod chain;
+/// Files in one file, with one spelling.
+pub mod container;
+/// Rows of drills as text.
+pub mod table;
+/// RFC 3161: what a token says.
+pub mod token;
+/// A bundle against a public key.
+pub mod verify;
+/// Chains in a repository.
+pub mod shelf;
+/// A bundle in the making.
+pub mod bundle;
