@@ -66,7 +66,6 @@ impl Hooked {
     }
 
     fn ask(&self, moment: Moment, kind: CallKind, key: &str) -> Result<()> {
-        let crashed = || Error::Generic { store: "Hooked", source: Box::new(Injected::Crashed) };
         if self.is_crashed() {
             return Err(crashed());
         }
@@ -86,9 +85,15 @@ impl Hooked {
         act: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         self.ask(Moment::Before, kind, key)?;
+        let mut under_way = UnderWay { hooked: self, kind, key, is_told: false };
         let answer = act.await;
-        self.ask(Moment::After, kind, key)?;
-        answer
+        if !self.is_crashed() {
+            under_way.is_told = true;
+            self.ask(Moment::After, kind, key)?;
+            return answer;
+        }
+        drop(under_way);
+        Err(crashed())
     }
 
     fn listing(
@@ -106,6 +111,29 @@ impl Hooked {
         };
         stream::once(listed).flatten().boxed()
     }
+}
+
+/// A request that the rule let through. However it ends, the rule hears that it is over, also when
+/// the process crashed meanwhile or nobody waits for the answer any more: a rule that counts what is
+/// under way would otherwise wait for ever.
+struct UnderWay<'a> {
+    hooked: &'a Hooked,
+    kind: CallKind,
+    key: &'a str,
+    is_told: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            // What it would say comes too late.
+            let _verdict = (self.hooked.rule)(Moment::After, self.kind, self.key);
+        }
+    }
+}
+
+fn crashed() -> Error {
+    Error::Generic { store: "Hooked", source: Box::new(Injected::Crashed) }
 }
 
 fn key(prefix: Option<&Path>) -> String {
