@@ -66,16 +66,18 @@ impl Hooked {
     }
 
     fn ask(&self, moment: Moment, kind: CallKind, key: &str) -> Result<()> {
-        if self.is_crashed() {
-            return Err(crashed());
-        }
         match (self.rule)(moment, kind, key) {
             Verdict::Go => Ok(()),
             Verdict::Crash => {
                 self.is_crashed.store(true, Ordering::Release);
-                Err(crashed())
+                self.alive()
             }
         }
+    }
+
+    fn alive(&self) -> Result<()> {
+        let crashed = || Error::Generic { store: "Hooked", source: Box::new(Injected::Crashed) };
+        if self.is_crashed() { Err(crashed()) } else { Ok(()) }
     }
 
     async fn run<T>(
@@ -84,16 +86,16 @@ impl Hooked {
         key: &str,
         act: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        self.alive()?;
         self.ask(Moment::Before, kind, key)?;
         let mut under_way = UnderWay { hooked: self, kind, key, is_told: false };
+        // Another request may have ended the process while the rule let this one wait.
+        self.alive()?;
         let answer = act.await;
-        if !self.is_crashed() {
-            under_way.is_told = true;
-            self.ask(Moment::After, kind, key)?;
-            return answer;
-        }
-        drop(under_way);
-        Err(crashed())
+        under_way.is_told = true;
+        self.ask(Moment::After, kind, key)?;
+        self.alive()?;
+        answer
     }
 
     fn listing(
@@ -130,10 +132,6 @@ impl Drop for UnderWay<'_> {
             let _verdict = (self.hooked.rule)(Moment::After, self.kind, self.key);
         }
     }
-}
-
-fn crashed() -> Error {
-    Error::Generic { store: "Hooked", source: Box::new(Injected::Crashed) }
 }
 
 fn key(prefix: Option<&Path>) -> String {
