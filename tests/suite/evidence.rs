@@ -38,11 +38,8 @@ fn act(number: u32) -> Event {
     Event::Policy(Act {
         subject: "retention".to_owned(),
         action: format!("changed for the {number}th time"),
-        before: None,
-        after: None,
         numbers: vec![("days".to_owned(), i64::from(number))],
-        detail: String::new(),
-        ticket: None,
+        ..Act::default()
     })
 }
 
@@ -242,11 +239,7 @@ fn the_example_of_the_document_is_what_is_written() {
     let event = Event::Policy(Act {
         subject: "retention".to_owned(),
         action: "changed".to_owned(),
-        before: None,
-        after: None,
-        numbers: Vec::new(),
-        detail: String::new(),
-        ticket: None,
+        ..Act::default()
     });
     let record = Record {
         version: 1,

@@ -81,6 +81,27 @@ pub struct Check {
     /// Wall time in milliseconds.
     #[n(6)]
     pub duration_ms: u64,
+    /// When it began.
+    #[n(7)]
+    pub started_ms: i64,
+    /// How it ended: failed if something is damaged or missing, not proved if it was cut short.
+    #[n(8)]
+    pub outcome: Outcome,
+    /// What was looked at: `structure`, `all`, `part 2/7` or `random`.
+    #[n(9)]
+    pub method: String,
+    /// Packs that were read whole.
+    #[n(10)]
+    pub packs_read: u64,
+    /// Paths that cannot be restored because of what is wrong.
+    #[n(11)]
+    pub hurt_paths: u64,
+    /// The finding that is tested again.
+    #[n(12)]
+    pub retest_of: Option<Reference>,
+    /// The ticket that it belongs to.
+    #[n(13)]
+    pub ticket: Option<String>,
 }
 
 /// A real restore.
@@ -114,9 +135,25 @@ pub struct Restore {
     /// The ticket that it belongs to.
     #[n(8)]
     pub ticket: Option<String>,
+    /// When it began.
+    #[n(9)]
+    pub started_ms: i64,
+    /// Entries that did not come back as they were.
+    #[n(10)]
+    pub problems: u64,
+    /// Those of them where stored bytes are damaged or missing.
+    #[n(11)]
+    pub damaged: u64,
+    /// Whether everything in the snapshot was asked for.
+    #[n(12)]
+    pub is_whole: bool,
+    /// When the run of the snapshot began.
+    #[n(13)]
+    pub snapshot_ms: i64,
 }
 
-/// All runs of backups in a period: the population that an auditor draws from.
+/// All runs of backups that began in a period, and those of earlier ones whose end was open: the
+/// population that an auditor draws from. See [`crate::evidence::population`] for a row.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct BackupPopulation {
@@ -139,7 +176,7 @@ pub struct BackupPopulation {
 
 /// A setting was changed, a key was used, a collection ran, a client left: who, what, with which
 /// result. One shape for all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 #[cbor(map)]
 pub struct Act {
     /// What was acted on.
@@ -163,6 +200,9 @@ pub struct Act {
     /// The ticket that it belongs to.
     #[n(6)]
     pub ticket: Option<String>,
+    /// When it was done; the record itself can be later, if the store could not be reached.
+    #[n(7)]
+    pub at_ms: Option<i64>,
 }
 
 /// A step from a finding to its end.
@@ -175,9 +215,12 @@ pub enum RemedyStep {
     /// Somebody says that the cause is gone.
     #[n(2)]
     Fixed,
-    /// A drill that tested it again passed: closed.
+    /// A drill or a check that tested it again passed: closed.
     #[n(3)]
     Closed,
+    /// Something to know about it that changes nothing.
+    #[n(4)]
+    Noted,
 }
 
 impl RemedyStep {
@@ -188,6 +231,7 @@ impl RemedyStep {
             Self::Opened => "opened",
             Self::Fixed => "fixed",
             Self::Closed => "closed",
+            Self::Noted => "noted",
         }
     }
 }
@@ -205,7 +249,7 @@ pub struct Remedy {
     /// The step.
     #[n(2)]
     pub step: RemedyStep,
-    /// The drill that closes it.
+    /// The drill or check that closes it.
     #[n(3)]
     pub retest: Option<Reference>,
     /// What was done.

@@ -13,6 +13,10 @@ pub mod drill_event;
 pub mod event;
 /// A hash tree over rows.
 pub mod merkle;
+/// Findings on their way to their end.
+pub mod remedy;
+/// Runs of backups as rows.
+pub mod population;
 /// Whether a chain is whole.
 pub mod chain;
 /// Files in one file, with one spelling.
