@@ -186,6 +186,9 @@ pub const GC_FOLD_AT: usize = 16;
 pub const GC_REGISTRATIONS_MAX: usize = 10_000;
 /// First and longest wait of a collector between two looks at running sessions, in milliseconds.
 pub const GC_POLL_MS: [u64; 2] = [500, 30_000];
+/// Looks at what snapshots need before a collector gives up: other collectors may move a chunk
+/// between two requests of one look, but hardly each time.
+pub const GC_LOOKS: usize = 4;
 /// Deletions in flight at once: few enough that a mistaken sweep can be stopped.
 pub const GC_DELETE_THREADS: usize = 4;
 

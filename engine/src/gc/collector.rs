@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::base::id::{GenerationId, PackId, SessionId};
-use crate::base::limits::GENERATION_MAX_PACKS;
+use crate::base::limits::{GC_LOOKS, GENERATION_MAX_PACKS};
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::format::generation::{Condemn, PackSet};
@@ -97,14 +97,41 @@ impl<'a> Collector<'a> {
     /// # Errors
     /// [`GcError::Unsure`] or [`GcError::RolledBack`] if the store does not tell for certain.
     pub fn survey(&self) -> Result<Survey, GcError> {
+        self.look_again(|_| self.survey_once())
+    }
+
+    /// Looks until what was seen fits together. Other collectors move chunks and bury packs while
+    /// this one looks, so that one look may find something nowhere. If the index learned nothing
+    /// meanwhile, nobody moved anything, and it is really lost. `look` is told whether it is the
+    /// first one.
+    pub(super) fn look_again<T>(
+        &self,
+        mut look: impl FnMut(bool) -> Result<T, GcError>,
+    ) -> Result<T, GcError> {
+        let known = || Ok::<_, GcError>((self.index.epoch(), self.index.known_segments()?));
+        let mut before = known()?;
+        let mut seen = look(true);
+        for _ in 1..GC_LOOKS {
+            let after = known()?;
+            if !matches!(seen, Err(GcError::Unsure { .. })) || after == before {
+                break;
+            }
+            before = after;
+            seen = look(false);
+        }
+        seen
+    }
+
+    /// Who lives is read before the index: what a snapshot needs was listed before its commit.
+    fn survey_once(&self) -> Result<Survey, GcError> {
         let (repo, index) = (self.repo, self.index);
         let listed = generations::list_settled(repo)?;
         let excluded = take_in(repo, index, listed, self.monitor)?;
         let stored = stored_packs(repo)?;
         let owners: HashSet<SessionId> = stored.keys().map(|pack| pack.session).collect();
+        let living = live::read(repo, index, &BTreeSet::new(), &owners)?;
         refresh(repo, index, self.monitor)?;
         self.index_unlisted(&stored)?;
-        let living = live::read(repo, index, &BTreeSet::new(), &owners)?;
         let mut marks = Marks::new(index);
         let roots: Vec<_> = living.roots.iter().copied().collect();
         mark(repo, index, &roots, &mut marks, self.monitor)?;

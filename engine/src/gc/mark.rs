@@ -58,6 +58,12 @@ pub(super) fn mark(
         marker.walk(root)?;
         monitor.add(Counter::Items, 1);
     }
+    if index.epoch() != marks.epoch {
+        // Reading a node that had moved brought the index up to date, and packs were buried: the
+        // numbers of the marks may mean other records now.
+        let why = "packs left it while it was read".to_owned();
+        return Err(GcError::Unsure { what: "the index".to_owned(), why });
+    }
     Ok(())
 }
 

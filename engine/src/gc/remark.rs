@@ -23,6 +23,15 @@ impl Collector<'_> {
     /// # Errors
     /// [`GcError::Unsure`] or [`GcError::RolledBack`] if the store does not tell for certain.
     pub fn remark(&self, generation: &Generation, survey: &mut Survey) -> Result<PackSet, GcError> {
+        self.look_again(|is_first| self.remark_once(generation, survey, is_first))
+    }
+
+    fn remark_once(
+        &self,
+        generation: &Generation,
+        survey: &mut Survey,
+        is_first: bool,
+    ) -> Result<PackSet, GcError> {
         let (repo, index) = (self.repo, self.index);
         let owners: HashSet<SessionId> = survey.stored.keys().map(|pack| pack.session).collect();
         let living = live::read(repo, index, &generation.carried, &owners)?;
@@ -40,7 +49,8 @@ impl Collector<'_> {
         refresh(repo, index, self.monitor)?;
         let stored = stored_packs(repo)?;
         let mut roots: Vec<_> = living.roots.iter().copied().collect();
-        if survey.marks.epoch == index.epoch() {
+        // A walk that broke off has marked nodes whose children it did not see.
+        if is_first && survey.marks.epoch == index.epoch() {
             // What is marked stays marked: more than what lives now, never less.
             roots.retain(|root| !survey.living.roots.contains(root));
         } else {

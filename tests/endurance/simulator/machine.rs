@@ -22,6 +22,7 @@ use system_tests::store::hook::Hooked;
 use system_tests::world::{open_index, options, tree_path};
 
 use crate::files::{Files, holds};
+use crate::simulator::collector::Manner;
 use crate::simulator::hall::Hall;
 use crate::simulator::truth::Truth;
 
@@ -57,6 +58,8 @@ pub(crate) enum Task {
     Restore(u64),
     /// Forget the snapshot with this number, but never the newest.
     Forget(u64),
+    /// Delete what nothing needs.
+    Prune(Manner),
 }
 
 /// How it ended.
@@ -83,10 +86,10 @@ pub(crate) struct Machine {
 }
 
 /// What one process of a machine works with.
-struct Process {
-    repo: Repo,
-    index: Index,
-    monitor: Recording,
+pub(super) struct Process {
+    pub(super) repo: Repo,
+    pub(super) index: Index,
+    pub(super) monitor: Recording,
 }
 
 impl Machine {
@@ -106,6 +109,7 @@ impl Machine {
             Task::Backup(files) => self.backup(&process, files),
             Task::Restore(choice) => self.restore(&process, *choice),
             Task::Forget(choice) => self.forget(&process, *choice),
+            Task::Prune(manner) => self.prune(&process, *manner),
         });
         match ended {
             Ok(ending) => ending,
@@ -118,7 +122,7 @@ impl Machine {
         }
     }
 
-    fn start(&self, door: &Hooked) -> Result<Process, (ErrorClass, String)> {
+    pub(super) fn start(&self, door: &Hooked) -> Result<Process, (ErrorClass, String)> {
         let store = Store::from_object_store(Arc::new(door.clone()), "simulated", true)
             .with_retry(RetrySettings::fast());
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
@@ -240,6 +244,6 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     Path::new(std::ffi::OsStr::from_bytes(bytes)).to_owned()
 }
 
-fn told(error: impl Classified + std::fmt::Display) -> (ErrorClass, String) {
+pub(super) fn told(error: impl Classified + std::fmt::Display) -> (ErrorClass, String) {
     (error.class(), error.to_string())
 }

@@ -11,6 +11,7 @@ use crate::files::Files;
 struct Told {
     reported: BTreeMap<SessionId, Files>,
     forgotten: BTreeSet<SessionId>,
+    deleted_packs: u64,
 }
 
 /// What was reported and what somebody began to forget; clones are the same.
@@ -20,6 +21,13 @@ pub(crate) struct Truth(Arc<Mutex<Told>>);
 impl Truth {
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for another course of events.
+    pub(crate) fn copy(&self) -> Self {
+        let told = self.told();
+        let (reported, forgotten) = (told.reported.clone(), told.forgotten.clone());
+        Self(Arc::new(Mutex::new(Told { reported, forgotten, deleted_packs: 0 })))
     }
 
     /// A user was told that `session` holds these files.
@@ -44,6 +52,16 @@ impl Truth {
         let told = self.told();
         let promised = told.reported.iter().filter(|(at, _)| !told.forgotten.contains(*at));
         promised.map(|(session, files)| (*session, files.clone())).collect()
+    }
+
+    /// A collection deleted so many packs.
+    pub(crate) fn note_deleted(&self, packs: u64) {
+        self.told().deleted_packs += packs;
+    }
+
+    /// How many packs collections deleted.
+    pub(crate) fn deleted_packs(&self) -> u64 {
+        self.told().deleted_packs
     }
 
     /// How many snapshots were reported, and how many of them forgotten.

@@ -127,6 +127,29 @@ fn two_collectors_may_meet_at_every_request() {
     }
 }
 
+/// What another machine commits between two looks of a collector is needed, and not lost.
+#[test]
+fn another_machine_may_back_up_before_every_request_of_a_prune() {
+    let stage = Arc::new(Stage::new());
+    for number in 0.. {
+        let inner = Arc::new(stage.inner.fork());
+        let (other, other_inner) = (Arc::clone(&stage), Arc::clone(&inner));
+        let (store, has_acted) = interrupted(&inner, number, move || {
+            let client = other.machine(&plain(&other_inner));
+            let source = client.new_folder("mine");
+            put(&source.join("new"), &random_bytes(4, 100_000));
+            client.backup(&source).expect("it runs");
+        });
+        let outcome = prune(&stage.machine(&store));
+        assert!(outcome.is_ok(), "at request {number}: {outcome:?}");
+        stage.assert_kept(&plain(&inner));
+        if !has_acted.load(Ordering::Acquire) {
+            assert!(number > 20, "only {number} requests");
+            break;
+        }
+    }
+}
+
 /// Sessions that have not decided, as an operator would find them.
 fn undecided(store: &Store) -> Vec<SessionId> {
     let decided: BTreeSet<_> = keys(store, "snap/")
