@@ -220,3 +220,23 @@ fn policies_come_from_a_file_and_can_be_played() {
     let table = place.run(["policy", "simulate", "--keep-daily", "7", "--from", "2020-01-01"]);
     assert!(table.expect(0).contains("Forgotten"));
 }
+
+#[test]
+fn a_forgotten_snapshot_is_no_reason_to_make_none() {
+    let place = Place::with_repository();
+    put(&place.path("source/a.txt"), &[1; 200]);
+    let made = || {
+        let words = ["backup", "-q", "--json", "--skip-if-unchanged", "source"];
+        last_json(&place.run(words).expect(0))["snapshot_id"].as_str().map(str::to_owned)
+    };
+    let mut newest = made().expect("the first run makes one");
+    // A folder above the source that somebody else changes is a change.
+    for _ in 0..50 {
+        match made() {
+            Some(next) => newest = next,
+            None => break,
+        }
+    }
+    place.run(["forget", &newest, "--delete-all-snapshots"]).expect(0);
+    assert!(made().is_some(), "nothing that counts says what the source holds");
+}

@@ -16,6 +16,8 @@ use crate::format::snapshot::{PathBytes, Summary};
 use crate::index::Index;
 use crate::index::catalog::{Catalog, Committed};
 use crate::index::hints::HintsReader;
+use crate::index::marks;
+use crate::repo::Repo;
 use crate::tree::cursor::EntryCursor;
 
 /// Entries of an earlier run.
@@ -62,16 +64,33 @@ pub(super) fn hints_name(host: &str, paths: &[PathBytes]) -> String {
 
 /// Finds the run to compare with: hints if they are those of a snapshot and nothing that they
 /// refer to can have been removed, otherwise the newest snapshot of the same host and paths.
+///
+/// What hints vouch for is there even if its snapshot was forgotten meanwhile. Tombstones are only
+/// asked for, and the forgotten taken out of `catalog`, by a run that reads a tree, or that makes
+/// no snapshot if the last one still says it all.
 pub(super) fn find<'a>(
-    index: &Index,
+    (repo, index): (&Repo, &Index),
     folder: &Path,
-    catalog: &Catalog,
+    catalog: &mut Catalog,
     paths: &[PathBytes],
     options: &BackupOptions,
     fetcher: Option<&'a ChunkFetcher<'a>>,
 ) -> Result<Previous<'a>, BackupError> {
     if options.force {
         return Ok(Previous::none());
+    }
+    let hints = match options.parent {
+        Some(_) => None,
+        None => HintsReader::open(folder, &hints_name(&options.host, paths))?,
+    };
+    // A snapshot that is gone may have taken its packs along, and what a collection names may be
+    // gone before this run is committed.
+    let is_bound = |session| catalog.snapshots.iter().any(|one| one.snapshot.session == session);
+    let must_look_up = !hints.as_ref().is_some_and(|(_, header)| {
+        header.epoch == index.epoch() && is_bound(header.session) && index.excluded().is_empty()
+    });
+    if must_look_up || options.skip_if_unchanged {
+        catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
     }
     let parent = choose_parent(catalog, paths, options)?;
     let describe = |entries, must_look_up, parent: Option<&Committed>| Previous {
@@ -82,16 +101,9 @@ pub(super) fn find<'a>(
         root: parent.map(|one| one.snapshot.root),
         summary: parent.map(|one| one.snapshot.summary),
     };
-    let hints = match options.parent {
-        Some(_) => None,
-        None => HintsReader::open(folder, &hints_name(&options.host, paths))?,
-    };
     if let Some((reader, header)) = hints {
         let known = catalog.snapshots.iter().find(|one| one.snapshot.session == header.session);
-        // A snapshot that is gone may have taken its packs along, and what a collection names may
-        // be gone before this run is committed.
-        let must_look_up =
-            header.epoch != index.epoch() || known.is_none() || !index.excluded().is_empty();
+        let must_look_up = must_look_up || known.is_none();
         let previous = describe(Entries::Hints(Box::new(reader)), must_look_up, known);
         return Ok(Previous { owners: Some(header.owners), ..previous });
     }

@@ -134,15 +134,15 @@ impl<'a> Start<'a> {
         shared: &Shared<'_>,
     ) -> Result<BackupReport, BackupError> {
         let paths = source_paths(&source);
-        let catalog = catalog::live(self.repo, self.index)?;
+        let mut catalog = catalog::snapshots(self.repo, self.index)?;
         let fetcher = match self.repo.keys().tree() {
             Ok(_) => Some(ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?),
             Err(_) => None,
         };
         let previous = match source {
             Source::Paths(_) => {
-                let (index, options) = (self.index, self.options);
-                previous::find(index, folder, &catalog, &paths, options, fetcher.as_ref())?
+                let (options, place) = (self.options, (self.repo, self.index));
+                previous::find(place, folder, &mut catalog, &paths, options, fetcher.as_ref())?
             }
             _ => Previous::none(),
         };
