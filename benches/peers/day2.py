@@ -64,9 +64,9 @@ def splice(data, rng, kind):
                        data[:at] + added + data[at + len(added):]))
 
 
-def edit(place, entry):
-    """Changes the content of one file in the manner of its kind."""
-    rng = draw("edit", entry.path)
+def edit(place, entry, *which):
+    """Changes the content of one file in the manner of its kind; `which` of many changes."""
+    rng = draw("edit", entry.path, *which)
     if entry.kind == "database":
         database.update(place, rng)
     elif entry.kind == "image":

@@ -361,6 +361,7 @@ fn stats() -> Stats {
         packs_count: Some(0),
         dedup_ratio: Some(0.0),
         compression_ratio: Some(0.0),
+        fragmentation: Some(0.0),
         requests: 0,
     }
 }

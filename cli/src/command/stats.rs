@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use engine::base::id::{ChunkId, PackKind};
+use engine::base::id::{ChunkId, PackId, PackKind};
 use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
 use engine::gc;
+use engine::index::IndexReader;
 use engine::index::catalog::Committed;
 use engine::tree::error::TreeError;
 use engine::tree::reach::{Reach, ReachVisitor};
@@ -45,6 +46,7 @@ pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         packs_count: None,
         dedup_ratio: None,
         compression_ratio: None,
+        fragmentation: None,
         requests: 0,
     };
     if is_whole {
@@ -126,28 +128,55 @@ fn count_packs(opened: &Opened, stats: &mut Stats) -> Result<(), Fault> {
 fn count_reachable(opened: &Opened, chosen: &[&Committed], stats: &mut Stats) -> Result<(), Fault> {
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
     let mut reach = Reach::default();
-    let mut counter = Counter { seen: HashSet::new(), bytes: 0, failure: None };
+    let mut counter = Counter {
+        seen: HashSet::new(),
+        blocks: HashSet::new(),
+        bytes: 0,
+        decoded_bytes: 0,
+        reader: opened.index.reader()?,
+        failure: None,
+    };
     for one in chosen {
         reach.visit(&fetcher, one.snapshot.root, &mut counter);
     }
     stats.total_blob_count = counter.seen.len() as u64;
     stats.total_uncompressed_size = counter.bytes;
+    stats.fragmentation = ratio(counter.decoded_bytes, counter.bytes);
     counter.failure.map_or(Ok(()), Err)
 }
 
 struct Counter {
     /// The first half of each id: it tells chunks apart as well and takes half the memory.
     seen: HashSet<[u8; 16]>,
+    /// Blocks that a restore would decode, for one chunk or for many.
+    blocks: HashSet<(PackId, u32)>,
     bytes: u64,
+    decoded_bytes: u64,
+    reader: IndexReader,
     failure: Option<Fault>,
+}
+
+impl Counter {
+    fn count(&mut self, id: &ChunkId, length_bytes: u32) -> Result<(), Fault> {
+        self.bytes += u64::from(length_bytes);
+        // What no pack holds is for `check` to say.
+        if let Some(place) = self.reader.first_place(id)?
+            && self.blocks.insert((place.pack, place.block))
+        {
+            self.decoded_bytes += u64::from(place.block_raw_bytes);
+        }
+        Ok(())
+    }
 }
 
 impl ReachVisitor for Counter {
     fn chunk(&mut self, _path: &TreePath, id: &ChunkId, length_bytes: u32) {
         let mut half = [0; 16];
         half.copy_from_slice(&id.as_bytes()[..16]);
-        if self.seen.insert(half) {
-            self.bytes += u64::from(length_bytes);
+        if self.seen.insert(half)
+            && let Err(fault) = self.count(id, length_bytes)
+        {
+            self.failure.get_or_insert(fault);
         }
     }
 
@@ -162,7 +191,7 @@ impl ReachVisitor for Counter {
 }
 
 fn tell(stats: &Stats, context: &Context<'_>) {
-    let line = |name: &str, text: String| context.ui.result(&format!("{name:<14}{text}"));
+    let line = |name: &str, text: String| context.ui.result(&format!("{name:<15}{text}"));
     let times = |ratio: Option<f64>| ratio.map(|r| format!(", 1/{r:.2}")).unwrap_or_default();
     line("snapshots", units::count(stats.snapshots_count));
     line(
@@ -192,6 +221,9 @@ fn tell(stats: &Stats, context: &Context<'_>) {
                 times(stats.compression_ratio).trim_start_matches(',')
             ),
         );
+    }
+    if let Some(fragmentation) = stats.fragmentation {
+        line("fragmentation", format!("{fragmentation:.2} bytes decoded for each one restored"));
     }
     line("requests", format!("{} for this answer", units::count(stats.requests)));
 }

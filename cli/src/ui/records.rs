@@ -325,6 +325,10 @@ pub struct Stats {
     /// Content and trees before compression divided by `total_size`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_ratio: Option<f64>,
+    /// Bytes that a restore of the chosen snapshots decodes, divided by those it needs of them, each
+    /// chunk once; absent for a whole repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fragmentation: Option<f64>,
     /// Requests that were sent to the store for this answer.
     pub requests: u64,
 }
