@@ -21,3 +21,6 @@ pub mod objective;
 
 /// Restore, look, record.
 pub mod drill;
+
+/// What evidence shows of a period, for those who ask.
+pub mod report;

@@ -22,3 +22,6 @@ pub mod damage;
 
 /// A writer with valid keys that stores whatever it likes.
 pub mod forge;
+
+/// A year of a fleet in a repository, and what a report must say of it.
+pub mod fleet;

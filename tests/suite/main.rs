@@ -5,6 +5,7 @@ mod documents;
 mod evidence;
 mod drill;
 mod proof;
+mod reporting;
 mod round_trip;
 mod decoders;
 mod formats;

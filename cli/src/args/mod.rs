@@ -32,6 +32,8 @@ pub mod rules;
 pub mod retention;
 /// `drill`, `evidence`.
 pub mod proof;
+/// `report`.
+pub mod report;
 /// `demo`, `completions`, `man`, `version`.
 pub mod program;
 

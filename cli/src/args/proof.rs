@@ -163,6 +163,26 @@ pub enum EvidenceCommand {
         #[arg(long, value_name = "KEY", value_parser = trust)]
         key: Option<Trust>,
     },
+    /// Say that the cause of a finding is gone; only a test that passes closes it
+    #[command(after_long_help = epilogue::with_repository(
+        "mainstay evidence fixed 12 --note 'volume replaced'\n\
+         mainstay drill --retest 12",
+        &[],
+    ))]
+    Fixed {
+        /// The record with the finding: WRITER/NUMBER, or the number if there is one writer
+        #[arg(value_name = "RECORD")]
+        record: String,
+        /// What was done
+        #[arg(long, value_name = "WORDS")]
+        note: String,
+        /// The ticket; the default is the one that was opened for the finding
+        #[arg(long, value_name = "ID")]
+        ticket: Option<String>,
+        /// Who says so, as evidence names it; the default is the user's name
+        #[arg(long, value_name = "NAME")]
+        actor: Option<String>,
+    },
     /// Write a bundle for an auditor: chains, who vouches for them, samples, single files
     Export(ExportArgs),
 }
@@ -171,7 +191,8 @@ pub enum EvidenceCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay evidence export --to q3.zip --purpose 'audit 2026'\n\
-     mainstay evidence export --to one.zip --drill 12 --file 12:/home/user/contract.odt",
+     mainstay evidence export --to one.zip --drill 12 --file 12:/home/user/contract.odt\n\
+     mainstay evidence export --to q3.zip --add q3.html --add q3.pdf --add q3.json",
     &[],
 ))]
 pub struct ExportArgs {
@@ -195,6 +216,10 @@ pub struct ExportArgs {
     /// Show that this file came back in a drill, and no other name (may be repeated)
     #[arg(long, value_name = "RECORD:PATH")]
     pub file: Vec<OsString>,
+
+    /// Put this file into the bundle as reports/NAME: a report, a policy (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub add: Vec<PathBuf>,
 }
 
 fn size(text: &str) -> Result<u64, ValueError> {

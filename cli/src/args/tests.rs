@@ -12,6 +12,7 @@ use super::key::{KeyArgs, KeyCommand};
 use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use super::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use super::proof::{DrillArgs, EvidenceArgs};
+use super::report::ReportArgs;
 use super::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use super::restore::RestoreArgs;
 use super::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -48,6 +49,7 @@ enum Every {
     Prune(PruneArgs),
     Drill(Box<DrillArgs>),
     Evidence(EvidenceArgs),
+    Report(Box<ReportArgs>),
     Index(IndexArgs),
     Key(KeyArgs),
     Demo(DemoArgs),
@@ -98,7 +100,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 41);
+    assert_eq!(seen, 50);
 }
 
 #[test]

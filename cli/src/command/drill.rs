@@ -94,7 +94,8 @@ pub fn prover(opened: &Opened, context: &Context<'_>) -> Result<Identity, Fault>
 }
 
 /// The user, as the environment names him.
-fn actor(context: &Context<'_>) -> String {
+#[must_use]
+pub fn actor(context: &Context<'_>) -> String {
     let name = ["USER", "LOGNAME"].iter().find_map(|name| context.around.text(name).ok().flatten());
     name.unwrap_or("unknown").to_owned()
 }

@@ -13,14 +13,15 @@ use restore_verify::evidence::bundle::{ExportOptions, export};
 use restore_verify::evidence::chain::Flaw;
 use restore_verify::evidence::container::{BUNDLE_MAX_BYTES, Files};
 use restore_verify::evidence::drill_event::DrillKind;
-use restore_verify::evidence::event::Event;
+use restore_verify::evidence::event::{Event, Remedy, RemedyStep};
 use restore_verify::evidence::record::{Reference, SignedRecord};
+use restore_verify::evidence::remedy::cases;
 use restore_verify::evidence::shelf::{Author, Shelf, millis};
 use restore_verify::evidence::verify::{Trust, Verified, verify};
 
 use crate::args::proof::{EvidenceArgs, EvidenceCommand, ExportArgs};
 use crate::command::context::Context;
-use crate::command::drill::prover;
+use crate::command::drill::{actor, prover};
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::{PrivateFile, absolute};
 use crate::fault::{ExitCode, Fault};
@@ -40,6 +41,11 @@ pub fn run(args: &EvidenceArgs, context: &Context<'_>) -> Result<ExitCode, Fault
             verify_bundle(bundle, key, context)
         }
         EvidenceCommand::Verify { .. } => verify_repository(context),
+        EvidenceCommand::Fixed { record, note, ticket, actor } => {
+            let ticket = ticket.clone();
+            let words = Words { record, note, ticket, actor: actor.as_deref() };
+            fixed(words, context)
+        }
         EvidenceCommand::Export(args) => export_bundle(args, context),
     }
 }
@@ -205,6 +211,66 @@ fn judge(flaws: &[Flaw], context: &Context<'_>) -> Result<ExitCode, Fault> {
         .hint("nothing in it may be relied on; get it anew from where it was made"))
 }
 
+/// What somebody says about a finding.
+struct Words<'a> {
+    record: &'a str,
+    note: &'a str,
+    ticket: Option<String>,
+    actor: Option<&'a str>,
+}
+
+fn fixed(words: Words<'_>, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    let _lock = opened.lock()?;
+    let identity = prover(&opened, context)?;
+    let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
+    judge(shelf.flaws(), context)?;
+    let finding = shelf.find(words.record)?.reference();
+    let case = cases(shelf.records()).into_iter().find(|case| case.finding == finding);
+    let case = case.ok_or_else(|| {
+        Fault::usage(format!("{finding} says of nothing that it failed"))
+            .hint("`mainstay evidence list` shows drills and checks that did")
+    })?;
+    let known = case.ticket().map(str::to_owned);
+    let remedy = Remedy {
+        finding,
+        ticket: words.ticket.or(known).unwrap_or_default(),
+        step: RemedyStep::Fixed,
+        retest: None,
+        note: words.note.to_owned(),
+    };
+    let user = actor(context);
+    let author = Author {
+        identity: &identity,
+        actor: words.actor.unwrap_or(&user),
+        host: &context.around.host,
+    };
+    let written = shelf.append(&author, &Event::Remedy(remedy))?;
+    if context.ui.is_json() {
+        context.ui.document(&record(&written)).map_err(|error| Fault::local(error.to_string()))?;
+    } else if !context.ui.is_quiet() {
+        context.ui.result(&format!("recorded as {}", written.reference()));
+        context.ui.result(&format!("  a test closes it: mainstay drill --retest {finding}"));
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// A file that goes into a bundle, and its name there.
+fn added(path: &Path, context: &Context<'_>) -> Result<(String, Vec<u8>), Fault> {
+    let path = context.around.absolute(path);
+    let failed = |error: std::io::Error| {
+        Fault::local(format!("cannot read {}", path.display())).because(&error)
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        Fault::usage(format!("{} has no name for a bundle", path.display()))
+            .hint("give it a name of letters and digits")
+    })?;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(&path).map_err(failed)?;
+    file.take(BUNDLE_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((format!("reports/{name}"), bytes))
+}
+
 fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let to = absolute(&args.to, context.around)?;
     let opened = open(context)?;
@@ -222,7 +288,13 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
     };
     let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
     judge(shelf.flaws(), context)?;
-    let files = beside(args, &opened, &place, &shelf, context)?;
+    let mut files = beside(args, &opened, &place, &shelf, context)?;
+    for path in &args.add {
+        let (name, bytes) = added(path, context)?;
+        if files.insert(name.clone(), bytes).is_some() {
+            return Err(Fault::usage(format!("two files would be {name} in the bundle")));
+        }
+    }
     let now_ms = millis(context.around.clock.now());
     let from_ms = args.within.map(|within| now_ms - within.as_millis() as i64);
     let options = ExportOptions { from_ms, purpose: args.purpose.clone(), files };

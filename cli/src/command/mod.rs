@@ -55,6 +55,8 @@ pub mod prune;
 pub mod drill;
 /// `evidence`
 pub mod evidence;
+/// `report`
+pub mod report;
 /// `stats`
 pub mod stats;
 /// `index`
@@ -82,6 +84,7 @@ use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
 use crate::args::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use crate::args::proof::{DrillArgs, EvidenceArgs};
+use crate::args::report::ReportArgs;
 use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
 use crate::args::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
@@ -135,6 +138,7 @@ pub enum Command {
     Prune(PruneArgs),
     Drill(Box<DrillArgs>),
     Evidence(EvidenceArgs),
+    Report(Box<ReportArgs>),
     Stats(StatsArgs),
     Key(KeyArgs),
     Probe(ProbeArgs),
@@ -168,6 +172,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Prune(args) => prune::run(args, context),
         Command::Drill(args) => drill::run(args, context),
         Command::Evidence(args) => evidence::run(args, context),
+        Command::Report(args) => report::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Probe(args) => probe::run(args, context),

@@ -14,6 +14,8 @@ pub mod records;
 pub mod retention;
 /// What drills and evidence report as JSON.
 pub mod proof;
+/// What reports report as JSON.
+pub mod report;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.

@@ -26,6 +26,39 @@ pub struct Attained {
     pub now_ms: Option<u64>,
 }
 
+/// The stretches of the period in which the RPO was above `target_ms`: from, to.
+#[must_use]
+pub fn breaches(
+    points: &[RecoveryPoint],
+    target_ms: u64,
+    from_ms: i64,
+    to_ms: i64,
+) -> Vec<(i64, i64)> {
+    let mut points = points.to_vec();
+    points.sort_by_key(|point| (point.committed_ms, point.started_ms));
+    let mut found: Vec<(i64, i64)> = Vec::new();
+    let mut newest: Option<i64> = None;
+    let mut at = from_ms;
+    let mut close = |newest: Option<i64>, from: i64, to: i64| {
+        let begin =
+            newest.map_or(from, |started| started.saturating_add_unsigned(target_ms)).max(from);
+        if begin >= to {
+            return;
+        }
+        match found.last_mut().filter(|last| last.1 == begin) {
+            Some(last) => last.1 = to,
+            None => found.push((begin, to)),
+        }
+    };
+    for point in points.iter().take_while(|point| point.committed_ms < to_ms) {
+        close(newest, at, point.committed_ms);
+        at = at.max(point.committed_ms);
+        newest = newest.max(Some(point.started_ms));
+    }
+    close(newest, at, to_ms);
+    found
+}
+
 /// Computes it for the period from `from_ms` to `to_ms`; `points` in any order.
 #[must_use]
 pub fn attained(points: &[RecoveryPoint], from_ms: i64, to_ms: i64) -> Attained {
@@ -107,6 +140,21 @@ mod tests {
         let p95 = found.p95_ms.expect("there is one") as f64 / HOUR as f64;
         assert!((p95 - 23.3).abs() < 0.01, "{p95}");
         assert_eq!(found.now_ms, Some((24 * HOUR) as u64));
+    }
+
+    #[test]
+    fn a_breach_lasts_from_the_objective_to_the_next_snapshot() {
+        let hour = |h: i64| h * HOUR;
+        let target = 26 * HOUR as u64;
+        let points = [point(0), point(24), point(72)];
+        assert_eq!(
+            breaches(&points, target, hour(1), hour(100)),
+            [(hour(50), hour(72) + HOUR / 2), (hour(98), hour(100))]
+        );
+        assert_eq!(breaches(&[], target, hour(1), hour(2)), [(hour(1), hour(2))]);
+        assert_eq!(breaches(&[point(5)], target, 0, hour(20)), [(0, hour(5) + HOUR / 2)]);
+        assert_eq!(breaches(&points, target, hour(60), hour(61)), [(hour(60), hour(61))]);
+        assert!(breaches(&points, target, hour(30), hour(49)).is_empty());
     }
 
     #[test]

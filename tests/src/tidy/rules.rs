@@ -18,11 +18,14 @@ const OPERATIONS: [&str; 8] =
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).
-const FOREIGN_CRATES: [(&str, &str, Option<&str>); 5] = [
+const FOREIGN_CRATES: [(&str, &str, Option<&str>); 8] = [
     ("object_store", "engine", Some("store")),
     ("rusqlite", "engine", Some("index")),
     // A probe of users' databases; the index is a cache of ours and has no business there.
     ("rusqlite", "restore-verify", Some("probe")),
+    ("krilla", "restore-verify", Some("report")),
+    ("maud", "restore-verify", Some("report")),
+    ("skrifa", "restore-verify", Some("report")),
     ("clap", "cli", None),
     ("indicatif", "cli", None),
 ];

@@ -1,0 +1,247 @@
+//! What a report is computed from: verified records, confirmed snapshots, marks, keys.
+//!
+//! Read once from a repository; from here on everything is arithmetic on plain values.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use engine::base::error::{Classified, ErrorClass};
+use engine::crypt::seal::Suite;
+use engine::format::slot::{Role, SlotKind};
+use engine::format::snapshot::SnapshotState;
+use engine::index::catalog::{Catalog, Committed};
+use engine::index::marks::Marks;
+use engine::repo::error::RepoError;
+use engine::repo::{Repo, slots};
+
+use crate::evidence::event::Event;
+use crate::evidence::record::{Reference, to_hex};
+use crate::evidence::remedy::{Case, cases};
+use crate::evidence::shelf::{Shelf, ShelfError, millis};
+use crate::report::population::{Point, RunOutcome};
+
+/// A record, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id: `writer/number`.
+    pub id: String,
+    /// Its place and hash.
+    pub reference: Reference,
+    /// When it was written.
+    pub at_ms: i64,
+    /// Who caused it.
+    pub actor: String,
+    /// Where.
+    pub host: String,
+    /// Program and version.
+    pub program: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldFact {
+    /// Its id.
+    pub id: String,
+    /// Since when.
+    pub at_ms: i64,
+    /// Why.
+    pub reason: String,
+    /// Until when it is meant.
+    pub until_ms: Option<i64>,
+    /// How many snapshots.
+    pub snapshots: u64,
+    /// When it ended.
+    pub released_ms: Option<i64>,
+}
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFact {
+    /// Its id.
+    pub id: String,
+    /// `passphrase`, `recovery words`, `key file`.
+    pub kind: &'static str,
+    /// What it may do.
+    pub role: Option<Role>,
+    /// Its name for people.
+    pub label: Option<String>,
+    /// When it was made.
+    pub created_ms: Option<i64>,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The repository's id.
+    pub repository: String,
+    /// Fingerprint of its administrator.
+    pub fingerprint: String,
+    /// Where it is.
+    pub place: String,
+    /// How data are encrypted.
+    pub cipher: String,
+    /// Verified records, oldest first.
+    pub entries: Vec<Entry>,
+    /// Findings with what was done about them.
+    pub cases: Vec<Case>,
+    /// What is wrong with the chains.
+    pub flaws: Vec<String>,
+    /// The newest record of each chain.
+    pub heads: Vec<Reference>,
+    /// Confirmed snapshots, forgotten ones too, oldest first.
+    pub points: Vec<Point>,
+    /// Snapshots whose record cannot be read.
+    pub damaged: Vec<String>,
+    /// Snapshots that are gone though nobody forgot them.
+    pub gone: Vec<String>,
+    /// Holds, released ones too.
+    pub holds: Vec<HoldFact>,
+    /// Keys.
+    pub keys: Vec<KeyFact>,
+}
+
+/// Why facts cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// Evidence.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+impl Classified for FactsError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Shelf(error) => error.class(),
+            Self::Repo(error) => error.class(),
+        }
+    }
+}
+
+impl Facts {
+    /// Reads them. What is wrong with evidence is part of them.
+    ///
+    /// # Errors
+    /// Those of the store and of local files.
+    pub fn read(
+        repo: &Repo,
+        state: &Path,
+        catalog: &Catalog,
+        marks: &Marks,
+    ) -> Result<Self, FactsError> {
+        let shelf = Shelf::open(repo, state)?;
+        let mut facts = Self {
+            repository: repo.config().repository.to_string(),
+            fingerprint: repo.fingerprint(),
+            place: repo.store().describe().to_string(),
+            cipher: cipher(repo),
+            flaws: shelf.flaws().iter().map(ToString::to_string).collect(),
+            damaged: catalog.damaged.iter().map(|(id, _)| id.to_snapshot_hex()).collect(),
+            gone: catalog.missing.iter().map(|id| id.to_snapshot_hex()).collect(),
+            keys: keys(repo)?,
+            holds: holds(marks),
+            ..Self::default()
+        };
+        facts.take_records(&shelf);
+        for (all, is_forgotten) in [(&catalog.snapshots, false), (&catalog.forgotten, true)] {
+            facts.points.extend(all.iter().map(|one| point(one, is_forgotten)));
+        }
+        facts.points.sort_by(|a, b| (a.started_ms, &a.snapshot).cmp(&(b.started_ms, &b.snapshot)));
+        Ok(facts)
+    }
+
+    fn take_records(&mut self, shelf: &Shelf<'_>) {
+        for one in shelf.records() {
+            let record = &one.record;
+            let id = one.reference().to_string();
+            // A body that does not decode is a flaw, and still a link of its chain.
+            let event = Event::decode(&record.event, &record.body).unwrap_or_else(|why| {
+                self.flaws.push(format!("{id}: its body is of another shape: {why}"));
+                Event::Unknown { event: record.event.clone(), body: record.body.clone() }
+            });
+            self.entries.push(Entry {
+                id,
+                reference: one.reference(),
+                at_ms: record.at_ms,
+                actor: record.actor.clone(),
+                host: record.host.clone(),
+                program: record.program.clone(),
+                event,
+            });
+        }
+        self.cases = cases(shelf.records());
+        let mut heads: BTreeMap<_, Reference> = BTreeMap::new();
+        for entry in &self.entries {
+            let at = entry.reference;
+            let head = heads.entry(at.writer).or_insert(at);
+            if head.number < at.number {
+                *head = at;
+            }
+        }
+        self.heads = heads.into_values().collect();
+    }
+}
+
+fn cipher(repo: &Repo) -> String {
+    let seal = match Suite::from_code(repo.config().suite) {
+        Some(Suite::XWing) => "X-Wing (ML-KEM-768 and X25519)",
+        Some(Suite::X25519) => "X25519",
+        None => "an unknown suite",
+    };
+    format!("ChaCha20-Poly1305, sealed to public keys with {seal}")
+}
+
+fn keys(repo: &Repo) -> Result<Vec<KeyFact>, RepoError> {
+    let fact = |slot: slots::ListedSlot| KeyFact {
+        id: slot.slot.to_string(),
+        kind: match slot.kind {
+            SlotKind::Passphrase => "passphrase",
+            SlotKind::Phrase => "recovery words",
+            SlotKind::KeyFile => "key file",
+        },
+        role: slot.about.as_ref().map(|about| about.role),
+        created_ms: slot.about.as_ref().map(|about| millis(about.created)),
+        label: slot.about.map(|about| about.label),
+    };
+    Ok(slots::list(repo)?.into_iter().map(fact).collect())
+}
+
+fn holds(marks: &Marks) -> Vec<HoldFact> {
+    let fact = |(id, hold): (_, &engine::format::mark::Hold)| HoldFact {
+        id: hold.hold.to_string(),
+        at_ms: millis(hold.at),
+        reason: hold.reason.clone(),
+        until_ms: hold.until.map(millis),
+        snapshots: hold.snapshots.len() as u64,
+        released_ms: marks.releases.get(id).map(|release| millis(release.at)),
+    };
+    marks.holds.iter().map(fact).collect()
+}
+
+fn point(one: &Committed, is_forgotten: bool) -> Point {
+    let snapshot = &one.snapshot;
+    let committed = snapshot.original.map_or(one.committed, |original| original.committed);
+    Point {
+        run: to_hex(snapshot.session.as_bytes()),
+        snapshot: snapshot.session.to_snapshot_hex(),
+        system: snapshot.host.clone(),
+        started_ms: millis(snapshot.started),
+        finished_ms: millis(snapshot.finished),
+        committed_ms: millis(committed),
+        outcome: match snapshot.state {
+            SnapshotState::Complete => RunOutcome::Ok,
+            SnapshotState::CompleteWithNotes => RunOutcome::OkWithNotes,
+            SnapshotState::Partial => RunOutcome::Partial,
+        },
+        entries: snapshot.summary.entries,
+        bytes: snapshot.summary.total_bytes,
+        stored_bytes: snapshot.summary.bytes_stored,
+        problems: snapshot.problem_count,
+        is_forgotten,
+        is_brought_back: snapshot.original.is_some(),
+    }
+}
