@@ -189,6 +189,11 @@ pub const GC_POLL_MS: [u64; 2] = [500, 30_000];
 /// Looks at what snapshots need before a collector gives up: other collectors may move a chunk
 /// between two requests of one look, but hardly each time.
 pub const GC_LOOKS: usize = 4;
+/// Threads that repack at once: each holds a pack that it reads and one that it fills.
+pub const GC_REPACK_THREADS: usize = 4;
+/// Checks that are made again because collectors worked beside them and something seemed to be
+/// wrong; what is really wrong is found each time.
+pub const CHECK_LOOKS: usize = 3;
 /// Deletions in flight at once: few enough that a mistaken sweep can be stopped.
 pub const GC_DELETE_THREADS: usize = 4;
 

@@ -20,18 +20,27 @@ use crate::repo::error::RepoError;
 use crate::repo::footer::{decode_header, open_table};
 use crate::store::name::ObjectName;
 
-/// Reads the packs that the options choose, and returns those that are damaged.
+/// Packs with which something is wrong.
+#[derive(Debug, Default)]
+pub(super) struct Spoilt {
+    /// They were not what was written; it is in the report.
+    pub(super) damaged: Vec<PackId>,
+    /// They were listed, and were not there when they were to be read.
+    pub(super) gone: Vec<PackId>,
+}
+
+/// Reads the packs that the options choose, and returns those that are damaged or gone.
 pub(super) fn read_packs(
     repo: &Repo,
     inventory: &Inventory,
     options: &CheckOptions,
     report: &mut CheckReport,
     monitor: &dyn Monitor,
-) -> Result<Vec<PackId>, CheckError> {
-    let mut damaged = Vec::new();
+) -> Result<Spoilt, CheckError> {
+    let mut spoilt = Spoilt::default();
     let chosen = choose(inventory, options.read_data);
     if chosen.is_empty() {
-        return Ok(damaged);
+        return Ok(spoilt);
     }
     if chosen.iter().any(|(pack, _)| pack.kind == PackKind::Data) {
         repo.keys().data()?;
@@ -69,11 +78,10 @@ pub(super) fn read_packs(
         for (pack, bytes, read) in receiver {
             match read {
                 Ok(chunk_count) => report.chunks_read += chunk_count,
-                Err(error)
-                    if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
-                {
+                Err(error) if error.class() == ErrorClass::Missing => spoilt.gone.push(pack),
+                Err(error) if error.class() == ErrorClass::Corrupt => {
                     report.finding(&key_of(pack), strip_key(&error));
-                    damaged.push(pack);
+                    spoilt.damaged.push(pack);
                 }
                 Err(error) => return Err(error),
             }
@@ -82,7 +90,7 @@ pub(super) fn read_packs(
         }
         Ok(())
     })?;
-    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(damaged) }
+    if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(spoilt) }
 }
 
 /// The finding without the key, which it stands under.

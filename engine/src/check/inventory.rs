@@ -6,7 +6,6 @@ use crate::base::id::PackId;
 use crate::base::path::escape;
 use crate::check::error::CheckError;
 use crate::check::report::CheckReport;
-use crate::format::generation::PackSet;
 use crate::index::Index;
 use crate::repo::Repo;
 use crate::store::name::{ObjectName, prefix};
@@ -28,13 +27,14 @@ pub(super) struct StoredPack {
 /// All packs that are in the store.
 pub(super) type Inventory = BTreeMap<PackId, StoredPack>;
 
-/// Lists the store and compares names and sizes with the index.
+/// Lists the store and compares names and sizes with the index. Answers also which packs of the
+/// index the store does not have.
 pub(super) fn take(
     repo: &Repo,
     index: &Index,
-    swept: &PackSet,
     report: &mut CheckReport,
-) -> Result<Inventory, CheckError> {
+) -> Result<(Inventory, Vec<PackId>), CheckError> {
+    let mut missing = Vec::new();
     let mut inventory = Inventory::new();
     repo.store().list_each("", &mut |object| {
         match ObjectName::parse(&object.key) {
@@ -56,9 +56,7 @@ pub(super) fn take(
     index.reader()?.for_each_pack(&mut |pack, stored_bytes| {
         let key = ObjectName::Pack(pack).key();
         match inventory.get_mut(&pack) {
-            // A collector was cut off while it deleted; whoever needs the pack is told elsewhere.
-            None if swept.contains(&pack) => {}
-            None => report.finding(&key, "it is missing".to_owned()),
+            None => missing.push(pack),
             Some(stored) => {
                 stored.is_indexed = true;
                 if stored.bytes != u64::from(stored_bytes) {
@@ -72,7 +70,7 @@ pub(super) fn take(
         true
     })?;
     report.unlisted_packs = inventory.values().filter(|pack| !pack.is_indexed).count() as u64;
-    Ok(inventory)
+    Ok((inventory, missing))
 }
 
 /// Objects of parts that this version does not write but knows of.
