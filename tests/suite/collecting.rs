@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::backup::BackupOptions;
+use engine::base::error::{Classified, ErrorClass};
 use engine::base::id::SessionId;
 use engine::base::monitor::Recording;
 use engine::gc::{self, Collector, GcError, GcOptions, GcReport, MaxUnused};
@@ -20,6 +21,7 @@ use engine::store::Store;
 use engine::store::retry::RetrySettings;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use system_tests::store::fault::{Faulty, Plan};
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
 use system_tests::world::World;
@@ -330,6 +332,25 @@ fn what_was_repacked_meanwhile_is_found_by_an_index_that_is_older() {
 }
 
 /// Folders of a local store go with the last pack in them.
+#[test]
+fn where_nothing_may_be_deleted_a_prune_says_so_and_loses_nothing() {
+    let stage = Stage::new();
+    let inner = Arc::new(stage.inner.fork());
+    let before = packs(&plain(&inner));
+    let refusing = Faulty::new(Arc::clone(&inner) as _, Plan::without_deletes());
+    let mut machine = stage.machine(&through(Arc::new(refusing)));
+    for _ in 0..2 {
+        let error = prune(&machine).expect_err("the store refuses every delete");
+        assert_eq!(error.class(), ErrorClass::Denied, "{error}");
+        assert!(packs(&plain(&inner)).is_superset(&before), "a pack is gone");
+        stage.assert_kept(&plain(&inner));
+    }
+    // Somebody allows it: the garbage goes as always.
+    machine.repo = stage.machine(&plain(&inner)).repo;
+    stage.assert_clean_after_two(&machine);
+    stage.assert_kept(&plain(&inner));
+}
+
 #[test]
 fn a_folder_is_pruned_like_a_bucket() {
     let place = tempfile::tempdir().expect("a folder");

@@ -54,6 +54,26 @@ fn rules_are_explained_and_carried_out() {
 }
 
 #[test]
+fn forgetting_and_freeing_in_one_command() {
+    let (place, ids) = five();
+    place.run(["forget", &ids[1], "--grace", "0s"]).fails(2);
+    let dry = place.run(["forget", &ids[1], "--prune", "-n"]).expect(0);
+    assert!(dry.contains("nothing was changed"), "{dry}");
+    let text = place.run(["forget", &ids[1], "--prune", "--grace", "0s", "--json"]).expect(0);
+    let summary = last_json(&text);
+    assert_eq!(summary["packs_deleted"], summary["packs_unneeded"], "{summary:#}");
+    assert!(summary["bytes_deleted"].as_u64() > Some(0), "{summary:#}");
+    assert_eq!(listed(&place, &[]).len(), 4);
+    place.run(["check", "-q", "--read-data"]).expect(0);
+
+    // More than a quarter at once has to be confirmed, and is forgotten all the same.
+    let more = ["--prune", "--grace", "0s", "--confirm-mass-delete", "9"];
+    let refused = place.run(["forget", &ids[2], &ids[3]].into_iter().chain(more)).fails(23);
+    assert!(refused.contains("mainstay prune --confirm-mass-delete"), "{refused}");
+    assert_eq!(listed(&place, &[]).len(), 2);
+}
+
+#[test]
 fn a_forgotten_snapshot_restores_and_comes_back() {
     let (place, ids) = five();
     place.run(["forget", &ids[1], "--reason", "a mistake"]).expect(0);

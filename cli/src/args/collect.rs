@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use engine::base::id::{GenerationId, SessionId};
-use engine::gc::MaxUnused;
+use engine::gc::{GcOptions, MaxUnused};
 
 use crate::args::epilogue;
 use crate::args::values::ValueError;
@@ -53,6 +53,22 @@ pub struct PruneArgs {
     pub confirm_mass_delete: Option<u64>,
 }
 
+impl PruneArgs {
+    /// What `forget --prune` does afterwards.
+    #[must_use]
+    pub fn after_forgetting(dry_run: bool, grace: Duration) -> Self {
+        Self {
+            dry_run,
+            grace,
+            max_unused: GcOptions::default().max_unused,
+            max_repack_size: None,
+            max_duration: None,
+            abandon: Vec::new(),
+            confirm_mass_delete: None,
+        }
+    }
+}
+
 /// What is not waited for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abandoned {
@@ -76,6 +92,7 @@ impl std::str::FromStr for Abandoned {
 fn max_unused(text: &str) -> Result<MaxUnused, units::UnitError> {
     match text {
         "unlimited" => Ok(MaxUnused::Unlimited),
+        "0%" => Ok(MaxUnused::Percent(0.0)),
         percent if percent.ends_with('%') => units::parse_percent(percent).map(MaxUnused::Percent),
         size => units::parse_size(size).map(MaxUnused::Bytes),
     }

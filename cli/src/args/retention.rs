@@ -1,5 +1,7 @@
 //! Options of the commands that decide what is kept.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use engine::retain::span::Span;
 
@@ -8,17 +10,19 @@ use crate::args::filter::FilterArgs;
 use crate::args::rules::KeepArgs;
 use crate::args::values::{Selector, TagSet};
 use crate::fault::ExitCode;
+use crate::units;
 
 /// Mark snapshots as forgotten, by rules or by name
 ///
 /// A forgotten snapshot is no longer listed. It can be restored by its id, and brought back by
-/// `undelete`, until a collection frees what only it needs; nothing is deleted here. Rules come
-/// from options, or from `[retention]` of a configuration. Rules are asked by the clock of the
+/// `undelete`, until a collection frees what only it needs; nothing is deleted here, except with
+/// `--prune`. Rules come from options, or from `[retention]` of a configuration. Rules are asked by the clock of the
 /// store and by those of the clients, and a snapshot goes only if neither keeps it. Held snapshots
 /// always stay, and so do the newest three of each client, unless you insist.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run\n\
+     mainstay forget --keep-daily 7 --keep-weekly 5 --prune\n\
      mainstay forget --host web1 --keep-within 30d --keep-tag release\n\
      mainstay forget --config /etc/mainstay/clients/acme.toml\n\
      mainstay forget 1a2b3c4d --reason 'holds a password'",
@@ -52,6 +56,14 @@ pub struct ForgetArgs {
     /// Let all of them go, also without any rule that keeps one
     #[arg(long)]
     pub delete_all_snapshots: bool,
+
+    /// Free what no snapshot needs afterwards, as `mainstay prune` does
+    #[arg(long)]
+    pub prune: bool,
+
+    /// With --prune: how long packs are announced before they are deleted; 0s does both at once
+    #[arg(long, value_name = "DURATION", default_value = "24h", requires = "prune", value_parser = units::parse_duration)]
+    pub grace: Duration,
 }
 
 /// Bring forgotten snapshots back

@@ -125,6 +125,7 @@ fn the_exact_forms_that_scripts_rely_on() {
         "prune -q",
         "prune -q --grace 0s --confirm-mass-delete 12",
         "gc -n --max-unused unlimited",
+        "prune --max-unused 0%",
         "demo",
         "demo /tmp/x",
         "index rebuild",

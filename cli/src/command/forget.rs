@@ -13,9 +13,11 @@ use engine::retain::forget::{Reasoned, forget};
 use engine::retain::gather::{Gathered, gather};
 use engine::retain::plan::{GroupPlan, Plan, PlanOptions, plan};
 
+use crate::args::collect::PruneArgs;
 use crate::args::retention::ForgetArgs;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
+use crate::command::prune;
 use crate::command::rules::{Rules, group_words, no_rules, reason, resolve};
 use crate::command::select::{Choice, short_id};
 use crate::command::snapshots::record_with;
@@ -29,7 +31,8 @@ use crate::units;
 /// Forgets snapshots.
 ///
 /// # Errors
-/// Exit code 23 for a held snapshot, for the newest of a client, and if clocks differ.
+/// Exit code 23 for a held snapshot, for the newest of a client, and if clocks differ; with
+/// `--prune` also those of `prune`, after which what was forgotten stays forgotten.
 pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     if !args.snapshots.is_empty() && args.keep.has_rule() {
         return Err(Fault::usage("named snapshots and rules of what to keep exclude each other")
@@ -44,15 +47,24 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     let run = Run { args, opened: &opened, gathered: &gathered, context };
     let choice =
         Choice { catalog: &gathered.catalog, filter: &args.filter, around: context.around };
-    if !args.snapshots.is_empty() {
-        return run.by_name(&choice.several(&args.snapshots)?);
+    let forgotten = if args.snapshots.is_empty() {
+        let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
+        let rules = resolve(&args.keep, &find, context)?;
+        if rules.policy.is_empty() && !args.delete_all_snapshots {
+            return Err(no_rules());
+        }
+        run.by_rules(&rules, &choice)?
+    } else {
+        run.by_name(&choice.several(&args.snapshots)?)?
+    };
+    if !args.prune {
+        return Ok(forgotten);
     }
-    let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
-    let rules = resolve(&args.keep, &find, context)?;
-    if rules.policy.is_empty() && !args.delete_all_snapshots {
-        return Err(no_rules());
+    if args.dry_run && !context.ui.is_json() {
+        context.ui.note("what would be forgotten is still needed in what follows");
     }
-    run.by_rules(&rules, &choice)
+    let args = PruneArgs::after_forgetting(args.dry_run, args.grace);
+    prune::carry_out(&args, &opened, context)
 }
 
 struct Run<'a> {

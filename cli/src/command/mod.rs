@@ -37,6 +37,8 @@ pub mod cat;
 pub mod restore;
 /// Rules of retention, and how they are shown.
 pub mod rules;
+/// `prune`
+pub mod prune;
 /// `forget`
 pub mod forget;
 /// `undelete`
@@ -49,8 +51,6 @@ pub mod tag;
 pub mod policy;
 /// `check`
 pub mod check;
-/// `prune`
-pub mod prune;
 /// `drill`
 pub mod drill;
 /// `evidence`

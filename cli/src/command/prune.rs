@@ -6,7 +6,7 @@ use engine::gc::{self, GcOptions, GcReport};
 
 use crate::args::collect::{Abandoned, PruneArgs};
 use crate::command::context::Context;
-use crate::command::open::{open, progress};
+use crate::command::open::{Opened, open, progress};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
@@ -19,7 +19,18 @@ use crate::units;
 /// Exit code 23 if too much would be deleted, or the store shows less than it did; 20 if something
 /// that a snapshot needs cannot be read. Nothing was deleted then.
 pub fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let opened = open(context)?;
+    carry_out(args, &open(context)?, context)
+}
+
+/// The same in a repository that is open.
+///
+/// # Errors
+/// As [`run`].
+pub fn carry_out(
+    args: &PruneArgs,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Result<ExitCode, Fault> {
     opened.require_names()?;
     let _lock = opened.lock()?;
     let options = options(args, context.around.host.clone());

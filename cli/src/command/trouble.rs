@@ -153,7 +153,7 @@ pub fn collecting(error: &GcError) -> Fault {
         GcError::Repo(error) => repo(error),
         GcError::Index(error) => index(error),
         GcError::MassDelete { confirm, .. } => Fault::during(Doing::Work, error).hint(format!(
-            "if that is meant, repeat it with --confirm-mass-delete {confirm}; nothing was deleted"
+            "if that is meant: mainstay prune --confirm-mass-delete {confirm}; nothing was deleted"
         )),
         GcError::Unsure { .. } => Fault::during(Doing::Work, error).hint(
             "`mainstay check` tells what is damaged; a snapshot that cannot be saved can be \

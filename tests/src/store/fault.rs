@@ -131,6 +131,7 @@ impl Injected {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     faults: BTreeMap<u64, Fault>,
+    refuses_deletes: bool,
 }
 
 impl Plan {
@@ -144,6 +145,12 @@ impl Plan {
     #[must_use]
     pub fn at(number: u64, fault: Fault) -> Self {
         Self::none().and(number, fault)
+    }
+
+    /// Nothing may be deleted (403), as by a role that may only add objects.
+    #[must_use]
+    pub fn without_deletes() -> Self {
+        Self { refuses_deletes: true, ..Self::none() }
     }
 
     /// Request `number` goes wrong too.
@@ -255,7 +262,10 @@ impl Faulty {
         act: impl Fn() -> F + Send,
         torn: impl FnOnce(T, Fault) -> Result<T> + Send,
     ) -> Result<T> {
-        let (number, fault) = self.begin().await?;
+        let (number, mut fault) = self.begin().await?;
+        if self.plan.refuses_deletes && matches!(effect, Some(Effect::Delete(_))) {
+            fault = Some(Fault::Denied);
+        }
         let Some(fault) = fault else { return act().await };
         let (path, source) = (location.to_owned(), Box::new(Injected::Failed));
         match fault {
