@@ -1,23 +1,31 @@
-//! Real processes are killed at random moments; what they reported is there, and the next one
-//! just works. There is no command to unlock anything, because nothing is locked.
+//! Real processes are killed at random moments, among them such as forget and delete; what they
+//! reported is there, and the next one just works. There is no command to unlock anything, because
+//! nothing is locked. At the end two generations leave no garbage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::files::{Files, draw, holds, write};
-use crate::process::{Program, Ran};
+use crate::process::{PRUNE, Program, Ran, assert_no_garbage, finish, forgetting};
 use crate::scale::{Chance, count, tell};
 
 /// What users were told, and what the source held then.
 type Reported = BTreeMap<String, Files>;
 
-/// A machine whose processes are killed.
+/// Snapshots that are kept.
+const KEPT: usize = 8;
+
+/// Two machines whose processes are killed: one backs up, one forgets and collects.
 struct Victim {
     program: Program,
+    collector: Program,
+    /// What was reported and not forgotten, oldest first.
+    order: VecDeque<String>,
     chance: Chance,
     reported: Reported,
     files: Files,
     kill_count: u64,
+    reported_count: u64,
     _folder: tempfile::TempDir,
 }
 
@@ -29,24 +37,68 @@ impl Victim {
         let files = draw(&mut chance);
         write(&folder.path().join("source"), &files);
         let reported = Reported::new();
-        Self { program, chance, reported, files, kill_count: 0, _folder: folder }
+        let (collector, order) = (program.another("collector"), VecDeque::new());
+        Self {
+            program,
+            collector,
+            order,
+            chance,
+            reported,
+            files,
+            kill_count: 0,
+            reported_count: 0,
+            _folder: folder,
+        }
     }
 
     /// A backup was made or not; its source stays as it is until one was reported, because what
     /// was interrupted may be adopted.
     fn note(&mut self, ran: &Ran) {
         let Some(snapshot) = ran.snapshot() else { return };
-        self.reported.insert(snapshot, self.files.clone());
+        self.reported.insert(snapshot.clone(), self.files.clone());
+        self.order.push_back(snapshot);
+        self.reported_count += 1;
         self.files = draw(&mut self.chance);
         write(&self.program.folder.join("source"), &self.files);
+    }
+
+    /// What goes because it is old; from now on nobody is promised it.
+    fn old(&mut self) -> Vec<String> {
+        let count = self.order.len().saturating_sub(KEPT);
+        let old: Vec<String> = self.order.drain(..count).collect();
+        old.iter().for_each(|snapshot| drop(self.reported.remove(snapshot)));
+        old
+    }
+
+    /// A collection, or somebody who forgets, with a violent end; mostly beside a backup.
+    fn one_that_deletes(&mut self, after: Duration) {
+        let old = self.old();
+        let beside = self.chance.hits(2).then(|| {
+            let mut backup = self.program.command(["backup", "-q", "--json", "source"]);
+            backup.spawn().expect("the program can be started")
+        });
+        let ran = match old.is_empty() {
+            true => self.collector.run_and_kill(PRUNE, after),
+            false => self.collector.run_and_kill(forgetting(&old), after),
+        };
+        self.kill_count += u64::from(ran.exit.is_none());
+        // Waiting for a session that was killed before ends only with the next backup.
+        assert!(matches!(ran.exit, None | Some(0)), "{ran:#?}");
+        if let Some(child) = beside {
+            let ran = finish(child);
+            ran.assert_sane();
+            assert_eq!(ran.exit, Some(0), "beside a collection: {ran:#?}");
+            self.note(&ran);
+        }
     }
 
     /// One process with a violent end.
     fn one(&mut self, usual_ms: u64) {
         let after = Duration::from_micros(self.chance.below(usual_ms * 1200));
-        let arguments: &[&str] = match self.chance.below(8) {
+        let arguments: &[&str] = match self.chance.below(12) {
             0 => &["check", "-q"],
             1 => &["restore", "-q", "latest", "--target", "target"],
+            2..=5 => return self.one_that_deletes(after),
             _ => &["backup", "-q", "--json", "source"],
         };
         let ran = self.program.run_and_kill(arguments, after);
@@ -62,6 +114,22 @@ impl Victim {
         let ran = self.program.run(["backup", "-q", "--json", "source"]);
         assert_eq!(ran.exit, Some(0), "after {} kills: {ran:#?}", self.kill_count);
         self.note(&ran);
+        let old = self.old();
+        if !old.is_empty() {
+            let ran = self.collector.run(forgetting(&old));
+            assert_eq!(ran.exit, Some(0), "{ran:#?}");
+        }
+        let ran = self.collector.run(PRUNE);
+        assert_eq!(ran.exit, Some(0), "after {} kills: {ran:#?}", self.kill_count);
+    }
+
+    /// Two generations while nobody else works: then nothing is left that nobody needs.
+    fn assert_clean(&self) {
+        for _ in 0..2 {
+            let ran = self.collector.run(PRUNE);
+            assert_eq!(ran.exit, Some(0), "{ran:#?}");
+        }
+        assert_no_garbage(&self.collector);
     }
 
     /// Everything that was reported is there; at most `most` are restored.
@@ -106,12 +174,14 @@ fn nothing_reported_is_lost_by_killing() {
         }
         if processes % 2_000 == 0 {
             victim.judge(10);
-            tell(&format!("{} kills, {} snapshots", victim.kill_count, victim.reported.len()));
+            tell(&format!("{} kills, {} snapshots", victim.kill_count, victim.reported_count));
         }
     }
     victim.night();
     victim.judge(40);
-    assert!(victim.reported.len() as u64 > kills / 30, "only {}", victim.reported.len());
+    victim.assert_clean();
+    victim.judge(40);
+    assert!(victim.reported_count > kills / 30, "only {}", victim.reported_count);
 }
 
 fn clock_ms() -> u64 {

@@ -8,6 +8,26 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// Arguments of a collection that frees all it can at once.
+pub(crate) const PRUNE: [&str; 8] =
+    ["prune", "-q", "--grace", "0s", "--max-unused", "0%", "--confirm-mass-delete", "1000000"];
+
+/// Arguments for forgetting these snapshots.
+pub(crate) fn forgetting(snapshots: &[String]) -> Vec<&str> {
+    let first = ["forget", "-q", "--confirm-mass-delete", "1000000"];
+    first.into_iter().chain(snapshots.iter().map(String::as_str)).collect()
+}
+
+/// Fails if a collection would find anything to do.
+pub(crate) fn assert_no_garbage(program: &Program) {
+    let ran = program.run(PRUNE.iter().chain(&["--dry-run", "--json"]));
+    assert_eq!(ran.exit, Some(0), "{ran:#?}");
+    let result = ran.result().unwrap_or_default();
+    for what in ["packs_unneeded", "bytes_unused", "packs_repacked"] {
+        assert_eq!(result.get(what), Some(&Value::from(0)), "{what} in {result:#}");
+    }
+}
+
 const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A machine with a repository, both in folders of a test.

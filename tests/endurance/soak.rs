@@ -1,10 +1,10 @@
 //! Many processes on one repository at once, for as long as one likes.
 //!
-//! Eight machines back up folders that change, while others check and restore in loops; processes
-//! are stopped for a while, continued, and killed. What was reported is there at the end. The
+//! Eight machines back up folders that change, while others check, restore, forget and collect in
+//! loops; processes are stopped for a while, continued, and killed. What was reported is there at the end. The
 //! repository is in a folder, or in the S3 server that `MAINSTAY_TEST_SOAK_S3` describes; then
 //! every other machine uses the second endpoint. `MAINSTAY_TEST_SOAK_MIDWAY` is a command that is
-//! run at half time, to break a part of the store.
+//! run at half time, to break a part of the store. In the end two generations leave no garbage.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,11 +15,20 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::files::{Files, draw, holds, new_folder, write};
-use crate::process::{Program, Ran, finish};
+use crate::process::{PRUNE, Program, Ran, assert_no_garbage, finish, forgetting};
 use crate::scale::{Chance, count, tell, text};
 
 /// Machines that back up.
 const CLIENTS: u64 = 8;
+
+/// Machines that forget and collect.
+const COLLECTORS: u64 = 2;
+
+/// How a program ends whose time was up.
+const INTERRUPTED: i32 = 130;
+
+/// Snapshots of each folder that are not forgotten.
+const KEPT: usize = 5;
 
 /// What all threads of the test know.
 struct Yard {
@@ -30,10 +39,19 @@ struct Yard {
     is_broken: bool,
     is_over: AtomicBool,
     /// Snapshots that were reported, with the folder and what it held.
-    reported: Mutex<BTreeMap<String, (String, Files)>>,
+    reported: Mutex<BTreeMap<String, Reported>>,
     backups: AtomicU64,
+    prunes: AtomicU64,
     kills: AtomicU64,
     stops: AtomicU64,
+}
+
+/// A snapshot that was reported.
+struct Reported {
+    /// When, among all.
+    number: u64,
+    source: String,
+    files: Files,
 }
 
 impl Yard {
@@ -84,10 +102,10 @@ impl Yard {
             let ran = self.disturb(&program, &mut chance, &["backup", "-q", "--json", &source]);
             // What was interrupted may be adopted, so that the source stays until one is told of.
             if let Some(snapshot) = ran.snapshot() {
+                let number = self.backups.fetch_add(1, Ordering::Relaxed);
                 let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-                reported.insert(snapshot, (source.clone(), files));
+                reported.insert(snapshot, Reported { number, source: source.clone(), files });
                 drop(reported);
-                self.backups.fetch_add(1, Ordering::Relaxed);
                 files = draw(&mut chance);
                 write(&program.folder.join(&source), &files);
             } else {
@@ -111,6 +129,46 @@ impl Yard {
         }
     }
 
+    /// Takes back the promise of what is old.
+    fn old(&self) -> Vec<String> {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        for (snapshot, one) in reported.iter() {
+            by_source.entry(one.source.clone()).or_default().push((one.number, snapshot.clone()));
+        }
+        let mut old = Vec::new();
+        for mut snapshots in by_source.into_values() {
+            snapshots.sort_unstable();
+            let count = snapshots.len().saturating_sub(KEPT);
+            old.extend(snapshots.drain(..count).map(|(_, snapshot)| snapshot));
+        }
+        old.iter().for_each(|snapshot| drop(reported.remove(snapshot)));
+        old
+    }
+
+    /// Forgets what is old, and collects; the time is short, so that it gives up waiting now and
+    /// then.
+    fn collector(&self, number: u64, mut chance: Chance) {
+        let program = self.another(&format!("collector-{number}"), number);
+        while !self.is_over.load(Ordering::Acquire) {
+            let old = self.old();
+            if !old.is_empty() {
+                let ran = self.disturb(&program, &mut chance, &forgetting(&old));
+                if ran.exit != Some(0) {
+                    self.excuse(&ran);
+                }
+            }
+            let prune: Vec<&str> = PRUNE.into_iter().chain(["--max-duration", "15s"]).collect();
+            let ran = self.disturb(&program, &mut chance, &prune);
+            match ran.exit {
+                Some(0) => drop(self.prunes.fetch_add(1, Ordering::Relaxed)),
+                // It waited for somebody in vain.
+                Some(INTERRUPTED) => {}
+                _ => self.excuse(&ran),
+            }
+        }
+    }
+
     fn judge(&self) {
         let ran = self.program.run(["check", "-q", "--read-data"]);
         assert_eq!(ran.exit, Some(0), "{ran:#?}");
@@ -118,7 +176,7 @@ impl Yard {
         let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<_> = reported.keys().filter(|one| !listed.contains(*one)).collect();
         assert_eq!(missing, Vec::<&String>::new(), "reported and not listed");
-        for (snapshot, (source, files)) in reported.iter().take(60) {
+        for (snapshot, Reported { source, files, .. }) in reported.iter().take(60) {
             let what = format!("{snapshot}:{}", self.program.folder.join(source).display());
             let ran = self.program.run(["restore", "-q", &what, "--target", "judged"]);
             assert_eq!(ran.exit, Some(0), "{ran:#?}");
@@ -161,6 +219,7 @@ fn many_processes_at_once_lose_nothing() {
         is_over: AtomicBool::new(false),
         reported: Mutex::default(),
         backups: AtomicU64::new(0),
+        prunes: AtomicU64::new(0),
         kills: AtomicU64::new(0),
         stops: AtomicU64::new(0),
     };
@@ -173,6 +232,9 @@ fn many_processes_at_once_lose_nothing() {
         scope.spawn(move || yard.reader(0, Chance::new(100), &["check", "-q"]));
         let restore = ["restore", "-q", "latest", "--target", "target"];
         scope.spawn(move || yard.reader(1, Chance::new(101), &restore));
+        for number in 0..COLLECTORS {
+            scope.spawn(move || yard.collector(number, Chance::new(200 + number)));
+        }
         std::thread::sleep(Duration::from_secs(seconds / 2));
         if let Some(command) = midway {
             let status = std::process::Command::new("sh").args(["-c", &command]).status();
@@ -183,11 +245,26 @@ fn many_processes_at_once_lose_nothing() {
     });
     let number = |of: &AtomicU64| of.load(Ordering::Relaxed);
     tell(&format!(
-        "{} backups, {} kills, {} stops in {seconds} s",
+        "{} backups, {} prunes, {} kills, {} stops in {seconds} s",
         number(&yard.backups),
+        number(&yard.prunes),
         number(&yard.kills),
         number(&yard.stops),
     ));
     assert!(number(&yard.backups) > CLIENTS, "hardly anything was backed up");
+    assert!(number(&yard.prunes) > 0, "nothing was collected");
+    yard.judge();
+    // Whoever was killed last has left a session open; its next run settles it.
+    for client in 0..CLIENTS {
+        let program = yard.another(&format!("state-{client}"), client);
+        let ran = program.run(["backup", "-q", "--json", &format!("source-{client}")]);
+        assert_eq!(ran.exit, Some(0), "{ran:#?}");
+    }
+    for collector in (0..COLLECTORS).chain([0]) {
+        let program = yard.another(&format!("collector-{collector}"), collector);
+        let ran = program.run(PRUNE);
+        assert_eq!(ran.exit, Some(0), "{ran:#?}");
+    }
+    assert_no_garbage(&yard.program);
     yard.judge();
 }

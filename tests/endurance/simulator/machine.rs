@@ -148,12 +148,11 @@ impl Machine {
     }
 
     fn restore(&self, process: &Process, choice: u64) -> Result<Ending, (ErrorClass, String)> {
-        let catalog = catalog::snapshots(&process.repo, &process.index).map_err(told)?;
-        if catalog.snapshots.is_empty() {
+        let snapshots = self.not_forgotten(process)?;
+        if snapshots.is_empty() {
             return Ok(Ending::Refused("there is no snapshot".to_owned()));
         }
-        let at = choice % catalog.snapshots.len() as u64;
-        let chosen = &catalog.snapshots[at as usize];
+        let chosen = &snapshots[(choice % snapshots.len() as u64) as usize];
         refresh::refresh(&process.repo, &process.index, &process.monitor).map_err(told)?;
         let session = chosen.snapshot.session;
         let was_promised = self.truth.promised(session).is_some();
@@ -168,14 +167,21 @@ impl Machine {
         }
     }
 
+    fn not_forgotten(&self, process: &Process) -> Result<Vec<Committed>, (ErrorClass, String)> {
+        let mut snapshots =
+            catalog::snapshots(&process.repo, &process.index).map_err(told)?.snapshots;
+        snapshots.retain(|one| !self.truth.is_forgotten(one.snapshot.session));
+        Ok(snapshots)
+    }
+
     fn forget(&self, process: &Process, choice: u64) -> Result<Ending, (ErrorClass, String)> {
         let (repo, index) = (&process.repo, &process.index);
-        let catalog = catalog::snapshots(repo, index).map_err(told)?;
-        let older = catalog.snapshots.len().saturating_sub(1) as u64;
+        let snapshots = self.not_forgotten(process)?;
+        let older = snapshots.len().saturating_sub(1) as u64;
         if older == 0 {
             return Ok(Ending::Refused("there is nothing to forget".to_owned()));
         }
-        let chosen = &catalog.snapshots[(choice % older) as usize];
+        let chosen = &snapshots[(choice % older) as usize];
         let identity = identity::writer_identity(repo, index, "simulated").map_err(told)?;
         let session = chosen.snapshot.session;
         self.truth.forget(session);

@@ -40,6 +40,11 @@ impl Truth {
         self.told().forgotten.insert(session);
     }
 
+    /// Whether somebody began to forget `session`.
+    pub(crate) fn is_forgotten(&self, session: SessionId) -> bool {
+        self.told().forgotten.contains(&session)
+    }
+
     /// What `session` holds, as long as it is promised.
     pub(crate) fn promised(&self, session: SessionId) -> Option<Files> {
         let told = self.told();
