@@ -22,6 +22,7 @@ mod remark;
 mod segments;
 mod sweep;
 mod fold;
+mod rewrite;
 mod repack;
 mod run;
 mod freed;

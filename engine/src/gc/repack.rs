@@ -4,33 +4,22 @@
 //! candidates like any other. So this can stop anywhere, and the next run finds what was copied.
 //! The session never commits. It ends with its own final, so that nobody waits for it.
 
-use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{ChunkId, PackKind, SessionId};
-use crate::base::limits::{PACK_MAX_BYTES, PACK_TARGET_BYTES, SEGMENT_MAX_PACKS};
+use crate::base::id::PackKind;
+use crate::base::limits::{GC_REPACK_THREADS, PACK_TARGET_BYTES};
 use crate::base::monitor::{Counter, Phase};
-use crate::blob::BlobError;
-use crate::blob::block::OpenBlock;
-use crate::blob::buffers::PackBuffers;
-use crate::blob::open_pack::{PackOpener, key_of};
-use crate::blob::pack::OpenPack;
-use crate::chunk::squeeze::{Compressor, Decompressor, Level};
-use crate::format::pack::PackTable;
-use crate::format::segment::SegmentPack;
 use crate::format::session::SessionKind;
-use crate::gc::bits::Bits;
 use crate::gc::collector::{Collector, Survey};
 use crate::gc::error::GcError;
 use crate::gc::options::MaxUnused;
 use crate::gc::report::RepackReport;
+use crate::gc::rewrite::{Output, Rewriter};
 use crate::gc::usage::PackUse;
 use crate::index::IndexReader;
-use crate::repo::keyring::WriteKeys;
-use crate::repo::object::put_segment_of;
 use crate::repo::session;
-use crate::store::name::ObjectName;
 
 /// A pack that holds more than what is needed.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +103,10 @@ impl Collector<'_> {
             PackKind::Data => self.repo.keys().data().is_ok(),
             PackKind::Tree => true,
         };
-        let (readable, closed): (Vec<&Thin>, Vec<&Thin>) =
+        let (mut readable, closed): (Vec<&Thin>, Vec<&Thin>) =
             thin.iter().partition(|thin| can_read(thin.pack.row.pack.kind));
+        // One kind after the other: a thread fills packs of one kind only.
+        readable.sort_by_key(|thin| thin.pack.row.pack.kind == PackKind::Data);
         report.unreadable_packs = closed.len() as u64;
         if readable.is_empty() {
             return Ok(report);
@@ -130,32 +121,77 @@ impl Collector<'_> {
         index.begin_run(id, repo.clock().now(), "repack")?;
         let (kind, host) = (SessionKind::Repack, &self.options.host);
         session::register(repo, &self.identity()?, id, kind, host)?;
-        let mut writer = Writer::new(self, id, index.reader()?);
-        for thin in readable {
-            let is_late = deadline.is_some_and(|end| repo.clock().monotonic() >= end);
-            if self.monitor.is_cancelled() || is_late {
-                break;
-            }
-            match writer.copy(survey, &thin.pack) {
-                Ok(()) => {
-                    report.packs += 1;
-                    report.bytes += u64::from(thin.pack.row.stored_bytes);
-                }
-                // Damaged, or deleted by another collector since it was surveyed.
-                Err(error)
-                    if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
-                {
-                    self.monitor.note(&format!("a pack is left as it is: {error}"));
-                }
-                Err(error) => return Err(error),
-            }
-            self.monitor.add(Counter::Items, 1);
+        let output = Output::new(self, id);
+        for part in self.rewrite(survey, &readable, deadline, &output)? {
+            report.packs += part.packs;
+            report.bytes += part.bytes;
         }
-        report.written_bytes = writer.finish()?;
+        report.written_bytes = output.finish()?;
         session::end(repo, &self.identity()?, id, "the repacking has ended")?;
         index.finish_run(id, repo.clock().now(), "repacked", "")?;
         Ok(report)
     }
+
+    /// Lets a few threads take thin packs until none is left; one report of each thread.
+    fn rewrite(
+        &self,
+        survey: &Survey,
+        thin: &[&Thin],
+        deadline: Option<Duration>,
+        output: &Output<'_>,
+    ) -> Result<Vec<RepackReport>, GcError> {
+        let next = AtomicUsize::new(0);
+        let work = |reader: IndexReader| {
+            let mut rewriter = Rewriter::new(output, reader);
+            let mut part = RepackReport::default();
+            while let Some(one) = thin.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let is_late = deadline.is_some_and(|end| self.repo.clock().monotonic() >= end);
+                if self.monitor.is_cancelled() || is_late {
+                    break;
+                }
+                match rewriter.copy(survey, &one.pack) {
+                    Ok(()) => {
+                        part.packs += 1;
+                        part.bytes += u64::from(one.pack.row.stored_bytes);
+                    }
+                    // Damaged, or deleted by another collector since it was surveyed.
+                    Err(error)
+                        if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
+                    {
+                        self.monitor.note(&format!("a pack is left as it is: {error}"));
+                    }
+                    Err(error) => {
+                        // The others need not begin anything more.
+                        next.store(thin.len(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+                self.monitor.add(Counter::Items, 1);
+            }
+            rewriter.close_pack()?;
+            Ok(part)
+        };
+        let readers = (0..threads_for(thin)).map(|_| self.index.reader());
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> =
+                readers.into_iter().map(|reader| scope.spawn(move || work(reader))).collect();
+            let ended = threads.into_iter().map(|thread| match thread.join() {
+                Ok(ended) => ended,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            ended.collect()
+        })
+    }
+}
+
+/// As many threads as there are cores, unless each would hardly fill a pack.
+fn threads_for(thin: &[&Thin]) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let bytes: u64 = thin.iter().map(|thin| u64::from(thin.pack.row.stored_bytes)).sum();
+    let worth = bytes.div_ceil(2 * PACK_TARGET_BYTES as u64) as usize;
+    cores.min(GC_REPACK_THREADS).min(worth).max(1)
 }
 
 fn live_raw_bytes(reader: &IndexReader, survey: &Survey, pack: &PackUse) -> Result<u64, GcError> {
@@ -163,198 +199,4 @@ fn live_raw_bytes(reader: &IndexReader, survey: &Survey, pack: &PackUse) -> Resu
     let chunks = table.chunks.iter().zip(pack.row.first_record..);
     let live = chunks.filter(|(_, record)| survey.marks.live.get(*record));
     Ok(live.map(|(chunk, _)| u64::from(chunk.length_bytes)).sum())
-}
-
-/// Fills new packs, one at a time for each kind and dedup domain.
-struct Writer<'a> {
-    collector: &'a Collector<'a>,
-    session: SessionId,
-    reader: IndexReader,
-    /// Copies of chunks that were written once.
-    copied: Bits,
-    counter: u32,
-    segment: u32,
-    open: Option<Open>,
-    listed: BTreeMap<u32, Vec<SegmentPack>>,
-    buffers: PackBuffers,
-    compressor: Compressor,
-    decompressor: Decompressor,
-    written_bytes: u64,
-}
-
-/// A thin pack that is being read.
-struct Source<'a> {
-    key: String,
-    bytes: &'a [u8],
-    table: PackTable,
-    opener: PackOpener,
-    /// Which of its chunks are needed.
-    wanted: Vec<bool>,
-}
-
-struct Open {
-    kind: PackKind,
-    write: WriteKeys,
-    pack: Option<OpenPack>,
-    block: OpenBlock,
-}
-
-impl<'a> Writer<'a> {
-    fn new(collector: &'a Collector<'a>, session: SessionId, reader: IndexReader) -> Self {
-        Self {
-            collector,
-            session,
-            reader,
-            copied: Bits::default(),
-            counter: 0,
-            segment: 0,
-            open: None,
-            listed: BTreeMap::new(),
-            buffers: PackBuffers::default(),
-            compressor: Compressor::new(Level::default()),
-            decompressor: Decompressor::new(),
-            written_bytes: 0,
-        }
-    }
-
-    fn copy(&mut self, survey: &Survey, pack: &PackUse) -> Result<(), GcError> {
-        let repo = self.collector.repo;
-        let name = pack.row.pack;
-        let Some(table) = self.reader.pack_table(&name)? else { return Ok(()) };
-        let bytes = repo.store().get(&ObjectName::Pack(name), PACK_MAX_BYTES as u64)?;
-        let opener = PackOpener::new(repo, name, &bytes)?;
-        self.require_open(name.kind, opener.domain())?;
-        let wanted: Vec<bool> = (pack.row.first_record..)
-            .take(table.chunks.len())
-            .map(|record| survey.marks.live.get(record))
-            .collect();
-        let source = Source { key: key_of(name), bytes: &bytes, table, opener, wanted };
-        for number in 0..source.table.blocks.len() as u32 {
-            self.copy_block(&source, number)?;
-        }
-        Ok(())
-    }
-
-    fn copy_block(&mut self, source: &Source<'_>, number: u32) -> Result<(), GcError> {
-        let Source { key, bytes, table, opener, wanted } = source;
-        let chunks = table.chunks.iter().zip(wanted);
-        let chunks: Vec<_> = chunks
-            .filter(|(chunk, wanted)| **wanted && chunk.block == number)
-            .map(|(chunk, _)| *chunk)
-            .collect();
-        let Some(block) = table.blocks.get(number as usize).filter(|_| !chunks.is_empty()) else {
-            return Ok(());
-        };
-        let outside = || BlobError::Damaged {
-            key: key.clone(),
-            why: "a block or chunk lies outside".to_owned(),
-        };
-        let start = block.offset as usize;
-        let sealed = bytes.get(start..start + block.stored_bytes as usize);
-        let mut sealed = sealed.ok_or_else(outside)?.to_vec();
-        let mut room = Vec::new();
-        let raw_bytes = block.raw_bytes;
-        let raw =
-            opener.open_block(number, &mut sealed, raw_bytes, &mut self.decompressor, &mut room)?;
-        for chunk in chunks {
-            let start = chunk.offset as usize;
-            let bytes = raw.get(start..start + chunk.length_bytes as usize).ok_or_else(outside)?;
-            opener.verify_chunk(&chunk.id, bytes)?;
-            if self.is_first(&chunk.id)? {
-                self.push(chunk.id, bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether no copy of the chunk was written by this run.
-    fn is_first(&mut self, id: &ChunkId) -> Result<bool, GcError> {
-        let copied = &mut self.copied;
-        let mut is_first = true;
-        self.reader.for_each_copy(id, &mut |copy| {
-            is_first &= copied.set(copy.record);
-            true
-        })?;
-        Ok(is_first)
-    }
-
-    fn require_open(&mut self, kind: PackKind, domain: u32) -> Result<(), GcError> {
-        let fits = |open: &Open| open.kind == kind && open.write.domain == domain;
-        if !self.open.as_ref().is_some_and(fits) {
-            self.close_pack()?;
-            let write = self.collector.repo.keys().write_to(domain)?;
-            self.open = Some(Open { kind, write, pack: None, block: OpenBlock::default() });
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), GcError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        if open.block.is_full_for(bytes.len()) {
-            self.close_block()?;
-        }
-        if let Some(open) = &mut self.open {
-            open.block.push(id, bytes);
-        }
-        Ok(())
-    }
-
-    fn close_block(&mut self) -> Result<(), GcError> {
-        let Some(open) = self.open.as_mut().filter(|open| !open.block.is_empty()) else {
-            return Ok(());
-        };
-        let mut pack = match open.pack.take() {
-            Some(pack) => pack,
-            None => {
-                let (repo, number) = (self.collector.repo, self.counter);
-                self.counter += 1;
-                OpenPack::new(repo, &open.write, &self.buffers, open.kind, self.session, number)?
-            }
-        };
-        pack.add_block(&open.block, &mut self.compressor);
-        open.block.clear();
-        let is_full = pack.is_full(PACK_TARGET_BYTES);
-        open.pack = Some(pack);
-        if is_full { self.close_pack() } else { Ok(()) }
-    }
-
-    fn close_pack(&mut self) -> Result<(), GcError> {
-        if self.open.as_ref().is_some_and(|open| !open.block.is_empty()) {
-            self.close_block()?;
-        }
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let Some(pack) = open.pack.take() else { return Ok(()) };
-        let repo = self.collector.repo;
-        let domain = open.write.domain;
-        let finished = pack.finish(repo, &open.write);
-        self.written_bytes += finished.bytes.len() as u64;
-        self.collector.monitor.add(Counter::StoredBytes, finished.bytes.len() as u64);
-        repo.store().put_new(&ObjectName::Pack(finished.listed.pack), finished.bytes)?;
-        let listed = self.listed.entry(domain).or_default();
-        listed.push(finished.listed);
-        if listed.len() >= SEGMENT_MAX_PACKS {
-            let full = std::mem::take(listed);
-            self.write_segment(domain, &full)?;
-        }
-        Ok(())
-    }
-
-    fn write_segment(&mut self, domain: u32, packs: &[SegmentPack]) -> Result<(), GcError> {
-        let Collector { repo, index, .. } = self.collector;
-        put_segment_of(repo, domain, self.session, self.segment, packs)?;
-        index.add_segment(self.session, self.segment, packs)?;
-        self.segment += 1;
-        Ok(())
-    }
-
-    /// Closes what is open; answers how many bytes were written in all.
-    fn finish(mut self) -> Result<u64, GcError> {
-        self.close_pack()?;
-        for (domain, packs) in std::mem::take(&mut self.listed) {
-            if !packs.is_empty() {
-                self.write_segment(domain, &packs)?;
-            }
-        }
-        Ok(self.written_bytes)
-    }
 }

@@ -16,7 +16,6 @@ pub mod marks;
 pub mod session;
 pub mod generations;
 pub mod collect;
-pub mod pin;
 pub mod evidence;
 
 use std::collections::HashMap;

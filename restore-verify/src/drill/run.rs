@@ -6,7 +6,7 @@ use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::monitor::Phase;
 use engine::blob::fetch::ChunkFetcher;
 use engine::index::catalog::{Catalog, Committed};
-use engine::repo::pin;
+use engine::index::pin::Pin;
 
 use crate::drill::files::{Restorer, Results};
 use crate::drill::findings::{About, Findings};
@@ -19,7 +19,7 @@ use crate::drill::{index_loss, kit, standing};
 use crate::evidence::drill_event::{Drill, DrillBegun, DrillKind, EstimateFacts, Outcome};
 use crate::evidence::event::{Event, Remedy, RemedyStep};
 use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
-use crate::evidence::shelf::{Shelf, millis};
+use crate::evidence::shelf::{Author, Shelf, millis};
 use crate::objective::estimate::{Observation, fit};
 use crate::objective::level::{Facts, lacks, level};
 use crate::sample::coverage::{PackAge, covered};
@@ -60,15 +60,15 @@ pub fn run(
         started_ms: millis(place.repo.clock().now()),
         requests: place.repo.store().usage().requests(),
     };
-    let pin =
-        pin::hold(place.repo, place.author.identity, place.author.host, vec![snapshot.session]);
+    let Author { identity, host, .. } = place.author;
+    let pin = Pin::new(place.repo, place.index, identity, host, &[snapshot.session]);
     if let Err(error) = &pin {
         findings.error("snapshots", About::Object("the pin of the snapshot"), error);
     }
     let done = drill.carry_out(&mut shelf, &memory, findings);
-    if let Ok(session) = pin {
+    if let Ok(pin) = pin {
         // Undecided pins are decided by collectors in time; the drill is what it is.
-        drop(pin::release(place.repo, place.author.identity, session));
+        drop(pin.release(place.repo));
     }
     done
 }
