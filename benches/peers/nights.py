@@ -86,7 +86,7 @@ class Nights:
             self.must(*self.tool.backup(f"night{number}"))
             if number % every == 0 or number == count:
                 print(self.look(number).line(), flush=True)
-        mass = ("--confirm-mass-delete", str(count + 1))
+        mass = ("--confirm-mass-delete", "1000000")
         self.must(self.tool.call("forget", *KEPT, *mass),
                   self.tool.call("prune", "--grace", "0s", *mass))
         print(f"\nafter `forget {' '.join(KEPT)}` and `prune`:\n\n{self.look(count).line()}")
