@@ -13,38 +13,7 @@ D=${1:?usage: collect.sh FOLDER}
 mkdir -p "$D"/{first,second,work} && D=$(cd "$D" && pwd)
 PG=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
 
-as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-
-source_text() {
-    local version side
-    for side in first second; do
-        version=4.2.16; [ $side = first ] || version=5.1.2
-        mkdir -p "$D/work/$version" "$D/$side/source"
-        python3 -m pip -q download --no-deps -d "$D/work/$version" "Django==$version"
-        python3 -m zipfile -e "$D/work/$version"/*.whl "$D/$side/source"
-    done
-}
-
-postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-
-source_text() {
-    local version side
-    for pair in 4.2.0:first 5.0.0:second; do
-        version=${pair%%:*} side=${pair##*:}
-        mkdir -p "$D/work/django" "$D/$side/source"
-        python3 -m pip -q download --no-deps --no-build-isolation --no-binary :all: -d "$D/work/django" \
-            "Django==${version%.0}" >/dev/null 2>&1 || python3 -m pip -q download --no-deps \
-            -d "$D/work/django" "Django==${version%.0}"
-        for file in "$D/work/django"/*"${version%.0}"*; do
-            case $file in
-                *.tar.gz) tar -xzf "$file" --strip-components=1 -C "$D/$side/source" ;;
-                *.whl) python3 -m zipfile -e "$file" "$D/$side/source" ;;
-            esac
-        done
-    done
-}
-
-postgres() {
+as_postgres() {
     local data=$D/work/postgres
     mkdir -p "$data" && chmod 755 "$D" "$D/work"
     [ "$(id -u)" != 0 ] || chown postgres "$data"
