@@ -9,6 +9,10 @@ use crate::evidence::drill_event::{FINDINGS_MAX, Finding, Outcome, ProbeTally, T
 use crate::evidence::record::Hash32;
 use crate::probe::verdict::Verdict;
 
+/// Probes that look at what an application works with: a database, a dump of one, the user's own
+/// test. That an archive or a picture is whole says nothing of an application.
+const APPLICATION_PROBES: [&str; 3] = ["sqlite", "dump", "command"];
+
 /// Findings that are kept with names; more are counted.
 const NAMED_MAX: usize = 1000;
 
@@ -137,12 +141,13 @@ impl Findings {
         self.probes.values().cloned().collect()
     }
 
-    /// Whether probes of applications ran and all passed.
+    /// Whether checks of applications ran and all passed, and nothing else was found broken.
     #[must_use]
     pub fn is_application_good(&self) -> bool {
-        let looked: Vec<_> = self.probes.values().filter(|tally| tally.probe != "meta").collect();
-        let passed: u64 = looked.iter().map(|tally| tally.passed).sum();
-        passed > 0 && looked.iter().all(|tally| tally.failed == 0)
+        let is_check = |tally: &&ProbeTally| APPLICATION_PROBES.contains(&tally.probe.as_str());
+        self.probes.values().filter(is_check).any(|tally| tally.passed > 0)
+            && self.probes.values().all(|tally| tally.failed == 0)
+            && self.probes.values().filter(is_check).all(|tally| tally.not_proved == 0)
     }
 
     /// Those that evidence names: failures before doubts, and no name of a file in any text.
@@ -165,5 +170,30 @@ impl Findings {
     #[must_use]
     pub fn into_named(self) -> Vec<Found> {
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(verdicts: &[(&'static str, Verdict)]) -> bool {
+        let mut findings = Findings::default();
+        for (probe, verdict) in verdicts {
+            findings.probed(probe, About::Object("a file"), verdict.clone());
+        }
+        findings.is_application_good()
+    }
+
+    #[test]
+    fn only_checks_of_applications_speak_for_them() {
+        let (failed, unsure) = (Verdict::Failed("bad".into()), Verdict::NotProved("?".into()));
+        assert!(!after(&[]));
+        assert!(!after(&[("archive", Verdict::Passed), ("image", Verdict::Passed)]));
+        for check in APPLICATION_PROBES {
+            assert!(after(&[(check, Verdict::Passed), ("archive", Verdict::Passed)]));
+            assert!(!after(&[(check, Verdict::Passed), (check, unsure.clone())]), "{check}");
+            assert!(!after(&[(check, Verdict::Passed), ("image", failed.clone())]), "{check}");
+        }
     }
 }
