@@ -159,7 +159,11 @@ fn tell_bundle(verified: &Verified, context: &Context<'_>) {
         ));
     }
     if let Some(export) = verified.export {
-        line(format!("  exported as {export}: {}", verified.purpose));
+        let purpose = match verified.purpose.as_str() {
+            "" => String::new(),
+            purpose => format!(": {purpose}"),
+        };
+        line(format!("  exported as {export}{purpose}"));
     }
 }
 
