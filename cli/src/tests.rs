@@ -200,6 +200,10 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`summary` of a backup", Message::BackupSummary(backup_summary())),
         ("`summary` of a restore", Message::RestoreSummary(restore_summary())),
         ("`summary` of a check", Message::CheckSummary(check_summary())),
+        (
+            "`summary` of a rotation",
+            Message::RotationSummary(Box::new(samples::rotation_summary())),
+        ),
         ("`summary` of a drill", Message::DrillSummary(Box::new(samples::drill_summary()))),
         (
             "`error`",

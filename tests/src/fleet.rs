@@ -277,6 +277,7 @@ impl Simulation {
             problems: Vec::new(),
             domain: 0,
             original: None,
+            evidence: Vec::new(),
         };
         self.clock.set(committed_ms);
         // As a commit does, but without the listing for fences: thousands of them would take hours.

@@ -133,6 +133,7 @@ impl<'a> Forger<'a> {
             problems: Vec::new(),
             domain: 0,
             original: None,
+            evidence: Vec::new(),
         }
     }
 }

@@ -150,6 +150,7 @@ pub(crate) fn snapshot() -> Snapshot {
         problems: Vec::new(),
         domain: 0,
         original: None,
+        evidence: Vec::new(),
     }
 }
 

@@ -31,6 +31,8 @@ mod place;
 mod cli;
 mod errors;
 mod options;
+mod witness;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::path::Path;

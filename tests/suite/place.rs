@@ -36,6 +36,12 @@ impl Ran {
     }
 }
 
+/// Whether everything that tests need must be there, as `tests/run` says: then none skips itself.
+#[expect(clippy::disallowed_methods, reason = "tests take options from the environment")]
+pub(crate) fn is_complete() -> bool {
+    std::env::var_os("MAINSTAY_TEST_COMPLETE").is_some()
+}
+
 /// The last line as the message that it is.
 pub(crate) fn last_json(text: &str) -> Value {
     let line = text.lines().last().unwrap_or_default();

@@ -126,6 +126,7 @@ fn draw_again(bundle: &Path, drill: &str) {
         .status()
         .is_ok_and(|status| status.success());
     if !has_package {
+        assert!(!crate::place::is_complete(), "python3 has no package blake3");
         let note =
             "python3 with the package blake3 is not there: the document's program did not run\n";
         std::io::stderr().write_all(note.as_bytes()).expect("somebody listens");

@@ -58,6 +58,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true)]
     pub background: bool,
 
+    /// Time stamp authority (RFC 3161) that is asked once a day to stamp evidence
+    #[arg(long, global = true, value_name = "URL")]
+    pub timestamp_url: Option<String>,
+
     /// File with options of every command, as TOML
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -82,6 +86,7 @@ impl GlobalArgs {
         fill(&mut self.endpoint, file.endpoint);
         fill(&mut self.limit_upload, file.limit_upload);
         fill(&mut self.limit_download, file.limit_download);
+        fill(&mut self.timestamp_url, file.timestamp.and_then(|section| section.url));
         if !self.no_index {
             fill(&mut self.cache_dir, file.cache_dir);
         }

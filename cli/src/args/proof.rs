@@ -183,8 +183,55 @@ pub enum EvidenceCommand {
         #[arg(long, value_name = "NAME")]
         actor: Option<String>,
     },
+    /// List what failed, and how far it is: open, fixed, closed
+    ///
+    /// A finding is closed by a drill or a check that tests it again and passes, never by a word.
+    #[command(after_long_help = epilogue::with_repository("mainstay evidence findings --open", &[]))]
+    Findings {
+        /// Leave out what is closed
+        #[arg(long)]
+        open: bool,
+    },
+    /// Say something about a finding: its ticket, that it is fixed, or anything else
+    #[command(after_long_help = epilogue::with_repository(
+        "mainstay evidence note --finding 12 --ticket PSA-4711\n\
+         mainstay evidence note --finding 12 --fixed 'disk replaced, pack copied back'\n\
+         mainstay drill --retest 12",
+        &[],
+    ))]
+    Note(NoteArgs),
+    /// Record now how many backups ran and how they ended, for an auditor to draw from
+    #[command(after_long_help = epilogue::with_repository("mainstay evidence runs", &[]))]
+    Runs,
+    /// Ask the time stamp authority now
+    #[command(after_long_help = epilogue::with_repository(
+        "mainstay evidence stamp --timestamp-url https://freetsa.org/tsr",
+        &[],
+    ))]
+    Stamp,
     /// Write a bundle for an auditor: chains, who vouches for them, samples, single files
     Export(ExportArgs),
+}
+
+/// Options of `evidence note`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct NoteArgs {
+    /// The record that says that something failed: WRITER/NUMBER, or the number if there is one
+    /// writer
+    #[arg(long, value_name = "RECORD")]
+    pub finding: String,
+
+    /// The ticket; without it the one that is known
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<String>,
+
+    /// What was done about it: it is fixed, and a test has to show it
+    #[arg(long, value_name = "WORDS", conflicts_with = "words")]
+    pub fixed: Option<String>,
+
+    /// Anything else
+    #[arg(long, value_name = "WORDS")]
+    pub words: Option<String>,
 }
 
 /// Options of `evidence export`.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
+use crate::args::rotate::RotateArgs;
 use crate::args::values::{Selector, Subset, Suite, kdf_memory};
 use crate::fault::ExitCode;
 
@@ -70,12 +71,15 @@ pub struct ProbeArgs {
 /// Check that everything that snapshots need is there and intact
 ///
 /// Without options, structure: every snapshot, tree and pack is there, with the right size. With
-/// --read-data, every byte is read back and authenticated as well.
+/// --read-data, every byte is read back and authenticated as well; with --rotate a part of them, so
+/// that all have had their turn within a time. What a key of role `verify` or `admin` finds is
+/// recorded as evidence.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay check\n\
      mainstay check --read-data-subset 2/7\n\
-     mainstay check --read-data-subset 10G",
+     mainstay check --read-data-subset 10G\n\
+     mainstay --key-file verify.key check --rotate 28d --max-bytes 200G",
     &[],
 ))]
 pub struct CheckArgs {
@@ -86,6 +90,18 @@ pub struct CheckArgs {
     /// Read back a part: n/t (the n-th of t parts), x% or SIZE (random packs)
     #[arg(long, value_name = "SUBSET", conflicts_with = "read_data")]
     pub read_data_subset: Option<Subset>,
+
+    /// Test a finding again: the record that says that something failed. Needs --read-data
+    #[arg(long, value_name = "RECORD", requires = "read_data")]
+    pub retest: Option<String>,
+
+    /// The ticket that this belongs to
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<String>,
+
+    /// A part in its turn.
+    #[command(flatten)]
+    pub turn: RotateArgs,
 }
 
 /// How much a repository holds

@@ -66,6 +66,14 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub no_owner: bool,
 
+    /// Why it is done, for evidence
+    #[arg(long, value_name = "WORDS", conflicts_with = "dry_run")]
+    pub reason: Option<String>,
+
+    /// The ticket that it belongs to, for evidence
+    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    pub ticket: Option<String>,
+
     /// What `latest` means.
     #[command(flatten)]
     pub filter: FilterArgs,

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::backup::{self, BackupOptions, BackupReport, Source};
+use engine::base::error::in_one_line;
 use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
 use engine::chunk::squeeze::Level;
+use restore_verify::evidence::heads;
 
 use crate::args::backup::BackupArgs;
 use crate::args::filter::FilterArgs;
@@ -59,6 +61,7 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         pack_bytes: args.pack_size.unwrap_or_default() as usize,
         workers: args.read_concurrency.map_or(0, usize::from),
         scan: !context.ui.is_quiet() && !args.no_scan,
+        evidence: heads::known(&opened.state),
         skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
     };
     let _lock = opened.lock()?;
@@ -68,6 +71,12 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         backup::run(&opened.repo, &opened.index, &opened.state, source, &options, &monitor);
     drop(monitor);
     let report = report.map_err(|error| trouble::backup(&error))?;
+    if !args.dry_run && report.summary.bytes_stored > 0 {
+        // Names the newest evidence in the next snapshot; that this one is safe does not hang on it.
+        if let Err(error) = heads::look(&opened.repo, &opened.state) {
+            context.ui.detail(1, &format!("evidence was not looked at: {}", in_one_line(&error)));
+        }
+    }
     show(&report, args.dry_run, started, context);
     Ok(if report.problem_count > 0 { ExitCode::Partial } else { ExitCode::Ok })
 }

@@ -12,7 +12,9 @@ use crate::args::repository::CheckArgs;
 use crate::args::values::Subset;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
+use crate::command::rotate;
 use crate::command::trouble;
+use crate::command::witness::{checked, find_retest};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::{CheckSummary, Damaged, Message};
 use crate::ui::output::printable;
@@ -24,6 +26,9 @@ use crate::units;
 /// Exit code 20 if something is damaged or missing.
 pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
+    if let Some(days) = args.turn.rotate {
+        return rotate::run(&args.turn, days, &opened, context);
+    }
     opened.require_names()?;
     let monitor = progress(context);
     let read_data = read_data(args, &opened, &monitor)?;
@@ -31,6 +36,7 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         opened.require_content()?;
     }
     let options = CheckOptions { read_data, threads: 0 };
+    let retest = find_retest(&opened, args.retest.as_deref(), args.ticket.clone())?;
     let report = check::run(&opened.repo, &opened.index, &options, &monitor);
     drop(monitor);
     let report = report.map_err(|error| trouble::check(&error))?;
@@ -39,6 +45,7 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     } else {
         tell(&report, context);
     }
+    checked(&opened, &report, read_data, &retest, context);
     if report.is_sound() {
         return Ok(ExitCode::Ok);
     }

@@ -4,14 +4,11 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use engine::base::monitor::Monitor;
-use engine::format::slot::Role;
 use engine::index::catalog::Catalog;
-use engine::index::identity::writer_identity;
-use engine::repo::keyring::Identity;
 use restore_verify::drill::options::Place;
 use restore_verify::drill::{self, DrillOptions, DrillReport, absent};
 use restore_verify::evidence::drill_event::{DrillKind, Outcome};
-use restore_verify::evidence::shelf::{Author, Shelf};
+use restore_verify::evidence::shelf::Author;
 use restore_verify::objective::level;
 use restore_verify::probe::command::CommandLimits;
 use restore_verify::sample::confidence;
@@ -22,7 +19,7 @@ use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::absolute;
 use crate::command::select::{Choice, short_id};
-use crate::command::trouble;
+use crate::command::witness::{actor, find_record, prover, stamp_if_due};
 use crate::config::secret::read_bounded;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
@@ -58,6 +55,7 @@ pub fn run(args: &DrillArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let options = options(args, &opened, context)?;
     let report = carry_out(args, context, &place, &catalog, &options)?;
     drop(monitor);
+    stamp_if_due(&opened, &identity, context);
     tell(&report, context);
     verdict(&report)
 }
@@ -77,27 +75,6 @@ fn carry_out(
     }
     let committed = choice.one(&args.source.snapshot)?;
     Ok(drill::run(place, catalog, committed, options)?)
-}
-
-/// Who signs evidence here.
-///
-/// # Errors
-/// Exit code 12 for keys whose evidence nobody would believe.
-pub fn prover(opened: &Opened, context: &Context<'_>) -> Result<Identity, Fault> {
-    let role = opened.repo.keys().role();
-    if !matches!(role, Role::Verify | Role::Admin) {
-        return Err(Fault::key(format!("the role {} writes no evidence", role.name()))
-            .hint("`mainstay key add --role verify --to-key-file FILE` makes a key that does"));
-    }
-    writer_identity(&opened.repo, &opened.index, &context.around.host)
-        .map_err(|error| trouble::index(&error))
-}
-
-/// The user, as the environment names him.
-#[must_use]
-pub fn actor(context: &Context<'_>) -> String {
-    let name = ["USER", "LOGNAME"].iter().find_map(|name| context.around.text(name).ok().flatten());
-    name.unwrap_or("unknown").to_owned()
 }
 
 fn options(
@@ -128,13 +105,7 @@ fn options(
             .map(OsString::from)
             .collect(),
     };
-    let retest_of = match &args.retest {
-        None => None,
-        Some(wanted) => {
-            let shelf = Shelf::open(&opened.repo, &opened.state)?;
-            Some(shelf.find(wanted)?.reference())
-        }
-    };
+    let retest_of = find_record(opened, args.retest.as_deref())?;
     let millis = |time: Duration| time.as_millis() as u64;
     Ok(DrillOptions {
         sample_files: args.files,

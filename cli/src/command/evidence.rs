@@ -7,23 +7,29 @@ use std::path::Path;
 
 use engine::base::path::TreePath;
 use engine::base::time::Timestamp;
+use engine::index::identity::known_identity;
 use restore_verify::drill::options::Place;
 use restore_verify::drill::reveal;
+use restore_verify::drill::standing::compare_with_snapshots;
 use restore_verify::evidence::bundle::{ExportOptions, export};
 use restore_verify::evidence::chain::Flaw;
 use restore_verify::evidence::container::{BUNDLE_MAX_BYTES, Files};
 use restore_verify::evidence::drill_event::DrillKind;
 use restore_verify::evidence::event::{Event, Remedy, RemedyStep};
-use restore_verify::evidence::record::{Reference, SignedRecord};
+use restore_verify::evidence::journal;
+use restore_verify::evidence::record::{Reference, SignedRecord, Writer};
 use restore_verify::evidence::remedy::cases;
 use restore_verify::evidence::shelf::{Author, Shelf, millis};
+use restore_verify::evidence::stamp;
 use restore_verify::evidence::verify::{Trust, Verified, verify};
 
 use crate::args::proof::{EvidenceArgs, EvidenceCommand, ExportArgs};
+use crate::command::authority;
 use crate::command::context::Context;
-use crate::command::drill::{actor, prover};
+use crate::command::finding;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::{PrivateFile, absolute};
+use crate::command::witness::{actor, prover, untimestamped};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::output::printable;
 use crate::ui::proof::{EvidenceRecord, EvidenceVerdict, Exported};
@@ -46,6 +52,10 @@ pub fn run(args: &EvidenceArgs, context: &Context<'_>) -> Result<ExitCode, Fault
             let words = Words { record, note, ticket, actor: actor.as_deref() };
             fixed(words, context)
         }
+        EvidenceCommand::Findings { open } => finding::list(*open, context),
+        EvidenceCommand::Note(args) => finding::note(args, context),
+        EvidenceCommand::Runs => finding::runs(context),
+        EvidenceCommand::Stamp => finding::stamp(context),
         EvidenceCommand::Export(args) => export_bundle(args, context),
     }
 }
@@ -103,7 +113,8 @@ fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
 fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let shelf = Shelf::open(&opened.repo, &opened.state)?;
-    let flaws = shelf.compare_with_store()?;
+    let mut flaws = shelf.compare_with_store()?;
+    flaws.extend(compare_with_snapshots(&shelf, &opened.catalog()?));
     let count = shelf.records().len();
     if context.ui.is_json() {
         let heads = heads(shelf.chains().values().filter_map(|chain| chain.last()));
@@ -114,7 +125,23 @@ fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
             .ui
             .result(&format!("{} records in {chains} chains are good", units::count(count as u64)));
     }
+    tell_what_lacks(&shelf, &opened, context)?;
     judge(&flaws, context)
+}
+
+/// What is not wrong, and not yet as it should be: events that wait, and what nobody has stamped.
+fn tell_what_lacks(shelf: &Shelf<'_>, opened: &Opened, context: &Context<'_>) -> Result<(), Fault> {
+    match journal::waiting_count(&opened.state)? {
+        0 => {}
+        count => context.ui.note(&format!("{count} events wait on this machine to be written")),
+    }
+    if authority::configured(context)?.is_some()
+        && let Ok(Some(own)) = known_identity(&opened.repo, &opened.index)
+    {
+        let standing = stamp::standing(shelf, Writer(*own.client.as_bytes()))?;
+        context.ui.note(&untimestamped(&standing, context));
+    }
+    Ok(())
 }
 
 fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<ExitCode, Fault> {
@@ -149,6 +176,9 @@ fn tell_bundle(verified: &Verified, context: &Context<'_>) {
     }
     for place in &verified.samples_drawn {
         line(format!("  sample of {place}: drawn again, the same files"));
+    }
+    for (place, count) in &verified.populations {
+        line(format!("  runs of {place}: all {count} are those that were signed"));
     }
     for path in &verified.files_proved {
         line(format!("  came back: {}", engine::base::path::escape(path)));
@@ -282,7 +312,8 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
     let identity = prover(&opened, context)?;
     let file = PrivateFile::create(to, "the bundle")?;
     let monitor = progress(context);
-    let author = Author { identity: &identity, actor: "export", host: &context.around.host };
+    let actor = actor(context);
+    let author = Author { identity: &identity, actor: &actor, host: &context.around.host };
     let place = Place {
         repo: &opened.repo,
         index: &opened.index,
@@ -292,6 +323,10 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
     };
     let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
     judge(shelf.flaws(), context)?;
+    let waiting = journal::write_waiting(&mut shelf, &opened.state, &identity, None);
+    if let Err(error) = waiting {
+        context.ui.note(&format!("evidence still waits on this machine: {error}"));
+    }
     let mut files = beside(args, &opened, &place, &shelf, context)?;
     for path in &args.add {
         let (name, bytes) = added(path, context)?;
@@ -301,7 +336,8 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
     }
     let now_ms = millis(context.around.clock.now());
     let from_ms = args.within.map(|within| now_ms - within.as_millis() as i64);
-    let options = ExportOptions { from_ms, purpose: args.purpose.clone(), files };
+    let state = Some(opened.state.clone());
+    let options = ExportOptions { from_ms, purpose: args.purpose.clone(), files, state };
     let made = export(&mut shelf, &opened.repo, &author, &options)?;
     drop(monitor);
     let path = file.keep(&made.bytes)?;
@@ -413,6 +449,35 @@ fn describe(name: &str, body: &[u8]) -> String {
             format!("ticket {} for {}: {}", remedy.ticket, remedy.finding, remedy.step.name())
         }
         Ok(Event::Export(export)) => format!("exported: {}", export.purpose),
+        Ok(Event::Check(check)) => format!(
+            "check ({}): {}, {} damaged, {} read",
+            check.method,
+            check.outcome.name(),
+            check.damaged,
+            units::size(check.bytes_read)
+        ),
+        Ok(Event::Restore(restore)) => format!(
+            "restore of {}: {}, {} files, {}",
+            restore.system,
+            restore.outcome.name(),
+            restore.files,
+            units::size(restore.bytes)
+        ),
+        Ok(Event::BackupPopulation(runs)) => {
+            let counts: Vec<_> =
+                runs.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            format!("{} runs of backups: {}", runs.runs, counts.join(", "))
+        }
+        Ok(
+            Event::Policy(act)
+            | Event::KeyUse(act)
+            | Event::Collection(act)
+            | Event::Offboarding(act),
+        ) => {
+            let counts: Vec<_> =
+                act.numbers.iter().map(|(name, count)| format!(", {count} {name}")).collect();
+            format!("{} {}{}", act.subject, act.action, counts.concat())
+        }
         Ok(Event::Timestamp(stamp)) => format!("time stamp of {} by {}", stamp.of, stamp.authority),
         _ => name.to_owned(),
     }

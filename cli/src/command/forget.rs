@@ -12,6 +12,7 @@ use engine::retain::clocks::require_agreement;
 use engine::retain::forget::{Reasoned, forget};
 use engine::retain::gather::{Gathered, gather};
 use engine::retain::plan::{GroupPlan, Plan, PlanOptions, plan};
+use restore_verify::evidence::event::Event;
 
 use crate::args::collect::PruneArgs;
 use crate::args::retention::ForgetArgs;
@@ -22,6 +23,7 @@ use crate::command::rules::{Rules, group_words, no_rules, reason, resolve};
 use crate::command::select::{Choice, short_id};
 use crate::command::snapshots::record_with;
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::records::SnapshotRecord;
 use crate::ui::retention::{ForgetGroup, ForgetReason};
@@ -168,6 +170,11 @@ impl Run<'_> {
                 .hint("what was forgotten stays forgotten; the same command goes on"),
             error => trouble::retain(&error),
         })?;
+        let count = report.forgotten.len() as u64;
+        let detail = format!("{}; {}", because.reason, policy.unwrap_or("by name"));
+        let now = self.context.around.clock.now();
+        let done = act("snapshots", "forgot", &[("snapshots", count)], &detail, now);
+        witness(self.opened, &Event::Policy(done), self.context);
         for session in &report.held_meanwhile {
             let id = short_id(*session);
             ui.note(&format!("{id} was held meanwhile: it stays until the hold is released"));

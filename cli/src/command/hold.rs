@@ -6,6 +6,7 @@ use engine::format::mark::Hold;
 use engine::index::marks::{self, Marks};
 use engine::repo::marks::require_may_mark;
 use engine::retain::hold::{HoldRequest, add, overdue, release};
+use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
 use crate::args::retention::{HoldAddArgs, HoldArgs, HoldCommand, HoldReleaseArgs};
@@ -13,6 +14,7 @@ use crate::command::context::Context;
 use crate::command::open::{Opened, open};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::retention::{HoldAdded, HoldRecord, HoldReleased};
@@ -60,6 +62,10 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
         selection: selection.as_deref(),
     };
     let report = add(&opened.repo, &opened.index, &request).map_err(|e| trouble::retain(&e))?;
+    let now = context.around.clock.now();
+    let numbers = [("holds", report.holds.len() as u64), ("snapshots", snapshots.len() as u64)];
+    let done = act("hold", "added", &numbers, &args.reason, now);
+    witness(opened, &Event::Policy(done), context);
     for hold in &report.holds {
         if context.ui.is_json() {
             let late = report.too_late.iter().filter(|one| hold.snapshots.contains(one));
@@ -196,6 +202,11 @@ fn end(args: &HoldReleaseArgs, opened: &Opened, context: &Context<'_>) -> Result
     }
     let report = release(repo, index, &context.around.host, &holds, &args.reason)
         .map_err(|error| trouble::retain(&error))?;
+    let now = context.around.clock.now();
+    let numbers =
+        [("holds", holds.len() as u64), ("forgotten-snapshots", report.forgotten.len() as u64)];
+    let done = act("hold", "released", &numbers, &args.reason, now);
+    witness(opened, &Event::Policy(done), context);
     if context.ui.is_json() {
         context.ui.message(&Message::HoldReleased(HoldReleased {
             ids: holds.iter().map(HoldId::to_string).collect(),

@@ -11,13 +11,17 @@ use engine::repo::Repo;
 use engine::repo::keyring::{Identity, Keyring, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
 use engine::repo::slots::{self, ListedSlot, Wrapping};
+use restore_verify::evidence::event::Event;
 
 use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyRemoveArgs};
 use crate::args::values::{self, Domain};
 use crate::command::context::Context;
-use crate::command::open::{allows, read_key_file, recovery_words, repository, store, unlock};
+use crate::command::open::{
+    allows, open, read_key_file, recovery_words, repository, store, unlock,
+};
 use crate::command::place::{PrivateFile, absolute};
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::config::credential::{self, Credential};
 use crate::config::secret::{self, Secret};
 use crate::fault::{ExitCode, Fault};
@@ -43,7 +47,8 @@ pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
 }
 
 fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let (repo, ..) = repository(context)?;
+    let opened = open(context)?;
+    let repo = &opened.repo;
     let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
     let role = role(args.role);
     let file = match &args.to_key_file {
@@ -68,7 +73,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let bundle = Keyring::cut_bundle(admin, suite, role, scope, identity.as_ref());
     if let Some(identity) = &identity {
         // Before the slot: a key whose client nobody knows could write nothing that counts.
-        enrol(&repo, identity, &label, role, domain).map_err(|error| trouble::repo(&error))?;
+        enrol(repo, identity, &label, role, domain).map_err(|error| trouble::repo(&error))?;
     }
     let key = SecretKey::random();
     let wrapping = match &new_passphrase {
@@ -76,7 +81,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         None => Wrapping::KeyFile(&key),
     };
     let created = context.around.clock.now();
-    let slot = slots::add(&repo, &label, &bundle, &wrapping, created)
+    let slot = slots::add(repo, &label, &bundle, &wrapping, created)
         .map_err(|error| trouble::repo(&error))?;
     let key_file = match file {
         Some(file) => {
@@ -92,6 +97,9 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         label: Some(label),
         created: Some(units::rfc3339(created)),
     };
+    let detail = format!("role {}, {}", role.name(), key.label.as_deref().unwrap_or_default());
+    let done = act(&format!("key {}", key.id), "added", &[], &detail, created);
+    witness(&opened, &Event::KeyUse(done), context);
     tell_added(key, key_file, identity.as_ref(), role, context);
     Ok(ExitCode::Ok)
 }
@@ -204,10 +212,16 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
 }
 
 fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let (repo, ..) = repository(context)?;
+    let opened = open(context)?;
+    let repo = &opened.repo;
     let wanted = args.id.to_ascii_lowercase();
-    let removed = slots::remove(&repo, &wanted).map_err(|error| trouble::repo(&error))?;
+    let removed = slots::remove(repo, &wanted).map_err(|error| trouble::repo(&error))?;
     let key = record(&removed);
+    let role = key.role.unwrap_or("unknown");
+    let detail = format!("role {role}, {}", key.label.as_deref().unwrap_or_default());
+    let now = context.around.clock.now();
+    let done = act(&format!("key {}", key.id), "removed", &[], &detail, now);
+    witness(&opened, &Event::KeyUse(done), context);
     if context.ui.is_json() {
         context.ui.message(&Message::KeyRemoved(KeyRemoved { key }));
     } else if !context.ui.is_quiet() {

@@ -13,6 +13,10 @@ pub mod open;
 pub mod place;
 /// Which snapshots are meant.
 pub mod select;
+/// Time stamps of others.
+pub mod authority;
+/// Evidence of what commands do.
+pub mod witness;
 /// `init`
 pub mod init;
 /// `probe`
@@ -49,10 +53,14 @@ pub mod hold;
 pub mod tag;
 /// `policy`
 pub mod policy;
+/// `check --rotate`.
+pub mod rotate;
 /// `check`
 pub mod check;
 /// `drill`
 pub mod drill;
+/// `evidence findings`, `note`, `runs`, `stamp`.
+pub mod finding;
 /// `evidence`
 pub mod evidence;
 /// `report`

@@ -43,6 +43,12 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Whether the state folder is gone when this run is.
+    #[must_use]
+    pub fn is_fleeting(&self) -> bool {
+        self.fleeting.is_some()
+    }
+
     /// Holds the state folder for this run alone.
     ///
     /// # Errors

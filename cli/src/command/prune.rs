@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use engine::gc::{self, GcOptions, GcReport};
+use restore_verify::evidence::event::Event;
 
 use crate::args::collect::{Abandoned, PruneArgs};
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::records::PruneSummary;
@@ -42,6 +44,23 @@ pub fn carry_out(
         context.ui.message(&Message::PruneSummary(summary(&report, args.dry_run)));
     } else if !context.ui.is_quiet() {
         tell(&report, args, context);
+    }
+    if !args.dry_run {
+        let numbers = [
+            ("packs", report.packs),
+            ("pack-bytes", report.pack_bytes),
+            ("snapshots", report.snapshots),
+            ("announced-packs", report.announced_packs),
+            ("announced-bytes", report.announced_bytes),
+            ("deleted-packs", report.deleted_packs),
+            ("deleted-bytes", report.deleted_bytes),
+            ("repacked-packs", report.repack.packs),
+            ("refused-packs", report.refused_deletes),
+        ];
+        let generation = report.generation.map(|id| id.to_string()).unwrap_or_default();
+        let now = context.around.clock.now();
+        let done = act("store", "collected", &numbers, &generation, now);
+        witness(opened, &Event::Collection(done), context);
     }
     if report.refused_deletes > 0 {
         let count = units::count(report.refused_deletes);

@@ -15,6 +15,7 @@ use crate::command::open::{Opened, open, progress};
 use crate::command::place::{absolute, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
+use crate::command::witness::{Purpose, restored};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::{Message, RestoreSummary};
 use crate::ui::output::printable;
@@ -67,6 +68,18 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     } else if !context.ui.is_quiet() {
         let what = format!("snapshot {}", short_id(snapshot.session));
         tell(&report, args, &what, &printable(&target.display().to_string()), context);
+    }
+    if !args.dry_run {
+        let is_filtered = !args.include.is_empty()
+            || !args.iinclude.is_empty()
+            || !args.exclude.is_empty()
+            || !args.iexclude.is_empty();
+        let purpose = Purpose {
+            reason: args.reason.as_deref(),
+            ticket: args.ticket.as_deref(),
+            is_whole: args.source.path.is_none() && !is_filtered,
+        };
+        restored(&opened, snapshot, &report, &purpose, context);
     }
     outcome(&report)
 }

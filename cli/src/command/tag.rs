@@ -2,6 +2,7 @@
 
 use engine::repo::marks::require_may_mark;
 use engine::retain::tag::{TagEdit, tag};
+use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
 use crate::args::retention::{TagArgs, TagCommand};
@@ -9,6 +10,7 @@ use crate::command::context::Context;
 use crate::command::open::open;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::retention::TagsChanged;
@@ -36,6 +38,11 @@ pub fn run(args: &TagArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         chosen.iter().map(|one| (one.snapshot.session, one.snapshot.tags.as_slice())).collect();
     let changed = tag(&opened.repo, &opened.index, &context.around.host, &chosen, &edit)
         .map_err(|error| trouble::retain(&error))?;
+    if !changed.is_empty() {
+        let numbers = [("snapshots", changed.len() as u64)];
+        let done = act("tags", "changed", &numbers, "", context.around.clock.now());
+        witness(&opened, &Event::Policy(done), context);
+    }
     for one in &changed {
         if context.ui.is_json() {
             context.ui.message(&Message::TagsChanged(TagsChanged {

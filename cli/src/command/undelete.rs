@@ -1,6 +1,7 @@
 //! `undelete`: forgotten snapshots come back.
 
 use engine::retain::undelete::undelete;
+use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
 use crate::args::retention::UndeleteArgs;
@@ -8,6 +9,7 @@ use crate::command::context::Context;
 use crate::command::open::{open, progress};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
+use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::retention::Undeleted;
@@ -32,6 +34,12 @@ pub fn run(args: &UndeleteArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         let report = undelete(repo, index, &context.around.host, session, &progress);
         drop(progress);
         let report = report.map_err(|error| trouble::retain(&error))?;
+        if !report.was_there {
+            let (numbers, now) = ([("snapshots", 1)], context.around.clock.now());
+            let detail = format!("{} as {}", short_id(report.original), short_id(report.snapshot));
+            let done = act("snapshots", "brought back", &numbers, &detail, now);
+            witness(&opened, &Event::Policy(done), context);
+        }
         if context.ui.is_json() {
             context.ui.message(&Message::Undeleted(Undeleted {
                 original: report.original.to_snapshot_hex(),

@@ -47,8 +47,18 @@ pub struct ConfigFile {
     pub limit_download: Option<NonZeroU32>,
     /// `--background`
     pub background: bool,
+    /// Who stamps evidence.
+    pub timestamp: Option<TimestampSection>,
     /// Rules of retention, for the commands that take any.
     pub retention: Option<Retention>,
+}
+
+/// The section `[timestamp]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TimestampSection {
+    /// `--timestamp-url`
+    pub url: Option<String>,
 }
 
 impl ConfigFile {
@@ -98,6 +108,9 @@ impl ConfigFile {
         }
         if is_set("MAINSTAY_STATE_DIR") {
             self.cache_dir = None;
+        }
+        if is_set("MAINSTAY_TIMESTAMP_URL") {
+            self.timestamp = None;
         }
         // All of them are one setting: where passphrase or key come from.
         let secrets = ["", "_FILE", "_COMMAND", "_FD"].map(|end| format!("MAINSTAY_PASSWORD{end}"));

@@ -1,17 +1,42 @@
 //! Messages with many fields, every optional one set.
 
-use crate::ui::proof::{DrillFinding, DrillSummary};
+use crate::ui::proof::{DrillFinding, DrillSummary, RotationSummary};
 
-pub(super) fn drill_summary() -> DrillSummary {
+fn finding() -> DrillFinding {
     let text = String::new;
-    let finding = DrillFinding {
+    DrillFinding {
         probe: text(),
         path: Some(text()),
         path_hash: Some(text()),
         object: Some(text()),
         not_proved: false,
         why: text(),
-    };
+    }
+}
+
+pub(super) fn rotation_summary() -> RotationSummary {
+    RotationSummary {
+        dry_run: false,
+        packs_read: 1,
+        bytes_read: 1,
+        packs_failed: 0,
+        packs_total: 1,
+        bytes_total: 1,
+        bytes_covered: 1,
+        days: 28,
+        packs_never_read: 0,
+        oldest: Some(String::new()),
+        bytes_short: 0,
+        cost: 0.5,
+        requests: 1,
+        evidence: Some(String::new()),
+        ticket: Some(String::new()),
+        findings: vec![finding()],
+    }
+}
+
+pub(super) fn drill_summary() -> DrillSummary {
+    let text = String::new;
     DrillSummary {
         kind: "sample",
         outcome: "pass",
@@ -33,7 +58,7 @@ pub(super) fn drill_summary() -> DrillSummary {
         objective_breached: false,
         requests: 1,
         findings_count: 1,
-        findings: vec![finding],
+        findings: vec![finding()],
         ticket: Some(text()),
     }
 }

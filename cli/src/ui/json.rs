@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::ui::proof::DrillSummary;
+use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
     Benchmarked, DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node,
@@ -35,6 +35,9 @@ pub enum Message<'a> {
     /// The outcome of a drill (standard output, last line).
     #[serde(rename = "summary")]
     DrillSummary(Box<DrillSummary>),
+    /// The outcome of a turn of the rotation (standard output, last line).
+    #[serde(rename = "summary")]
+    RotationSummary(Box<RotationSummary>),
     /// One item failed, the rest goes on (standard error).
     Error(ItemError<'a>),
     /// A fact the user should know (standard error).

@@ -58,6 +58,98 @@ pub struct DrillSummary {
     pub ticket: Option<String>,
 }
 
+/// The outcome of a turn of the rotation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RotationSummary {
+    /// Whether nothing was read.
+    pub dry_run: bool,
+    /// Packs that were read, or would be.
+    pub packs_read: u64,
+    /// Their bytes.
+    pub bytes_read: u64,
+    /// Packs among them that are damaged or missing.
+    pub packs_failed: u64,
+    /// Packs in the store.
+    pub packs_total: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+    /// Bytes that were authenticated within the period.
+    pub bytes_covered: u64,
+    /// The period, in days.
+    pub days: u32,
+    /// Packs that never had their turn.
+    pub packs_never_read: u64,
+    /// When the pack was last read whose turn is the longest ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
+    /// Bytes that the budget keeps from their turn.
+    pub bytes_short: u64,
+    /// What it costs, by the prices given.
+    pub cost: f64,
+    /// Requests to the store.
+    pub requests: u64,
+    /// The record, as `writer/number`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// The ticket that it opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// What is wrong.
+    pub findings: Vec<DrillFinding>,
+}
+
+/// A finding on its way to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingRecord {
+    /// The record that says that something failed.
+    pub id: String,
+    /// `drill`, `check` or `rotation`.
+    pub event: String,
+    /// When it was written.
+    pub time: String,
+    /// The system; empty for the whole repository.
+    pub hostname: String,
+    /// Findings in it.
+    pub findings_count: u64,
+    /// `open`, `fixed`, `closed`.
+    pub state: &'static str,
+    /// The ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// What was done: `time`, `actor`, `step`, `ticket`, `note`, `evidence`.
+    pub steps: Vec<FindingStep>,
+    /// Tests that were made for it: `time`, `outcome`, `evidence`.
+    pub retests: Vec<FindingTest>,
+}
+
+/// A step of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingStep {
+    /// When.
+    pub time: String,
+    /// Who.
+    pub actor: String,
+    /// `opened`, `fixed`, `closed`, `noted`.
+    pub step: &'static str,
+    /// The ticket.
+    pub ticket: String,
+    /// In words.
+    pub note: String,
+    /// The record.
+    pub evidence: String,
+}
+
+/// A test that was made for a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingTest {
+    /// When.
+    pub time: String,
+    /// `pass`, `fail`, `not-proved`.
+    pub outcome: &'static str,
+    /// The record.
+    pub evidence: String,
+}
+
 /// One finding of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DrillFinding {

@@ -6,7 +6,9 @@ use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::format::envelope::encode_record;
 use crate::format::session::SessionKind;
-use crate::format::snapshot::{PathBytes, RecordedProblem, Snapshot, SnapshotState, Summary};
+use crate::format::snapshot::{
+    EvidenceHead, PathBytes, RecordedProblem, Snapshot, SnapshotState, Summary,
+};
 use crate::index::Index;
 use crate::index::collections::{self, Usable};
 use crate::index::identity::advance_chain;
@@ -23,6 +25,7 @@ pub(super) struct Draft<'a> {
     pub(super) root: ChunkId,
     pub(super) previous: Option<Digest>,
     pub(super) seen: Vec<SessionId>,
+    pub(super) evidence: Vec<EvidenceHead>,
     pub(super) host: &'a str,
     pub(super) paths: &'a [PathBytes],
     pub(super) tags: &'a [String],
@@ -61,6 +64,7 @@ impl Draft<'_> {
             problems: self.problems.clone(),
             domain: repo.keys().write()?.domain,
             original: None,
+            evidence: self.evidence.clone(),
         })
     }
 }

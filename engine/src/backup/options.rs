@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::base::id::SessionId;
 use crate::chunk::squeeze::Level;
 use crate::disk::exclude::ExcludeOptions;
+use crate::format::snapshot::EvidenceHead;
 
 /// What is backed up.
 pub enum Source {
@@ -58,6 +59,9 @@ pub struct BackupOptions {
     /// Count items and bytes beside the work, for a progress display with an end, if no earlier run
     /// tells how many there will be.
     pub scan: bool,
+    /// Heads of chains of evidence that this machine knows of; those that other snapshots name are
+    /// added.
+    pub evidence: Vec<EvidenceHead>,
     /// Directories that are never entered, by device and inode: repository and state folder.
     pub skip: Vec<(u64, u64)>,
 }

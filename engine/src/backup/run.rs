@@ -15,7 +15,7 @@ use crate::backup::shared::{Shared, Tally};
 use crate::backup::upload::Uploader;
 use crate::base::error::in_one_line;
 use crate::base::id::SessionId;
-use crate::base::limits::{NODE_CACHE_BYTES, PACK_TARGET_BYTES};
+use crate::base::limits::{EVIDENCE_MAX_HEADS, NODE_CACHE_BYTES, PACK_TARGET_BYTES};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
 use crate::blob::buffers::PackBuffers;
@@ -24,7 +24,7 @@ use crate::blob::fetch::ChunkFetcher;
 use crate::disk::exclude::Excludes;
 use crate::disk::walk::{Walk, WalkOptions};
 use crate::format::session::SessionKind;
-use crate::format::snapshot::{PathBytes, RecordedProblem, SnapshotState, Summary};
+use crate::format::snapshot::{EvidenceHead, PathBytes, RecordedProblem, SnapshotState, Summary};
 use crate::index::Index;
 use crate::index::catalog::{self, Catalog};
 use crate::index::collections::Usable;
@@ -302,6 +302,7 @@ impl<'a> Start<'a> {
             root: report.root,
             previous: self.chain.previous,
             seen: newest_of_others(catalog, &self.identity),
+            evidence: newest_evidence(catalog, &self.options.evidence),
             host: &self.options.host,
             paths,
             tags: &self.options.tags,
@@ -343,6 +344,20 @@ fn newest_of_others(catalog: &Catalog, identity: &Identity) -> Vec<SessionId> {
         }
     }
     newest.into_values().collect()
+}
+
+/// The newest head of every chain of evidence that this machine or a snapshot knows of.
+fn newest_evidence(catalog: &Catalog, known: &[EvidenceHead]) -> Vec<EvidenceHead> {
+    let snapshots = catalog.snapshots.iter().chain(&catalog.forgotten);
+    let gossip = snapshots.flat_map(|one| &one.snapshot.evidence);
+    let mut newest = std::collections::BTreeMap::new();
+    for head in gossip.chain(known) {
+        let kept: &mut EvidenceHead = newest.entry(head.writer).or_insert(*head);
+        if kept.number < head.number {
+            *kept = *head;
+        }
+    }
+    newest.into_values().take(EVIDENCE_MAX_HEADS).collect()
 }
 
 fn source_paths(source: &Source) -> Vec<PathBytes> {

@@ -58,6 +58,9 @@ pub const XATTRS_MAX_BYTES: usize = MIB;
 pub const CONTROL_MAX_BYTES: usize = 64 * KIB;
 /// A snapshot record with its list of named problems.
 pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
+/// Heads of chains of evidence that one snapshot or one record of evidence names: as many machines
+/// as drill one repository, and more.
+pub const EVIDENCE_MAX_HEADS: usize = 64;
 /// Problems that a snapshot record names; more are only counted.
 pub const SNAPSHOT_MAX_PROBLEMS: usize = 1000;
 /// Clocks that differ by no more agree: machines are off by minutes, and zones set wrongly by hours.

@@ -114,6 +114,21 @@ pub struct Original {
     pub committed: Timestamp,
 }
 
+/// A record of evidence that a client knew to be there, the newest of its chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EvidenceHead {
+    /// Whose chain.
+    #[n(0)]
+    pub writer: ClientId,
+    /// Its number in the chain.
+    #[n(1)]
+    pub number: u32,
+    /// BLAKE3 of its signed bytes.
+    #[n(2)]
+    pub hash: Digest,
+}
+
 /// A committed snapshot. Signed by its client.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -176,6 +191,10 @@ pub struct Snapshot {
     /// of that one.
     #[n(18)]
     pub original: Option<Original>,
+    /// Heads of chains of evidence that its client knew of, up to `limits::EVIDENCE_MAX_HEADS`: a
+    /// chain that is cut off shows.
+    #[cbor(n(19), default, skip_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceHead>,
 }
 
 /// A path as raw bytes.

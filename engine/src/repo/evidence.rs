@@ -15,8 +15,8 @@ use crate::repo::keyring::Identity;
 use crate::repo::object::{get_signed, put_signed, sign_body, signer};
 use crate::store::name::{ObjectName, prefix};
 
-/// Who may write evidence.
-const WRITERS: [Role; 2] = [Role::Verify, Role::Admin];
+/// Who may write evidence; which events of whom count is decided by who reads them.
+const WRITERS: [Role; 3] = [Role::Maintain, Role::Verify, Role::Admin];
 
 /// Signs `body` and stores it as record `number` of the identity's chain; returns the signed
 /// bytes: signature (64) and body.
@@ -44,6 +44,15 @@ pub fn get(repo: &Repo, writer: ClientId, number: u32) -> Result<Vec<u8>, RepoEr
     get_signed(repo, &ObjectName::Evidence { writer, number }, ControlKind::Evidence, &key)
 }
 
+/// The signed bytes of a record of the own chain; its key is known without asking.
+///
+/// # Errors
+/// As [`get`].
+pub fn get_by(repo: &Repo, own: &Identity, number: u32) -> Result<Vec<u8>, RepoError> {
+    let name = ObjectName::Evidence { writer: own.client, number };
+    get_signed(repo, &name, ControlKind::Evidence, &own.signing.public())
+}
+
 /// The signed client record of a writer: with it and the administrator's public key anybody can
 /// verify the writer's chain.
 ///
@@ -53,13 +62,26 @@ pub fn voucher(repo: &Repo, writer: ClientId) -> Result<Vec<u8>, RepoError> {
     get_signed(repo, &ObjectName::Client(writer), ControlKind::Client, &repo.config().admin_key)
 }
 
+/// Which records one writer has, in order.
+///
+/// # Errors
+/// Those of the store.
+pub fn list_of(repo: &Repo, writer: ClientId) -> Result<Vec<u32>, RepoError> {
+    let below = format!("{}{writer}/", prefix::EVIDENCE);
+    Ok(list_below(repo, &below)?.remove(&writer).unwrap_or_default())
+}
+
 /// Which records are there, by writer, in order.
 ///
 /// # Errors
 /// Those of the store.
 pub fn list(repo: &Repo) -> Result<BTreeMap<ClientId, Vec<u32>>, RepoError> {
+    list_below(repo, prefix::EVIDENCE)
+}
+
+fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<ClientId, Vec<u32>>, RepoError> {
     let mut chains: BTreeMap<ClientId, Vec<u32>> = BTreeMap::new();
-    repo.store().list_each(prefix::EVIDENCE, &mut |object| {
+    repo.store().list_each(below, &mut |object| {
         if let Some(ObjectName::Evidence { writer, number }) = ObjectName::parse(&object.key) {
             chains.entry(writer).or_default().push(number);
         }

@@ -2,6 +2,7 @@
 
 use engine::index::catalog::Catalog;
 
+use crate::drill::close::close;
 use crate::drill::findings::{About, Findings};
 use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
 use crate::drill::standing;
@@ -73,6 +74,7 @@ pub fn record(
         authenticated_ppm: 0,
     };
     let record = shelf.append(&place.author, &Event::Drill(Box::new(drill.clone())))?.reference();
+    close(place, &mut shelf, catalog);
     let is_breached = options.rpo_target_ms.is_some();
     let ticket = options.ticket.clone();
     Ok(DrillReport { drill, record, findings: findings.into_named(), is_breached, ticket })

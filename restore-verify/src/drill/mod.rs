@@ -23,6 +23,8 @@ pub mod prove;
 pub mod files;
 /// The state of the repository as a whole.
 pub mod standing;
+/// The end of a run with evidence.
+pub mod close;
 /// Rebuilding the index in scratch.
 pub mod index_loss;
 /// Opening with the recovery kit alone.

@@ -15,6 +15,7 @@ use crate::drill::options::{DrillError, Place};
 use crate::drill::salt::Salts;
 use crate::drill::survey::{Packs, Wish, survey};
 use crate::evidence::container::Files;
+use crate::evidence::derive::DRILLS_FOLDER;
 use crate::evidence::drill_event::{Drill, DrillBegun};
 use crate::evidence::event::Event;
 use crate::evidence::merkle::proof;
@@ -23,7 +24,7 @@ use crate::evidence::shelf::{Shelf, ShelfError};
 use crate::evidence::table::{
     FileProof, draw_text, population_root, population_text, result_leaves, results_text,
 };
-use crate::evidence::verify::{DRILLS_FOLDER, PROOFS_FOLDER};
+use crate::evidence::verify::PROOFS_FOLDER;
 
 /// The drill that a record is the end of, and its beginning.
 ///

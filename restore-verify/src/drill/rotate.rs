@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::base::error::{Classified, ErrorClass, in_one_line};
 use engine::base::monitor::{Counter, Phase};
 use engine::check;
+use engine::index::catalog;
 use engine::store::name::ObjectName;
 
+use crate::drill::close::{close, open_ticket};
 use crate::drill::findings::{About, Findings, Found};
 use crate::drill::memory::Memory;
 use crate::drill::options::{DrillError, Place};
@@ -35,6 +37,8 @@ pub struct RotateReport {
     pub record: Option<Reference>,
     /// In numbers.
     pub rotation: Rotation,
+    /// The ticket that was opened, if something failed.
+    pub ticket: Option<String>,
     /// Bytes that the budget kept from their turn.
     pub short_bytes: u64,
     /// What it costs, in millionths.
@@ -107,8 +111,14 @@ pub fn rotate(place: &Place<'_>, options: &RotateOptions) -> Result<RotateReport
         finished_ms,
     };
     let record = shelf.append(&place.author, &Event::Rotation(rotation.clone()))?.reference();
+    let ticket = match rotation.failed {
+        0 => None,
+        _ => Some(open_ticket(place, &mut shelf, record, None)?),
+    };
+    close(place, &mut shelf, &catalog::live(place.repo, place.index)?);
     Ok(RotateReport {
         record: Some(record),
+        ticket,
         rotation,
         short_bytes: turn.short_bytes,
         money_micros: turn.money_micros,

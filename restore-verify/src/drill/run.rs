@@ -8,6 +8,7 @@ use engine::blob::fetch::ChunkFetcher;
 use engine::index::catalog::{Catalog, Committed};
 use engine::index::pin::Pin;
 
+use crate::drill::close::{close, open_ticket, ticket_name};
 use crate::drill::files::{Restorer, Results};
 use crate::drill::findings::{About, Findings};
 use crate::drill::memory::{FileId, FileIds, Memory};
@@ -69,6 +70,9 @@ pub fn run(
     if let Ok(pin) = pin {
         // Undecided pins are decided by collectors in time; the drill is what it is.
         drop(pin.release(place.repo));
+    }
+    if done.is_ok() {
+        close(place, &mut shelf, catalog);
     }
     done
 }
@@ -221,7 +225,8 @@ impl Running<'_> {
             retest_of: self.options.retest_of,
             ticket: self.options.ticket.clone(),
         });
-        Ok(shelf.append(&self.place.author, &event)?.reference())
+        // The seed follows from what stands before: if that changed meanwhile, it is another drill.
+        Ok(shelf.append_here(&self.place.author, &event)?.reference())
     }
 
     fn restore(
@@ -395,22 +400,23 @@ impl Running<'_> {
     ) -> Result<Option<String>, DrillError> {
         let known = self.options.retest_of.and_then(|finding| ticket_of(shelf, finding));
         let given = self.options.ticket.clone().or(known);
-        let own = || format!("drill-{}-{}", &record.writer.to_string()[..8], record.number);
         let (finding, step, retest) = match (outcome, self.options.retest_of) {
             (Outcome::Passed, Some(finding)) => (finding, RemedyStep::Closed, Some(record)),
-            (Outcome::Failed, None) => (record, RemedyStep::Opened, None),
+            (Outcome::Failed, None) => {
+                return Ok(Some(open_ticket(self.place, shelf, record, given)?));
+            }
             _ => return Ok(given),
         };
-        let ticket = given.unwrap_or_else(own);
+        let ticket = given.unwrap_or_else(|| ticket_name(finding));
         let remedy = Remedy { finding, ticket: ticket.clone(), step, retest, note: String::new() };
         shelf.append(&self.place.author, &Event::Remedy(remedy))?;
         Ok(Some(ticket))
     }
 }
 
-/// The ticket that was opened for a finding.
+/// The newest ticket that is named for a finding.
 fn ticket_of(shelf: &Shelf<'_>, finding: Reference) -> Option<String> {
-    shelf.records().into_iter().find_map(|one| {
+    shelf.records().into_iter().rev().find_map(|one| {
         match Event::decode(&one.record.event, &one.record.body) {
             Ok(Event::Remedy(remedy)) if remedy.finding == finding => Some(remedy.ticket),
             _ => None,

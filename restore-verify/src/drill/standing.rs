@@ -8,7 +8,22 @@ use engine::store::name::ObjectName;
 
 use crate::drill::findings::{About, Findings};
 use crate::drill::options::{DrillError, Place};
+use crate::evidence::chain::Flaw;
 use crate::evidence::shelf::Shelf;
+
+/// Digits of a snapshot's id that people see.
+const SHORT_DIGITS: usize = 8;
+
+/// What snapshots knew of chains of evidence must be there: a chain that is cut off shows, though
+/// this machine has never seen its end.
+#[must_use]
+pub fn compare_with_snapshots(shelf: &Shelf<'_>, catalog: &Catalog) -> Vec<Flaw> {
+    let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+    let named: Vec<_> = all
+        .map(|one| (one.snapshot.session.to_snapshot_hex(), one.snapshot.evidence.as_slice()))
+        .collect();
+    shelf.compare_with_snapshots(named.iter().map(|(id, heads)| (&id[..SHORT_DIGITS], *heads)))
+}
 
 /// Looks at segments, snapshot records, chains of snapshots and chains of evidence: what is gone
 /// or was put back shows here, whichever snapshot is drilled.
@@ -34,7 +49,7 @@ pub fn look(
             findings.fail("snapshots", About::Object(&key), why);
         }
     }
-    for flaw in shelf.flaws() {
+    for flaw in shelf.flaws().iter().chain(&compare_with_snapshots(shelf, catalog)) {
         findings.fail("evidence", About::Object(&flaw.place), flaw.why.clone());
     }
     Ok(())

@@ -7,8 +7,10 @@ use engine::base::id::ClientId;
 use engine::repo::evidence;
 
 use crate::evidence::container::{self, Files};
+use crate::evidence::derive::POPULATIONS_FOLDER;
 use crate::evidence::event::Event;
 use crate::evidence::record::{Reference, Writer};
+use crate::evidence::runs;
 use crate::evidence::shelf::{Author, Shelf, ShelfError};
 use crate::evidence::verify::{
     CHAINS_FOLDER, CLIENTS_FOLDER, IDENTITY_FILE, TOKENS_FOLDER, export_event, export_segments,
@@ -25,6 +27,9 @@ pub struct ExportOptions {
     pub purpose: String,
     /// Files beside the chains: reports, populations, results, proofs.
     pub files: Files,
+    /// Folder of the state of this machine, which holds the runs of the populations it recorded;
+    /// `None` leaves them out.
+    pub state: Option<std::path::PathBuf>,
 }
 
 /// A bundle, and the record that closes it.
@@ -59,11 +64,20 @@ pub fn export(
         let Some(part) = first.map(|first| &chain[first..]) else { continue };
         for one in part {
             chains.insert(chain_file(one.reference()), one.signed.clone());
-            if let Ok(Event::Timestamp(stamp)) = Event::decode(&one.record.event, &one.record.body)
-            {
-                let name =
-                    format!("{TOKENS_FOLDER}{}-{:08x}.tsr", stamp.of.writer, stamp.of.number);
-                files.insert(name, stamp.response);
+            let state = options.state.as_deref();
+            match Event::decode(&one.record.event, &one.record.body) {
+                Ok(Event::Timestamp(stamp)) => {
+                    let (writer, number) = (stamp.of.writer, stamp.of.number);
+                    let name = format!("{TOKENS_FOLDER}{writer}-{number:08x}.tsr");
+                    files.insert(name, stamp.response);
+                }
+                Ok(Event::BackupPopulation(_)) => {
+                    let at = one.reference();
+                    if let Some(text) = state.and_then(|state| runs::kept_text(state, at)) {
+                        files.insert(format!("{POPULATIONS_FOLDER}{at}/runs.csv"), text);
+                    }
+                }
+                _ => {}
             }
         }
         if let (Some(first), Some(last)) = (part.first(), part.last()) {

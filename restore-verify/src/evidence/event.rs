@@ -395,6 +395,17 @@ impl Event {
     }
 }
 
+/// Whether a record of this event counts that a client of this role has written: 3 `verify` and 5
+/// `admin` may write all, 2 `maintain` what it does itself.
+#[must_use]
+pub fn may_write(role: u8, event: &str) -> bool {
+    match role {
+        3 | 5 => true,
+        2 => matches!(event, "policy" | "gc" | "timestamp"),
+        _ => false,
+    }
+}
+
 fn whole<'b, T: Decode<'b, ()>>(body: &'b [u8]) -> Result<T, String> {
     let mut decoder = minicbor::Decoder::new(body);
     let value = decoder.decode().map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
 //! Evidence: signed, hash-chained records of what was proved, and verifying them anywhere.
 //!
 //! One chain for each writer; a record names the hash of the one before it and the heads of the
-//! other chains that its writer had seen. What is below `shelf` names only crates of cryptography
+//! other chains that its writer had seen. What is below `copy` names only crates of cryptography
 //! and of CBOR, and no module of the engine: an auditor's verifier needs no repository, no secret
 //! and no network. `shelf` keeps chains in a repository.
 
@@ -25,9 +25,21 @@ pub mod container;
 pub mod table;
 /// RFC 3161: what a token says.
 pub mod token;
+/// What follows from signed roots.
+pub mod derive;
 /// A bundle against a public key.
 pub mod verify;
+/// What this machine has seen of chains.
+pub mod copy;
 /// Chains in a repository.
 pub mod shelf;
+/// Heads of chains that snapshots name.
+pub mod heads;
+/// Events that commands write, now or later.
+pub mod journal;
+/// Runs of backups, from what the store holds.
+pub mod runs;
+/// Time stamps of others.
+pub mod stamp;
 /// A bundle in the making.
 pub mod bundle;

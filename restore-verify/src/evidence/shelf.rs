@@ -5,28 +5,30 @@
 //! found by comparing. Losing the copy loses the pins, no evidence; losing the store's records
 //! loses none that was seen here.
 
-use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use engine::base::error::{Classified, ErrorClass};
 use engine::base::id::ClientId;
-use engine::base::limits::CONTROL_MAX_BYTES;
 use engine::base::time::Timestamp;
+use engine::format::slot::Role;
+use engine::format::snapshot::EvidenceHead;
 use engine::repo::error::RepoError;
 use engine::repo::keyring::Identity;
 use engine::repo::{PROGRAM, Repo, evidence, object};
 
 use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
-use crate::evidence::event::Event;
+use crate::evidence::copy::{CopyError, LocalCopy};
+use crate::evidence::event::{Event, may_write};
 use crate::evidence::record::{
     HEADS_MAX, Hash32, RECORD_VERSION, Record, Reference, SignedRecord, Writer, encode, record_key,
 };
 
-/// Folder below the state folder of a repository.
-const FOLDER: &str = "proof";
+/// Signed bytes that are held in memory: drills of twenty systems each day make as much in ten
+/// years.
+const HELD_MAX_BYTES: u64 = 256 << 20;
+/// How often a record is written again because another machine took its number.
+const APPEND_ATTEMPTS: u32 = 4;
 
 /// Why evidence cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +37,28 @@ pub enum ShelfError {
     #[error(transparent)]
     Repo(#[from] RepoError),
     /// The copy on this machine.
-    #[error("{action} {path} failed")]
-    File {
-        /// What was done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// Another run wrote under this name.
     #[error("another machine writes evidence with this key: {key} is there already")]
     Fork {
         /// The key in the store.
         key: String,
+    },
+    /// Another process of this machine writes.
+    #[error("another run on this machine writes evidence")]
+    Busy,
+    /// Too many events wait on this machine.
+    #[error("{count} events wait on this machine already, and none more is kept")]
+    QueueFull {
+        /// How many.
+        count: usize,
+    },
+    /// More records than fit into memory.
+    #[error("the repository holds more than {max_bytes} bytes of evidence")]
+    TooMuch {
+        /// The limit.
+        max_bytes: u64,
     },
     /// There is no such record.
     #[error("there is no evidence {wanted}")]
@@ -62,8 +72,9 @@ impl Classified for ShelfError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Repo(error) => error.class(),
-            Self::File { .. } => ErrorClass::Local,
-            Self::Fork { .. } => ErrorClass::Conflict,
+            Self::Copy(_) => ErrorClass::Local,
+            Self::Fork { .. } | Self::Busy => ErrorClass::Conflict,
+            Self::TooMuch { .. } | Self::QueueFull { .. } => ErrorClass::Local,
             Self::NoSuch { .. } => ErrorClass::Usage,
         }
     }
@@ -72,8 +83,10 @@ impl Classified for ShelfError {
 /// All chains, verified.
 pub struct Shelf<'a> {
     repo: &'a Repo,
-    folder: PathBuf,
+    copy: LocalCopy,
+    held_bytes: u64,
     chains: BTreeMap<Writer, Vec<SignedRecord>>,
+    roles: BTreeMap<Writer, u8>,
     flaws: Vec<Flaw>,
 }
 
@@ -95,20 +108,74 @@ impl<'a> Shelf<'a> {
     /// # Errors
     /// Those of the store and of the local files.
     pub fn open(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
-        let folder = state.join(FOLDER).join("chains");
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|source| {
-            ShelfError::File { action: "creating", path: folder.clone(), source }
-        })?;
-        let mut shelf = Self { repo, folder, chains: BTreeMap::new(), flaws: Vec::new() };
+        let mut shelf = Self::empty(repo, state)?;
         let mut stored = evidence::list(repo)?;
-        for (writer, records) in shelf.kept()? {
+        for writer in shelf.copy.writers()? {
             let listed = stored.remove(&ClientId::new(writer.0)).unwrap_or_default();
+            let mut records = Vec::new();
+            let mut bytes = shelf.held_bytes;
+            shelf.copy.each(writer, &mut |signed| {
+                bytes += signed.len() as u64;
+                if bytes <= HELD_MAX_BYTES {
+                    records.push(signed);
+                }
+            })?;
+            shelf.hold(bytes - shelf.held_bytes)?;
             shelf.take(writer, records, &listed)?;
         }
         for (writer, listed) in stored {
             shelf.take(Writer(*writer.as_bytes()), Vec::new(), &listed)?;
         }
         Ok(shelf)
+    }
+
+    /// Only what it takes to append to the chain of `own`: its end, and of other chains what this
+    /// machine has seen of them before. One listing, and no request for a record that is known.
+    ///
+    /// # Errors
+    /// Those of the store and of the local files.
+    pub fn open_end(repo: &'a Repo, state: &Path, own: &Identity) -> Result<Self, ShelfError> {
+        let mut shelf = Self::empty(repo, state)?;
+        shelf.chains = shelf.copy.heads()?.into_iter().map(|(id, head)| (id, vec![head])).collect();
+        shelf.catch_up(own)?;
+        Ok(shelf)
+    }
+
+    fn empty(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
+        let copy = LocalCopy::open(state)?;
+        let (chains, roles) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { repo, copy, held_bytes: 0, chains, roles, flaws: Vec::new() })
+    }
+
+    fn hold(&mut self, bytes: u64) -> Result<(), ShelfError> {
+        self.held_bytes += bytes;
+        match self.held_bytes > HELD_MAX_BYTES {
+            true => Err(ShelfError::TooMuch { max_bytes: HELD_MAX_BYTES }),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads what another machine wrote into the own chain meanwhile.
+    fn catch_up(&mut self, own: &Identity) -> Result<(), ShelfError> {
+        let writer = Writer(*own.client.as_bytes());
+        let listed = evidence::list_of(self.repo, own.client)?;
+        let next = self.head(writer).map_or(0, |head| head.record.number + 1);
+        let mut new = BTreeMap::new();
+        for number in listed.into_iter().filter(|number| *number >= next) {
+            let signed = evidence::get_by(self.repo, own, number)?;
+            self.hold(signed.len() as u64)?;
+            new.insert(number, signed);
+        }
+        let public = own.signing.public();
+        let repository = self.repo.config().repository;
+        let key = ChainKey { repository: repository.as_bytes(), writer, public: &public };
+        let before = self.flaws.len();
+        let good = verify_chain(key, new, Some(self.previous(writer)), &mut self.flaws);
+        if self.flaws.len() == before {
+            self.copy.keep(writer, &good)?;
+            self.chains.entry(writer).or_default().extend(good);
+        }
+        Ok(())
     }
 
     /// Reads every record from the store again, whether it is known or not, and says what is wrong.
@@ -142,10 +209,15 @@ impl<'a> Shelf<'a> {
         &self.chains
     }
 
-    /// All records, oldest first by their own times.
+    /// All records that count, oldest first by their own times.
     #[must_use]
     pub fn records(&self) -> Vec<&SignedRecord> {
-        let mut all: Vec<&SignedRecord> = self.chains.values().flatten().collect();
+        // A chain whose role was not asked for is the own one, or was taken from the copy.
+        let counts = |one: &&SignedRecord| {
+            let role = self.roles.get(&one.record.writer);
+            role.is_none_or(|role| may_write(*role, &one.record.event))
+        };
+        let mut all: Vec<&SignedRecord> = self.chains.values().flatten().filter(counts).collect();
         all.sort_by_key(|one| (one.record.at_ms, one.record.writer, one.record.number));
         all
     }
@@ -188,15 +260,39 @@ impl<'a> Shelf<'a> {
     }
 
     /// Signs and stores the next record of the author's chain; the disk has the copy before this
-    /// returns.
+    /// returns. If another machine with the same key took the number meanwhile, the record follows
+    /// that one.
     ///
     /// # Errors
-    /// [`ShelfError::Fork`] if somebody else wrote it; errors of the store and of the local file.
+    /// [`ShelfError::Busy`] if another process of this machine writes; [`ShelfError::Fork`] if the
+    /// number is taken again and again; errors of the store and of the local file.
     pub fn append(
         &mut self,
         author: &Author<'_>,
         event: &Event,
     ) -> Result<SignedRecord, ShelfError> {
+        for _ in 1..APPEND_ATTEMPTS {
+            match self.append_here(author, event) {
+                Err(ShelfError::Fork { .. }) => self.catch_up(author.identity)?,
+                done => return done,
+            }
+        }
+        self.append_here(author, event)
+    }
+
+    /// As [`Shelf::append`], but only behind the record that is the head now: for what follows from
+    /// that record's hash.
+    ///
+    /// # Errors
+    /// [`ShelfError::Fork`] if another machine wrote meanwhile; otherwise as [`Shelf::append`].
+    pub fn append_here(
+        &mut self,
+        author: &Author<'_>,
+        event: &Event,
+    ) -> Result<SignedRecord, ShelfError> {
+        if !self.copy.is_ours() {
+            return Err(ShelfError::Busy);
+        }
         let writer = Writer(*author.identity.client.as_bytes());
         let head = self.head(writer);
         let number = head.map_or(0, |head| head.record.number + 1);
@@ -221,9 +317,88 @@ impl<'a> Shelf<'a> {
         })?;
         let hash = Hash32::of(&signed);
         let one = SignedRecord { signed, record, hash };
-        self.keep(writer, std::slice::from_ref(&one))?;
+        self.copy.keep(writer, std::slice::from_ref(&one))?;
         self.chains.entry(writer).or_default().push(one.clone());
         Ok(one)
+    }
+
+    /// Compares with heads that snapshots name: what a client once knew of must still be there.
+    #[must_use]
+    pub fn compare_with_snapshots<'s>(
+        &self,
+        named: impl IntoIterator<Item = (&'s str, &'s [EvidenceHead])>,
+    ) -> Vec<Flaw> {
+        let mut flaws = BTreeSet::new();
+        for (by, heads) in named {
+            for head in heads {
+                let writer = Writer(*head.writer.as_bytes());
+                let chain = self.chains.get(&writer).map(Vec::as_slice).unwrap_or_default();
+                let at = chain.binary_search_by_key(&head.number, |one| one.record.number);
+                let place = record_key(writer, head.number);
+                match at.map(|at| chain[at].hash.0 == *head.hash.as_bytes()) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let why = format!("snapshot {by} knew another record here");
+                        flaws.insert(Flaw::new(FlawKind::Forked, place, why));
+                    }
+                    Err(_) => {
+                        let why = format!("snapshot {by} knew this record, and it is gone");
+                        flaws.insert(Flaw::new(FlawKind::Truncated, place, why));
+                    }
+                }
+            }
+        }
+        flaws.into_iter().collect()
+    }
+
+    /// Visits what this machine has kept of a chain, in order.
+    ///
+    /// # Errors
+    /// If the copy cannot be read.
+    pub fn each_kept(
+        &self,
+        writer: Writer,
+        visit: &mut dyn FnMut(SignedRecord),
+    ) -> Result<(), ShelfError> {
+        self.copy.each(writer, &mut |signed| {
+            if let Ok(one) = SignedRecord::parse(signed) {
+                visit(one);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// The record of a chain with this event, if this machine has kept one.
+    ///
+    /// # Errors
+    /// If the copy cannot be read.
+    pub fn kept(
+        &self,
+        writer: Writer,
+        event: &str,
+        body: &[u8],
+    ) -> Result<Option<Reference>, ShelfError> {
+        let mut found = None;
+        self.each_kept(writer, &mut |one| {
+            if one.record.event == event && one.record.body == body {
+                found = Some(one.reference());
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The signed bytes of a record that this machine has kept.
+    ///
+    /// # Errors
+    /// [`ShelfError::NoSuch`]; if the copy cannot be read.
+    pub fn signed(&self, at: Reference) -> Result<Vec<u8>, ShelfError> {
+        let mut found = None;
+        self.each_kept(at.writer, &mut |one| {
+            if one.reference() == at {
+                found = Some(one.signed);
+            }
+        })?;
+        found.ok_or_else(|| ShelfError::NoSuch { wanted: at.to_string() })
     }
 
     fn other_heads(&self, own: Writer) -> Vec<Reference> {
@@ -250,15 +425,16 @@ impl<'a> Shelf<'a> {
         };
         let kept_count = kept.len() as u32;
         let mut all: BTreeMap<u32, Vec<u8>> = (0..).zip(kept).collect();
-        for number in (0..kept_count).filter(|number| !listed.contains(number)) {
+        for number in (0..kept_count).filter(|number| listed.binary_search(number).is_err()) {
             let why = "this machine has seen this record, and it is gone from the store";
             self.flaws.push(Flaw::new(FlawKind::Truncated, record_key(writer, number), why));
         }
-        let mut fetched = Vec::new();
+        let mut fetched = 0;
         for number in listed.iter().copied().filter(|number| *number >= kept_count) {
             match evidence::get(self.repo, client, number) {
                 Ok(signed) => {
-                    fetched.push(number);
+                    fetched += 1;
+                    self.hold(signed.len() as u64)?;
                     all.insert(number, signed);
                 }
                 Err(error) => self.flaws.push(flaw_of(record_key(writer, number), error)?),
@@ -271,80 +447,19 @@ impl<'a> Shelf<'a> {
         };
         let before = self.flaws.len();
         let good = verify_chain(key, all, Some(Hash32::default()), &mut self.flaws);
-        if self.flaws.len() == before && good.len() as u32 == kept_count + fetched.len() as u32 {
-            self.keep(writer, &good[kept_count as usize..])?;
+        if self.flaws.len() == before && good.len() as u32 == kept_count + fetched {
+            self.copy.keep(writer, &good[kept_count as usize..])?;
         }
+        let role = role_number(known.role);
+        for one in good.iter().filter(|one| !may_write(role, &one.record.event)) {
+            let place = record_key(writer, one.record.number);
+            let why = format!("a client of this role may not write {}", one.record.event);
+            self.flaws.push(Flaw::new(FlawKind::Untrusted, place, why));
+        }
+        self.roles.insert(writer, role);
         self.chains.insert(writer, good);
         Ok(())
     }
-
-    fn path(&self, writer: Writer) -> PathBuf {
-        self.folder.join(writer.to_string())
-    }
-
-    /// Appends to the copy on this machine: length as u32 little-endian, signed bytes.
-    fn keep(&self, writer: Writer, records: &[SignedRecord]) -> Result<(), ShelfError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let path = self.path(writer);
-        let bytes: Vec<u8> = records
-            .iter()
-            .flat_map(|one| {
-                [&(one.signed.len() as u32).to_le_bytes(), one.signed.as_slice()].concat()
-            })
-            .collect();
-        let append = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-            file.write_all(&bytes)?;
-            file.sync_all()
-        };
-        append().map_err(|source| ShelfError::File {
-            action: "writing",
-            path: path.clone(),
-            source,
-        })
-    }
-
-    /// What was kept, by writer. A copy that a crash cut short ends with its last whole record.
-    fn kept(&self) -> Result<BTreeMap<Writer, Vec<Vec<u8>>>, ShelfError> {
-        let failed =
-            |source| ShelfError::File { action: "reading", path: self.folder.clone(), source };
-        let mut chains = BTreeMap::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Ok(client) = ClientId::from_hex(&name) else { continue };
-            let writer = Writer(*client.as_bytes());
-            let mut file = File::open(entry.path()).map_err(failed)?;
-            let mut records = Vec::new();
-            let mut whole_bytes = 0;
-            while let Some(signed) = read_one(&mut file).map_err(failed)? {
-                whole_bytes += 4 + signed.len() as u64;
-                records.push(signed);
-            }
-            if file.metadata().map_err(failed)?.len() != whole_bytes {
-                let writable = OpenOptions::new().write(true).open(entry.path()).map_err(failed)?;
-                writable.set_len(whole_bytes).map_err(failed)?;
-            }
-            chains.insert(writer, records);
-        }
-        Ok(chains)
-    }
-}
-
-fn read_one(file: &mut File) -> std::io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 4];
-    let mut record = Vec::new();
-    if file.take(4).read(&mut length)? != 4 {
-        return Ok(None);
-    }
-    let length = u32::from_le_bytes(length) as usize;
-    if length > CONTROL_MAX_BYTES {
-        return Ok(None);
-    }
-    file.take(length as u64).read_to_end(&mut record)?;
-    Ok((record.len() == length).then_some(record))
 }
 
 /// Errors that concern one object are flaws; the others stop the work.
@@ -353,6 +468,18 @@ fn flaw_of(place: String, error: RepoError) -> Result<Flaw, ShelfError> {
         ErrorClass::Corrupt => Ok(Flaw::new(FlawKind::Edited, place, error.to_string())),
         ErrorClass::Missing => Ok(Flaw::new(FlawKind::Missing, place, error.to_string())),
         _ => Err(error.into()),
+    }
+}
+
+/// The number of a role in a client record, by which a verifier knows it.
+#[must_use]
+pub const fn role_number(role: Role) -> u8 {
+    match role {
+        Role::Backup => 1,
+        Role::Maintain => 2,
+        Role::Verify => 3,
+        Role::Restore => 4,
+        Role::Admin => 5,
     }
 }
 

@@ -20,13 +20,21 @@ pub fn imprint(signed: &[u8]) -> [u8; 32] {
     Sha256::digest(signed).into()
 }
 
+/// A question to an authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The request, in DER.
+    pub bytes: Vec<u8>,
+    /// The number that the answer must bear.
+    pub nonce: [u8; 8],
+}
+
 /// A request for a token over `imprint`, with the authority's certificates; the nonce keeps an
 /// old answer from being taken for this one.
 #[must_use]
-pub fn request(imprint: &[u8; 32], nonce: [u8; 8]) -> Vec<u8> {
+pub fn request(imprint: &[u8; 32], mut nonce: [u8; 8]) -> Request {
     let algorithm = sequence(&[SHA256.as_slice(), &[0x05, 0x00]]);
     let hash = value(0x04, imprint);
-    let mut nonce = nonce;
     // Positive and without leading zeros: one spelling only.
     nonce[0] = (nonce[0] & 0x7f) | 0x40;
     let parts: [&[u8]; 4] = [
@@ -35,7 +43,7 @@ pub fn request(imprint: &[u8; 32], nonce: [u8; 8]) -> Vec<u8> {
         &value(0x02, &nonce),
         &value(0x01, &[0xff]),
     ];
-    sequence(&parts)
+    Request { bytes: sequence(&parts), nonce }
 }
 
 /// What a response says.
@@ -45,6 +53,8 @@ pub struct Token {
     pub imprint: [u8; 32],
     /// When, as the authority writes it: `20261126120000Z`.
     pub time: String,
+    /// The nonce of the request that it answers.
+    pub nonce: Option<Vec<u8>>,
 }
 
 /// Reads a response.
@@ -80,8 +90,16 @@ fn token(info: &[u8]) -> Option<Token> {
     }
     let imprint = inside(hash, 0x04)?.0.try_into().ok()?;
     let (_serial, rest) = inside(rest, 0x02)?;
-    let time = String::from_utf8(inside(rest, 0x18)?.0.to_vec()).ok()?;
-    Some(Token { imprint, time })
+    let (time, mut rest) = inside(rest, 0x18)?;
+    let time = String::from_utf8(time.to_vec()).ok()?;
+    // Accuracy and ordering may stand before the nonce.
+    for tag in [0x30, 0x01] {
+        if let Some((_, after)) = inside(rest, tag) {
+            rest = after;
+        }
+    }
+    let nonce = inside(rest, 0x02).map(|(nonce, _)| nonce.to_vec());
+    Some(Token { imprint, time, nonce })
 }
 
 fn sequence(parts: &[&[u8]]) -> Vec<u8> {
@@ -115,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_request_is_what_the_standard_says() {
-        let bytes = request(&[0xab; 32], [0xff; 8]);
+        let Request { bytes, nonce } = request(&[0xab; 32], [0xff; 8]);
+        assert_eq!(nonce, [0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(bytes.len(), usize::from(bytes[1]) + 2);
         assert_eq!(bytes[..5], [0x30, 0x43, 0x02, 0x01, 0x01]);
         assert_eq!(&bytes[bytes.len() - 3..], [0x01, 0x01, 0xff]);

@@ -10,18 +10,16 @@ use minicbor::Decode;
 
 use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
 use crate::evidence::container::{self, Files};
+use crate::evidence::derive::{DRILLS_FOLDER, check_drill, check_populations};
 use crate::evidence::drill_event::{Drill, DrillBegun};
-use crate::evidence::event::{Event, Export, Segment};
+use crate::evidence::event::{Event, Export, Segment, may_write};
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::record::{
     CLIENT_KIND, Hash32, Reference, SIGNATURE_BYTES, SignedRecord, Writer, from_hex, is_signed_by,
     to_hex,
 };
-use crate::evidence::table::{
-    FileProof, draw_text, population_root, read_population, read_results, results_root,
-};
+use crate::evidence::table::FileProof;
 use crate::evidence::token;
-use crate::sample::draw;
 
 /// Name of the file that says whose evidence it is.
 pub const IDENTITY_FILE: &str = "repository.txt";
@@ -29,15 +27,13 @@ pub const IDENTITY_FILE: &str = "repository.txt";
 pub const CLIENTS_FOLDER: &str = "clients/";
 /// Folder of chains.
 pub const CHAINS_FOLDER: &str = "chains/";
-/// Folder of populations and results of drills.
-pub const DRILLS_FOLDER: &str = "drills/";
 /// Folder of proofs of single files.
 pub const PROOFS_FOLDER: &str = "proofs/";
 /// Folder of RFC 3161 responses, for `openssl ts -verify`.
 pub const TOKENS_FOLDER: &str = "tokens/";
 
-/// Roles that may write evidence, by their number in a client record.
-const WRITER_ROLES: [u8; 2] = [3, 5];
+/// Roles that may write evidence, by their number in a client record; see [`may_write`].
+const WRITER_ROLES: [u8; 3] = [2, 3, 5];
 
 /// Whom the auditor trusts, from outside of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +80,8 @@ pub struct Vouched {
     pub name: String,
     /// Its public key.
     pub public: [u8; 32],
+    /// Its role, by its number in a client record.
+    pub role: u8,
 }
 
 /// What a good bundle holds.
@@ -103,6 +101,8 @@ pub struct Verified {
     pub purpose: String,
     /// Drills whose sample was drawn again, with the same result.
     pub samples_drawn: Vec<String>,
+    /// Runs of the populations that are in the bundle, by the record that signed their root.
+    pub populations: Vec<(String, u64)>,
     /// Paths of single files that are proved.
     pub files_proved: Vec<Vec<u8>>,
     /// Records with a time stamp, and the authority's time; its signature is not verified here.
@@ -153,12 +153,18 @@ fn verify_files(
             continue;
         };
         let key = ChainKey { repository: &repository, writer: *writer, public: &vouched.public };
-        verified.records.extend(verify_chain(key, std::mem::take(records), None, flaws));
+        let good = verify_chain(key, std::mem::take(records), None, flaws);
+        for one in good.iter().filter(|one| !may_write(vouched.role, &one.record.event)) {
+            let why = format!("a client of this role may not write {}", one.record.event);
+            flaws.push(Flaw::new(FlawKind::Untrusted, one.reference().to_string(), why));
+        }
+        verified.records.extend(good);
         verified.writers.insert(*writer, vouched);
     }
     check_heads(&verified.records, pins, flaws);
     check_export(files, &mut verified, flaws);
     check_drills(files, &mut verified, flaws);
+    verified.populations = check_populations(files, &verified.records, flaws);
     check_tokens(files, &mut verified, flaws);
     Some(verified)
 }
@@ -236,7 +242,8 @@ fn vouched(
     }
     match minicbor::decode::<ClientRecord>(&signed[SIGNATURE_BYTES..]) {
         Ok(record) if record.client == writer && WRITER_ROLES.contains(&record.role) => {
-            Some(Vouched { name: record.name, public: record.verifying_key })
+            let (name, public, role) = (record.name, record.verifying_key, record.role);
+            Some(Vouched { name, public, role })
         }
         Ok(_) => wrong(FlawKind::Untrusted, "this client may not write evidence"),
         Err(_) => wrong(FlawKind::Edited, "it is no record of a client"),
@@ -395,52 +402,6 @@ fn check_drills(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
                 "it does not lead to what the drill signed",
             )),
         }
-    }
-}
-
-/// Results must have the signed root; a sample must follow from population and seed, and the seed
-/// from what was signed before.
-fn check_drill(
-    files: &Files,
-    place: &str,
-    drill: &Drill,
-    begun: &DrillBegun,
-    previous: &Hash32,
-) -> Result<bool, String> {
-    let file = |name: &str| files.get(&format!("{DRILLS_FOLDER}{place}/{name}"));
-    let results = match file("results.csv") {
-        None => None,
-        Some(text) => Some(read_results(text).ok_or("its results cannot be read")?),
-    };
-    if results.as_ref().is_some_and(|rows| {
-        rows.len() as u64 != drill.result_count || results_root(rows) != drill.results
-    }) {
-        return Err("its results are not those that were signed".to_owned());
-    }
-    if let Some(seed) = begun.seed
-        && seed.0 != draw::seed(&previous.0, &begun.snapshot, begun.generation)
-    {
-        return Err("its seed does not follow from what was signed before it".to_owned());
-    }
-    let Some(text) = file("population.csv") else { return Ok(false) };
-    let rows = read_population(text).ok_or("its population cannot be read")?;
-    let (Some(facts), Some(seed)) = (begun.population, begun.seed) else {
-        return Err("nothing was drawn for it".to_owned());
-    };
-    if rows.len() as u64 != facts.files || population_root(&rows) != facts.root {
-        return Err("its population is not the one that was signed".to_owned());
-    }
-    let said = draw_text(drill.begun.number, &begun.snapshot, begun.generation, begun.wanted);
-    if file("draw.txt").is_none_or(|text| text != said.as_bytes()) {
-        return Err("what decides its sample is not what was signed".to_owned());
-    }
-    let Some(results) = results else { return Err("its results are missing".to_owned()) };
-    let drawn: BTreeSet<_> =
-        draw::draw(seed.0, begun.wanted, &rows).iter().map(|row| Hash32(row.path)).collect();
-    let restored: BTreeSet<_> = results.iter().map(|row| row.path).collect();
-    match drawn == restored {
-        true => Ok(true),
-        false => Err("other files were restored than its seed draws".to_owned()),
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A part chosen at random each day never gets to everything; a rotation with memory does. Packs
 //! are taken in the order of their last turn, those without one first. A run takes as much as
-//! keeps the pace, more if a pack would otherwise become overdue before the next run, and never
-//! more than its budget allows; what the budget keeps from its turn is said.
+//! keeps the pace, more if a pack would otherwise become overdue before the next run, nothing that
+//! had its turn within half of the period, and never more than its budget allows; what the budget
+//! keeps from its turn is said.
 
 /// A pack and when it had its last turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +78,15 @@ pub fn plan(packs: &[PackAge], pace: Pace, budget: &Budget) -> Turn {
     let quota = share.div_ceil(u128::from(period_ms)) as u64;
     // Would be older than the period when the next run comes.
     let deadline_ms = pace.now_ms + pace.interval_ms as i64 - period_ms as i64;
+    // A pack that is larger than the share of a run would otherwise be read with every run.
+    let recent_ms = pace.now_ms - (period_ms / 2) as i64;
     let mut turn = Turn::default();
     let mut asked = 0;
     for index in order {
         let pack = &packs[index];
         let is_overdue = pack.last_ms.is_some_and(|last| last < deadline_ms);
-        if asked >= quota && !is_overdue {
+        let is_recent = pack.last_ms.is_some_and(|last| last > recent_ms);
+        if (asked >= quota || is_recent) && !is_overdue {
             break;
         }
         asked += pack.bytes;
@@ -180,8 +184,11 @@ mod tests {
         for (number, pack) in (0..).zip(&mut all) {
             pack.last_ms = Some(1000 - number);
         }
-        let turn =
-            plan(&all, Pace { days: 10, interval_ms: DAY_MS, now_ms: 2000 }, &Budget::default());
+        let turn = plan(
+            &all,
+            Pace { days: 10, interval_ms: DAY_MS, now_ms: 8 * DAY_MS as i64 },
+            &Budget::default(),
+        );
         assert_eq!(turn.packs.first(), Some(&9));
         assert!(turn.packs.len() < 4);
     }

@@ -25,14 +25,39 @@ fn pack_keys(scene: &Scene, kind: PackKind) -> Vec<String> {
     scene.keys(&format!("{}/", kind.prefix()))
 }
 
-const CASES: [Case; 17] = [
-    ("flipped content", |s| flip(s, "data/"), DrillKind::Sample, &["does not", "damaged"]),
-    ("flipped content, full", |s| flip(s, "data/"), DrillKind::Full, &["damaged"]),
-    ("flipped tree", |s| flip(s, "tree/"), DrillKind::Sample, &["damaged"]),
-    ("flipped segment", |s| flip(s, "index/"), DrillKind::Sample, &["index/"]),
-    ("flipped commit", |s| flip(s, "snap/"), DrillKind::Sample, &["snap/", "no snapshot"]),
-    ("flipped client record", |s| flip(s, "clients/"), DrillKind::Sample, &["clients/"]),
-    ("flipped slots", |s| flip(s, "keys/"), DrillKind::Kit, &["keys/", "open"]),
+const CASES: [Case; 21] = [
+    (
+        "flipped content",
+        |s| flip(s, "data/"),
+        DrillKind::Sample,
+        &["is damaged: block 0 does not authenticate"],
+    ),
+    ("flipped content, full", |s| flip(s, "data/"), DrillKind::Full, &["does not authenticate"]),
+    (
+        "flipped tree",
+        |s| flip(s, "tree/"),
+        DrillKind::Sample,
+        &["the tree of the snapshot: the pack tree/"],
+    ),
+    (
+        "flipped segment",
+        |s| flip(s, "index/"),
+        DrillKind::Sample,
+        &["an index segment: the object index/"],
+    ),
+    (
+        "flipped commit",
+        |s| flip(s, "snap/"),
+        DrillKind::Sample,
+        &[".commit is damaged: it does not open with the key"],
+    ),
+    ("flipped client record", |s| flip(s, "clients/"), DrillKind::Sample, &["the object clients/"]),
+    (
+        "flipped slots",
+        |s| flip(s, "keys/"),
+        DrillKind::Kit,
+        &["opens no key slot of this repository"],
+    ),
     (
         "missing content",
         |s| {
@@ -51,7 +76,7 @@ const CASES: [Case; 17] = [
             }
         },
         DrillKind::Sample,
-        &["does not exist", "not", "missing"],
+        &["the tree of the snapshot: reading \"tree/"],
     ),
     (
         "truncated content",
@@ -62,7 +87,7 @@ const CASES: [Case; 17] = [
             }
         },
         DrillKind::Sample,
-        &["bytes instead of"],
+        &["the pack has 1572864 bytes instead of 3145728"],
     ),
     (
         "appended content",
@@ -72,7 +97,7 @@ const CASES: [Case; 17] = [
             }
         },
         DrillKind::Sample,
-        &["bytes instead of"],
+        &["the pack has 3145729 bytes instead of 3145728"],
     ),
     (
         "zeroed content",
@@ -124,6 +149,47 @@ const CASES: [Case; 17] = [
         },
         DrillKind::Sample,
         &["no pack", "not"],
+    ),
+    (
+        "missing client record",
+        |s| {
+            for key in s.keys("clients/") {
+                s.spoil(&key, &Damage::Delete);
+            }
+        },
+        DrillKind::Sample,
+        &["clients/"],
+    ),
+    (
+        "truncated commit",
+        |s| {
+            for key in s.keys("snap/") {
+                let half = s.bytes(&key).len() / 2;
+                s.spoil(&key, &Damage::Truncate(half));
+            }
+        },
+        DrillKind::Sample,
+        &["snap/"],
+    ),
+    (
+        "zeroed tree",
+        |s| {
+            for key in pack_keys(s, PackKind::Tree) {
+                s.spoil(&key, &Damage::Zero);
+            }
+        },
+        DrillKind::Full,
+        &["damaged"],
+    ),
+    (
+        "appended segment",
+        |s| {
+            for key in s.keys("index/") {
+                s.spoil(&key, &Damage::Append(7));
+            }
+        },
+        DrillKind::Sample,
+        &["index/"],
     ),
     (
         "segment of nothing",

@@ -29,6 +29,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         problems: Vec::new(),
         domain: 0,
         original: None,
+        evidence: Vec::new(),
     };
     Committed { snapshot, digest: Digest::new([0; 32]), committed: Timestamp::default() }
 }
