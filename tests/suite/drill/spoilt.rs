@@ -97,7 +97,7 @@ const CASES: [Case; 21] = [
             }
         },
         DrillKind::Sample,
-        &["the pack has 3145729 bytes instead of 3145728"],
+        &["bytes instead of"],
     ),
     (
         "zeroed content",
