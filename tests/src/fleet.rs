@@ -54,7 +54,9 @@ pub struct Truth {
     pub ok: BTreeMap<String, u64>,
     /// Runs whose snapshot lacks something, by system.
     pub partial: BTreeMap<String, u64>,
-    /// Days without a snapshot, by system.
+    /// Runs that began and left no snapshot, by system.
+    pub failed_runs: BTreeMap<String, u64>,
+    /// Days without a run, by system.
     pub missed: BTreeMap<String, u64>,
     /// Begin and commit of each snapshot, by system.
     pub points: BTreeMap<String, Vec<(i64, i64)>>,
@@ -199,6 +201,11 @@ fn systems(repo: &Repo, count: u32) -> Vec<System> {
     (0..count).map(make).collect()
 }
 
+/// When runs of a day begin.
+fn begin_of(day: u32) -> i64 {
+    BEGIN_MS + i64::from(day) * DAY_MS + 3_600_000
+}
+
 /// A fleet in the making.
 struct Simulation {
     clock: Arc<SetClock>,
@@ -219,8 +226,15 @@ impl Simulation {
         if day > 0 && fate < 3 {
             self.systems[at].dead_until = day + outage;
         }
-        if day > 0 && (day < self.systems[at].dead_until || fate < 15) {
+        let is_dead = day < self.systems[at].dead_until;
+        if day > 0 && (is_dead || fate < 9) {
             *self.truth.missed.entry(name).or_default() += 1;
+            return;
+        }
+        if day > 0 && fate < 15 {
+            let jitter_ms = self.dice.roll(40 * 60_000) as i64;
+            self.cut_off(at, begin_of(day) + jitter_ms);
+            *self.truth.failed_runs.entry(name).or_default() += 1;
             return;
         }
         let state = match fate {
@@ -234,11 +248,21 @@ impl Simulation {
         };
         *counter.entry(name.clone()).or_default() += 1;
         let jitter_ms = self.dice.roll(40 * 60_000) as i64;
-        let started_ms = BEGIN_MS + i64::from(day) * DAY_MS + 3_600_000 + jitter_ms;
+        let started_ms = begin_of(day) + jitter_ms;
         let finished_ms = started_ms + 60_000 + self.dice.roll(30 * 60_000) as i64;
         let committed_ms = (finished_ms + 2_000) / 1000 * 1000;
         self.commit(at, state, (started_ms, finished_ms, committed_ms));
         self.truth.points.entry(name).or_default().push((started_ms, committed_ms));
+    }
+
+    /// A run that registers and is never heard of again.
+    fn cut_off(&mut self, at: usize, started_ms: i64) {
+        self.clock.set(started_ms);
+        let system = &mut self.systems[at];
+        let id = session::new_id(&system.identity, system.sequence);
+        system.sequence += 1;
+        session::register(&self.repo, &system.identity, id, SessionKind::Backup, &system.name)
+            .expect("it can be registered");
     }
 
     fn commit(&mut self, at: usize, state: SnapshotState, times: (i64, i64, i64)) {

@@ -7,7 +7,12 @@ mod program;
 
 use std::collections::BTreeSet;
 
+use engine::format::session::SessionKind;
 use engine::index::{catalog, marks};
+use engine::repo::session;
+use engine::store::name::ObjectName;
+use restore_verify::evidence::runs;
+use restore_verify::evidence::shelf::{Author, Shelf};
 use restore_verify::report::compose::{Cover, Kind, report};
 use restore_verify::report::facts::Facts;
 use restore_verify::report::json;
@@ -84,15 +89,18 @@ fn breaches(points: &[(i64, i64)], from_ms: i64, to_ms: i64) -> u64 {
 fn counted(truth: &Truth, to_ms: i64) -> Vec<(&'static str, Value)> {
     let sum = |of: &std::collections::BTreeMap<String, u64>| of.values().sum::<u64>();
     let (ok, partial, missed) = (sum(&truth.ok), sum(&truth.partial), sum(&truth.missed));
+    let failed = sum(&truth.failed_runs);
+    let all = ok + partial + failed + missed;
     let worst = truth.points.values().map(|points| worst_ms(points, BEGIN_MS, to_ms)).max();
     let breached: u64 = truth.points.values().map(|points| breaches(points, BEGIN_MS, to_ms)).sum();
     vec![
         ("systems.total", Value::Count(truth.points.len() as u64)),
         ("runs.ok", Value::Count(ok)),
         ("runs.partial", Value::Count(partial)),
+        ("runs.failed", Value::Count(failed)),
         ("runs.missed", Value::Count(missed)),
-        ("runs.expected", Value::Count(ok + partial + missed)),
-        ("runs.success_share", Value::Share(ok as f64 / (ok + partial + missed) as f64)),
+        ("runs.expected", Value::Count(all)),
+        ("runs.success_share", Value::Share(ok as f64 / all as f64)),
         ("rpo.worst", worst.map_or(Value::NotRecorded, Value::Span)),
         ("rpo.breaches", Value::Count(breached)),
         ("verify.bytes_read", Value::Bytes(truth.bytes_read)),
@@ -125,6 +133,7 @@ fn every_number_of_a_report_is_the_one_that_was_counted_beside_it() {
     for (id, expected) in counted(&truth, end_ms) {
         assert_eq!(figure(&made, id).value, expected, "{id}");
     }
+    assert!(!truth.failed_runs.is_empty(), "{truth:?}");
     assert!(truth.failed > 0 && truth.closed > 0 && truth.restores > 0, "{truth:?}");
     by_system(&made, &truth);
     chains_are_whole(&made, &facts);
@@ -151,8 +160,9 @@ fn by_system(made: &Report, truth: &Truth) {
         let of = |counts: &std::collections::BTreeMap<String, u64>| {
             Value::Count(counts.get(name).copied().unwrap_or_default())
         };
-        let found: Vec<&Value> = [2, 3, 5].iter().map(|at| &row.cells[*at].value).collect();
-        assert_eq!(found, [&of(&truth.ok), &of(&truth.partial), &of(&truth.missed)], "{name}");
+        let found: Vec<&Value> = row.cells[2..6].iter().map(|cell| &cell.value).collect();
+        let counted = [&truth.ok, &truth.partial, &truth.failed_runs, &truth.missed];
+        assert_eq!(found, counted.map(of).iter().collect::<Vec<_>>(), "{name}");
     }
 }
 
@@ -268,4 +278,39 @@ fn a_list_of_systems_makes_the_unprotected_seen() {
         .collect();
     assert_eq!(missed, ["forgotten"; 3]);
     assert!(made.headline.contains("1 unprotected"), "{}", made.headline);
+}
+
+#[test]
+fn a_run_that_failed_stays_in_reports_when_the_store_has_forgotten_it() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    std::fs::write(source.join("file"), b"bytes").expect("a file");
+    let cut_off = session::new_id(&world.identity, 1_000_000);
+    session::register(&world.repo, &world.identity, cut_off, SessionKind::Backup, "db01")
+        .expect("it can be registered");
+    let run_of = |facts: &Facts, now_ms: i64| {
+        let mut scope = scope(now_ms);
+        scope.plan.default.every_ms = None;
+        let runs = Work::new(facts, &scope).runs;
+        runs.into_iter().find(|run| run.system == "db01")
+    };
+    let now_ms = facts(&world).read_ms;
+    assert_eq!(run_of(&facts(&world), now_ms + 1), None, "it may still be going on");
+    let mut later = facts(&world);
+    later.read_ms += 2 * DAY_MS;
+    let run = run_of(&later, now_ms + 1).expect("it has ended");
+    assert_eq!((run.outcome.name(), run.record), ("failed", None));
+    // A population names it, and a collector takes its registration away.
+    let mut shelf = Shelf::open(&world.repo, &world.state()).expect("the chains can be read");
+    let catalog = catalog::live(&world.repo, &world.index).expect("snapshots can be listed");
+    let author = Author { identity: &world.identity, actor: "test", host: "here" };
+    let at = runs::record(&mut shelf, &world.repo, &catalog, &world.state(), &author, 0)
+        .expect("it is recorded")
+        .expect("it was due");
+    drop(shelf);
+    world.repo.store().delete(&ObjectName::Session(cut_off).key()).expect("it can be deleted");
+    let mut later = facts(&world);
+    later.read_ms += 2 * DAY_MS;
+    let run = run_of(&later, now_ms + 1).expect("evidence knows it");
+    assert_eq!((run.outcome.name(), run.record), ("failed", Some(at.to_string())));
 }

@@ -163,26 +163,6 @@ pub enum EvidenceCommand {
         #[arg(long, value_name = "KEY", value_parser = trust)]
         key: Option<Trust>,
     },
-    /// Say that the cause of a finding is gone; only a test that passes closes it
-    #[command(after_long_help = epilogue::with_repository(
-        "mainstay evidence fixed 12 --note 'volume replaced'\n\
-         mainstay drill --retest 12",
-        &[],
-    ))]
-    Fixed {
-        /// The record with the finding: WRITER/NUMBER, or the number if there is one writer
-        #[arg(value_name = "RECORD")]
-        record: String,
-        /// What was done
-        #[arg(long, value_name = "WORDS")]
-        note: String,
-        /// The ticket; the default is the one that was opened for the finding
-        #[arg(long, value_name = "ID")]
-        ticket: Option<String>,
-        /// Who says so, as evidence names it; the default is the user's name
-        #[arg(long, value_name = "NAME")]
-        actor: Option<String>,
-    },
     /// List what failed, and how far it is: open, fixed, closed
     ///
     /// A finding is closed by a drill or a check that tests it again and passes, never by a word.
@@ -232,6 +212,10 @@ pub struct NoteArgs {
     /// Anything else
     #[arg(long, value_name = "WORDS")]
     pub words: Option<String>,
+
+    /// Who says so, as evidence names it; the default is the user's name
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
 }
 
 /// Options of `evidence export`.

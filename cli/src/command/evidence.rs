@@ -47,11 +47,6 @@ pub fn run(args: &EvidenceArgs, context: &Context<'_>) -> Result<ExitCode, Fault
             verify_bundle(bundle, key, context)
         }
         EvidenceCommand::Verify { .. } => verify_repository(context),
-        EvidenceCommand::Fixed { record, note, ticket, actor } => {
-            let ticket = ticket.clone();
-            let words = Words { record, note, ticket, actor: actor.as_deref() };
-            fixed(words, context)
-        }
         EvidenceCommand::Findings { open } => finding::list(*open, context),
         EvidenceCommand::Note(args) => finding::note(args, context),
         EvidenceCommand::Runs => finding::runs(context),
@@ -243,50 +238,6 @@ fn judge(flaws: &[Flaw], context: &Context<'_>) -> Result<ExitCode, Fault> {
     };
     Err(Fault::new(ExitCode::Damage, "E_EVIDENCE", message)
         .hint("nothing in it may be relied on; get it anew from where it was made"))
-}
-
-/// What somebody says about a finding.
-struct Words<'a> {
-    record: &'a str,
-    note: &'a str,
-    ticket: Option<String>,
-    actor: Option<&'a str>,
-}
-
-fn fixed(words: Words<'_>, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let opened = open(context)?;
-    let _lock = opened.lock()?;
-    let identity = prover(&opened, context)?;
-    let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
-    judge(shelf.flaws(), context)?;
-    let finding = shelf.find(words.record)?.reference();
-    let case = cases(shelf.records()).into_iter().find(|case| case.finding == finding);
-    let case = case.ok_or_else(|| {
-        Fault::usage(format!("{finding} says of nothing that it failed"))
-            .hint("`mainstay evidence list` shows drills and checks that did")
-    })?;
-    let known = case.ticket().map(str::to_owned);
-    let remedy = Remedy {
-        finding,
-        ticket: words.ticket.or(known).unwrap_or_default(),
-        step: RemedyStep::Fixed,
-        retest: None,
-        note: words.note.to_owned(),
-    };
-    let user = actor(context);
-    let author = Author {
-        identity: &identity,
-        actor: words.actor.unwrap_or(&user),
-        host: &context.around.host,
-    };
-    let written = shelf.append(&author, &Event::Remedy(remedy))?;
-    if context.ui.is_json() {
-        context.ui.document(&record(&written)).map_err(|error| Fault::local(error.to_string()))?;
-    } else if !context.ui.is_quiet() {
-        context.ui.result(&format!("recorded as {}", written.reference()));
-        context.ui.result(&format!("  a test closes it: mainstay drill --retest {finding}"));
-    }
-    Ok(ExitCode::Ok)
 }
 
 /// A file that goes into a bundle, and its name there.

@@ -114,6 +114,7 @@ fn time(at_ms: i64) -> Timestamp {
 /// If there is no such finding.
 pub fn note(args: &NoteArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
+    let _lock = opened.lock()?;
     let identity = prover(&opened, context)?;
     let mut shelf = Shelf::open(&opened.repo, &opened.state)?;
     let finding = shelf.find(&args.finding)?.reference();
@@ -137,7 +138,7 @@ pub fn note(args: &NoteArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let ticket = args.ticket.clone().unwrap_or_else(known);
     let remedy =
         Remedy { finding, ticket: ticket.clone(), step, retest: None, note: words.to_owned() };
-    let actor = actor(context);
+    let actor = args.actor.clone().unwrap_or_else(|| actor(context));
     let author = Author { identity: &identity, actor: &actor, host: &context.around.host };
     let at = shelf.append(&author, &Event::Remedy(remedy))?.reference();
     let mut all = cases(shelf.records());

@@ -24,16 +24,23 @@ pub enum RunOutcome {
     Ok,
     /// Everything is, but some files changed while they were read.
     OkWithNotes,
-    /// Something could not be read.
+    /// Something could not be read; the snapshot names it.
     Partial,
     /// It made no snapshot.
     Failed,
     /// It has not ended, or nobody knows yet that it was cut off.
     Open,
+    /// There was none, and there should have been. No row says so: it follows from a schedule.
+    Missed,
 }
 
 impl RunOutcome {
-    const ALL: [Self; 5] = [Self::Ok, Self::OkWithNotes, Self::Partial, Self::Failed, Self::Open];
+    /// Those that a row can have.
+    pub const RECORDED: [Self; 5] =
+        [Self::Ok, Self::OkWithNotes, Self::Partial, Self::Failed, Self::Open];
+    /// Those that a run has in the end, the best first.
+    pub const FINAL: [Self; 5] =
+        [Self::Ok, Self::OkWithNotes, Self::Partial, Self::Failed, Self::Missed];
 
     /// The word that people and programs see.
     #[must_use]
@@ -44,7 +51,20 @@ impl RunOutcome {
             Self::Partial => "partial",
             Self::Failed => "failed",
             Self::Open => "open",
+            Self::Missed => "missed",
         }
+    }
+
+    /// Whether everything that was asked for can be restored.
+    #[must_use]
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Ok | Self::OkWithNotes)
+    }
+
+    /// Whether there is a snapshot.
+    #[must_use]
+    pub const fn has_snapshot(self) -> bool {
+        matches!(self, Self::Ok | Self::OkWithNotes | Self::Partial)
     }
 }
 
@@ -104,7 +124,7 @@ impl RunRow {
                 "" => None,
                 time => Some(time.parse().ok()?),
             },
-            outcome: RunOutcome::ALL.into_iter().find(|one| one.name() == *outcome)?,
+            outcome: RunOutcome::RECORDED.into_iter().find(|one| one.name() == *outcome)?,
             files: files.parse().ok()?,
             bytes: bytes.parse().ok()?,
             bytes_stored: stored.parse().ok()?,
@@ -188,7 +208,7 @@ pub fn runs_root(rows: &[RunRow]) -> Hash32 {
 #[must_use]
 pub fn tally(rows: &[RunRow]) -> Vec<(String, u64)> {
     let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count() as u64;
-    let all = RunOutcome::ALL.into_iter().map(|one| (one.name().to_owned(), count(one)));
+    let all = RunOutcome::RECORDED.into_iter().map(|one| (one.name().to_owned(), count(one)));
     all.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -202,7 +222,7 @@ mod tests {
             system: system.to_owned(),
             started_ms: -5,
             finished_ms: (number != 2).then_some(7),
-            outcome: RunOutcome::ALL[usize::from(number) % 5],
+            outcome: RunOutcome::RECORDED[usize::from(number) % 5],
             files: 3,
             bytes: u64::MAX,
             bytes_stored: 0,

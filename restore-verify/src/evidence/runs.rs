@@ -27,7 +27,7 @@ use crate::evidence::event::{BackupPopulation, Event};
 use crate::evidence::population::{
     ROWS_MAX, RunOutcome, RunRow, read_runs, runs_root, runs_text, tally,
 };
-use crate::evidence::record::{Reference, Writer};
+use crate::evidence::record::{Reference, SignedRecord, Writer};
 use crate::evidence::shelf::{Author, Shelf, ShelfError, millis};
 
 /// A population is recorded again after so long, with whatever run comes then.
@@ -89,22 +89,41 @@ pub fn gather(
     from_ms: i64,
     carried: &BTreeSet<SessionId>,
 ) -> Result<Vec<RunRow>, ShelfError> {
+    let since_ms = from_ms.saturating_sub(OVERLAP_MS);
+    let is_new = |time: Option<Timestamp>| time.is_some_and(|time| millis(time) >= since_ms);
+    select(repo, catalog, &|session, registered, flags| {
+        is_new(registered) || is_new(flags.committed) || carried.contains(&session)
+    })
+}
+
+/// All runs that the store knows of and has no snapshot of, by their ids.
+///
+/// # Errors
+/// As of [`gather`].
+pub fn without_snapshot(repo: &Repo, catalog: &Catalog) -> Result<Vec<RunRow>, ShelfError> {
+    let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+    let made: BTreeSet<SessionId> = all.map(|one| one.snapshot.session).collect();
+    select(repo, catalog, &|session, _, _| !made.contains(&session))
+}
+
+type IsWanted<'a> = dyn Fn(SessionId, Option<Timestamp>, &Flags) -> bool + 'a;
+
+fn select(
+    repo: &Repo,
+    catalog: &Catalog,
+    is_wanted: &IsWanted<'_>,
+) -> Result<Vec<RunRow>, ShelfError> {
     // Outcomes first: a session that is registered later is then open, never failed.
     let flags = commits::list_all(repo)?;
     let registered = registered(repo)?;
     let all = catalog.snapshots.iter().chain(&catalog.forgotten);
     let snapshots: BTreeMap<SessionId, &Snapshot> =
         all.map(|one| (one.snapshot.session, &one.snapshot)).collect();
-    let since_ms = from_ms.saturating_sub(OVERLAP_MS);
-    let is_new = |time: Option<Timestamp>| time.is_some_and(|time| millis(time) >= since_ms);
     let sessions: BTreeSet<SessionId> = registered.keys().chain(flags.keys()).copied().collect();
     let mut rows = Vec::new();
     for session in sessions {
         let flags = flags.get(&session).cloned().unwrap_or_default();
-        let is_wanted = is_new(registered.get(&session).copied())
-            || is_new(flags.committed)
-            || carried.contains(&session);
-        if !is_wanted {
+        if !is_wanted(session, registered.get(&session).copied(), &flags) {
             continue;
         }
         let row = match snapshots.get(&session) {
@@ -193,6 +212,19 @@ pub fn kept_text(state: &Path, at: Reference) -> Option<Vec<u8>> {
 
 fn kept(state: &Path, at: Reference) -> Option<Vec<RunRow>> {
     read_runs(&kept_text(state, at)?)
+}
+
+/// The rows of all populations, the oldest first, as far as this machine has them and their records
+/// vouch for them.
+#[must_use]
+pub fn recorded(shelf: &Shelf<'_>, state: &Path) -> Vec<(Reference, Vec<RunRow>)> {
+    let of = |one: &&SignedRecord| {
+        let event = Event::decode(&one.record.event, &one.record.body);
+        let Ok(Event::BackupPopulation(population)) = event else { return None };
+        let rows = kept(state, one.reference())?;
+        (runs_root(&rows) == population.root).then(|| (one.reference(), rows))
+    };
+    shelf.records().iter().filter_map(of).collect()
 }
 
 fn keep(state: &Path, at: Reference, rows: &[RunRow]) -> Result<(), CopyError> {

@@ -15,10 +15,12 @@ use engine::repo::error::RepoError;
 use engine::repo::{Repo, slots};
 
 use crate::evidence::event::Event;
+use crate::evidence::population::RunOutcome;
 use crate::evidence::record::{Reference, to_hex};
 use crate::evidence::remedy::{Case, cases};
+use crate::evidence::runs;
 use crate::evidence::shelf::{Shelf, ShelfError, millis};
-use crate::report::population::{Point, RunOutcome};
+use crate::report::population::{Point, Recorded};
 
 /// A record, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,10 @@ pub struct Facts {
     pub heads: Vec<Reference>,
     /// Confirmed snapshots, forgotten ones too, oldest first.
     pub points: Vec<Point>,
+    /// Runs of backups as evidence and the store know them.
+    pub recorded: BTreeMap<[u8; 24], Recorded>,
+    /// When this was read.
+    pub read_ms: i64,
     /// Snapshots whose record cannot be read.
     pub damaged: Vec<String>,
     /// Snapshots that are gone though nobody forgot them.
@@ -144,6 +150,8 @@ impl Facts {
             gone: catalog.missing.iter().map(|id| id.to_snapshot_hex()).collect(),
             keys: keys(repo)?,
             holds: holds(marks),
+            recorded: recorded(&shelf, repo, catalog, state)?,
+            read_ms: millis(repo.clock().now()),
             ..Self::default()
         };
         facts.take_records(&shelf);
@@ -184,6 +192,28 @@ impl Facts {
         }
         self.heads = heads.into_values().collect();
     }
+}
+
+/// What populations say, the newest last, and then the store, which may know more by now.
+fn recorded(
+    shelf: &Shelf<'_>,
+    repo: &Repo,
+    catalog: &Catalog,
+    state: &Path,
+) -> Result<BTreeMap<[u8; 24], Recorded>, ShelfError> {
+    let mut found: BTreeMap<[u8; 24], Recorded> = BTreeMap::new();
+    for (at, rows) in runs::recorded(shelf, state) {
+        let record = Some(at.to_string());
+        let rows = rows.into_iter();
+        found.extend(rows.map(|row| (row.run, Recorded { row, record: record.clone() })));
+    }
+    for row in runs::without_snapshot(repo, catalog)? {
+        match found.get(&row.run) {
+            Some(known) if known.row == row => {}
+            _ => drop(found.insert(row.run, Recorded { row, record: None })),
+        }
+    }
+    Ok(found)
 }
 
 fn cipher(repo: &Repo) -> String {

@@ -1,61 +1,18 @@
 //! All runs of a period: what an auditor draws from, and what success is counted in.
 //!
-//! [`Population`] is the one door through which runs come. [`Snapshots`] answers from what the
-//! store holds: each confirmed snapshot, forgotten ones too, is a run. A run that failed leaves no
-//! snapshot; it shows as missed where it is stated how often a system is backed up.
+//! A run is a session that the store heard of: one with a confirmed snapshot, forgotten ones too,
+//! or one without, which failed. Populations in evidence name both, and stay when the store no
+//! longer knows the session. Where it is stated how often a system is backed up, a run that nobody
+//! heard of is missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use crate::evidence::population::{RunOutcome, RunRow};
+use crate::evidence::record::to_hex;
 use crate::report::calendar;
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunOutcome {
-    /// Everything is in the snapshot.
-    Ok,
-    /// Everything is, but files changed while they were read.
-    OkWithNotes,
-    /// A snapshot that names what it lacks.
-    Partial,
-    /// No snapshot.
-    Failed,
-    /// There was none, and there should have been.
-    Missed,
-}
-
-impl RunOutcome {
-    /// All, the best first.
-    pub const ALL: [Self; 5] =
-        [Self::Ok, Self::OkWithNotes, Self::Partial, Self::Failed, Self::Missed];
-
-    /// The word that people and programs see.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::OkWithNotes => "ok-with-notes",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Missed => "missed",
-        }
-    }
-
-    /// Whether everything that was asked for can be restored.
-    #[must_use]
-    pub const fn is_ok(self) -> bool {
-        matches!(self, Self::Ok | Self::OkWithNotes)
-    }
-
-    /// Whether there is a snapshot.
-    #[must_use]
-    pub const fn has_snapshot(self) -> bool {
-        matches!(self, Self::Ok | Self::OkWithNotes | Self::Partial)
-    }
-}
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +40,7 @@ pub struct Run {
     pub problems: u64,
     /// What went wrong, in words.
     pub why: String,
-    /// The record of evidence that says so, if there is one beside the signed snapshot.
+    /// The newest population in evidence that names it, if one does.
     pub record: Option<String>,
 }
 
@@ -137,38 +94,97 @@ pub struct Point {
     pub is_brought_back: bool,
 }
 
-/// Where runs come from.
-pub trait Population {
-    /// The runs that began or were due from `from_ms` to before `to_ms`, by time.
-    fn runs(&self, from_ms: i64, to_ms: i64) -> Vec<Run>;
+/// A row of a population, and the newest record of evidence that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The row.
+    pub row: RunRow,
+    /// The record, as `writer/number`; none if only the store knows the run so far.
+    pub record: Option<String>,
 }
 
-/// Runs as the snapshots in the store show them.
-pub struct Snapshots<'a> {
+/// Where runs come from.
+pub struct Population<'a> {
     /// All snapshots, forgotten ones too.
     pub points: &'a [Point],
+    /// Rows by their runs.
+    pub recorded: &'a BTreeMap<[u8; 24], Recorded>,
     /// How often systems are stated to be backed up, in milliseconds.
     pub every_ms: BTreeMap<String, u64>,
+    /// When it is asked, by this machine's clock: what began a day before has ended.
+    pub now_ms: i64,
 }
 
-impl Population for Snapshots<'_> {
-    fn runs(&self, from_ms: i64, to_ms: i64) -> Vec<Run> {
-        let made = self.points.iter().filter(|point| !point.is_brought_back);
+impl Population<'_> {
+    /// The runs that began or were due from `from_ms` to before `to_ms`, by time.
+    #[must_use]
+    pub fn runs(&self, from_ms: i64, to_ms: i64) -> Vec<Run> {
+        let is_within = |at_ms: i64| from_ms <= at_ms && at_ms < to_ms;
+        let records: BTreeMap<String, Option<String>> =
+            self.recorded.iter().map(|(run, it)| (to_hex(run), it.record.clone())).collect();
+        let made: Vec<&Point> = self.points.iter().filter(|it| !it.is_brought_back).collect();
         let mut runs: Vec<Run> = made
-            .filter(|it| from_ms <= it.started_ms && it.started_ms < to_ms)
-            .map(run_of)
+            .iter()
+            .filter(|it| is_within(it.started_ms))
+            .map(|it| Run { record: records.get(&it.run).cloned().flatten(), ..run_of(it) })
             .collect();
+        let known: BTreeSet<&str> = self.points.iter().map(|it| it.run.as_str()).collect();
+        let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+        let began = made.iter().map(|it| (it.system.as_str(), it.started_ms));
+        for (system, at_ms) in began.chain(self.rows().map(|row| (&*row.system, row.started_ms))) {
+            let newest = last.entry(system).or_insert(at_ms);
+            *newest = at_ms.max(*newest);
+        }
+        let others = self.recorded.values().filter(|it| is_within(it.row.started_ms));
+        for one in others.filter(|it| !known.contains(to_hex(&it.row.run).as_str())) {
+            let is_last = last.get(one.row.system.as_str()) == Some(&one.row.started_ms);
+            runs.extend(run_without_point(one, is_last, self.now_ms));
+        }
         for (system, every_ms) in &self.every_ms {
-            let began = |it: &&Point| it.system == *system && !it.is_brought_back;
-            let mut began: Vec<i64> =
-                self.points.iter().filter(began).map(|point| point.started_ms).collect();
-            began.sort_unstable();
+            let rows = self.rows().filter(|row| row.system == *system).map(|row| row.started_ms);
+            let points = made.iter().filter(|it| it.system == *system).map(|it| it.started_ms);
+            // A run that failed was not missed.
+            let began: BTreeSet<i64> = rows.chain(points).collect();
+            let began: Vec<i64> = began.into_iter().collect();
             let due = missed(&began, *every_ms, from_ms, to_ms);
             runs.extend(due.into_iter().map(|at_ms| missed_run(system, at_ms)));
         }
         runs.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
         runs
     }
+
+    fn rows(&self) -> impl Iterator<Item = &RunRow> {
+        // A registration that could not be read says neither who nor when.
+        self.recorded.values().map(|it| &it.row).filter(|row| !row.system.is_empty())
+    }
+}
+
+/// A run that the store has no snapshot of; `None` while it may still be going on.
+fn run_without_point(recorded: &Recorded, is_last: bool, now_ms: i64) -> Option<Run> {
+    let Recorded { row, record } = recorded;
+    let is_young = now_ms - row.started_ms < calendar::DAY_MS as i64;
+    let (outcome, why) = match row.outcome {
+        RunOutcome::Open if is_last && is_young => return None,
+        RunOutcome::Open if is_last => (RunOutcome::Failed, "it did not end within a day"),
+        RunOutcome::Open => (RunOutcome::Failed, "it was cut off: a later run began"),
+        RunOutcome::Failed => (RunOutcome::Failed, "it ended without a snapshot"),
+        // The record of evidence says that there was one; by now it is forgotten and collected.
+        made => (made, "its snapshot is gone from the store"),
+    };
+    Some(Run {
+        id: to_hex(&row.run),
+        system: row.system.clone(),
+        at_ms: row.started_ms,
+        finished_ms: row.finished_ms,
+        outcome,
+        snapshot: None,
+        entries: row.files,
+        bytes: row.bytes,
+        stored_bytes: row.bytes_stored,
+        problems: row.problems,
+        why: why.to_owned(),
+        record: record.clone(),
+    })
 }
 
 fn run_of(point: &Point) -> Run {

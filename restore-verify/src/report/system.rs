@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::drill_event::{Drill, DrillKind, Outcome};
 use crate::evidence::event::Event;
+use crate::evidence::population::RunOutcome;
 use crate::objective::rpo::{self, Attained, RecoveryPoint};
 use crate::report::facts::{Entry, Facts};
 use crate::report::model::Period;
 use crate::report::plan::{Plan, Promise};
-use crate::report::population::{Point, Run, RunOutcome};
+use crate::report::population::{Point, Run};
 
 /// Level at and above which a system counts as recoverable: files came back, equal byte for byte.
 pub const RECOVERABLE_LEVEL: u8 = 4;
@@ -73,6 +74,8 @@ pub fn systems<'a>(
     let mut names: BTreeSet<&str> = plan.systems.keys().map(String::as_str).collect();
     let seen = facts.points.iter().filter(|point| point.started_ms < period.to_ms);
     names.extend(seen.map(|point| point.system.as_str()));
+    // One whose backups all fail has no snapshot.
+    names.extend(runs.iter().map(|run| run.system.as_str()));
     let mut drills: BTreeMap<&str, Vec<DrillEntry<'a>>> = BTreeMap::new();
     for one in all_drills(facts).filter(|one| period.holds(one.entry.at_ms)) {
         names.insert(&one.drill.system);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::event::Event;
+use crate::evidence::population::RunOutcome;
 use crate::report::facts::{Entry, Facts};
 use crate::report::incident::{Incident, incidents};
 use crate::report::model::{Basis, Period};
 use crate::report::plan::Plan;
-use crate::report::population::{Population, Run, RunOutcome, Snapshots};
+use crate::report::population::{Population, Run};
 use crate::report::system::{DrillEntry, SystemState, systems};
 
 /// What storage costs, as it was stated.
@@ -110,7 +111,12 @@ pub fn runs(facts: &Facts, scope: &Scope) -> Vec<Run> {
             every_ms.insert(system.clone(), every);
         }
     }
-    let population = Snapshots { points: &facts.points, every_ms };
+    let population = Population {
+        points: &facts.points,
+        recorded: &facts.recorded,
+        every_ms,
+        now_ms: facts.read_ms,
+    };
     let mut runs = population.runs(scope.period.from_ms, scope.period.to_ms);
     runs.retain(|run| is_wanted(scope, &run.system));
     runs

@@ -137,8 +137,10 @@ fn a_finding_goes_through_ticket_fix_and_new_test_and_the_report_tells() {
     let id = drill["evidence"].as_str().expect("a record").to_owned();
     place.expect("report recoverability --format json --out before.json", 0);
     put(&pack, &bytes);
-    let fixed = place.json(&format!("evidence fixed {id} --note pack_brought_back --json"), 0);
-    assert_eq!((&fixed["event"], &fixed["actor"]), (&"remedy".into(), &"kim".into()));
+    let note = format!("evidence note --finding {id} --fixed pack_brought_back --json");
+    let steps = place.json(&note, 0)["steps"].clone();
+    let fixed = steps.as_array().and_then(|steps| steps.last()).expect("a step");
+    assert_eq!((&fixed["step"], &fixed["actor"]), (&"fixed".into(), &"kim".into()));
     let passed = place.json(&format!("drill --host web1 --retest {id} --json"), 0);
     place.expect("report recoverability --format json --out after.json", 0);
     let open = |name: &str| {
@@ -157,7 +159,7 @@ fn a_finding_goes_through_ticket_fix_and_new_test_and_the_report_tells() {
     assert!(text.contains(passed["evidence"].as_str().expect("a record")));
     // Of what did not fail nobody can say that it is fixed.
     let other = passed["evidence"].as_str().expect("a record");
-    place.expect(&format!("evidence fixed {other} --note x"), 2);
+    place.expect(&format!("evidence note --finding {other} --fixed x"), 2);
 }
 
 fn walk(folder: &Path) -> Vec<PathBuf> {

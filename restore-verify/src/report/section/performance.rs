@@ -1,10 +1,10 @@
 //! How backups went: expected, succeeded, partial, failed, missed; recovery points attained.
 
+use crate::evidence::population::RunOutcome;
 use crate::report::calendar::{self, DAY_MS, months};
 use crate::report::model::{
     Basis, Block, Cell, Chart, Figure, Mark, Section, Series, Table, Tone, Value,
 };
-use crate::report::population::RunOutcome;
 use crate::report::system::SystemState;
 use crate::report::work::Work;
 
@@ -22,8 +22,9 @@ pub fn section(work: &Work<'_>) -> Section {
         id: "performance",
         title: "Backup performance",
         lead:
-            "Each confirmed snapshot is a run; where it is stated how often a system is backed up, \
-               a run that left no snapshot counts as missed. Recovery points are computed from the \
+            "Each session that the store heard of is a run, with a snapshot or without; where it \
+               is stated how often a system is backed up, one that it did not hear of counts as \
+               missed. Recovery points are computed from the \
                store, not from what clients say."
                 .to_owned(),
         blocks,
@@ -36,8 +37,8 @@ fn is_expected_known(work: &Work<'_>) -> bool {
 }
 
 fn figures(work: &Work<'_>) -> Vec<Figure> {
-    let [ok, notes, partial, failed, missed] = RunOutcome::ALL;
-    let (all, all_basis) = work.tally(&RunOutcome::ALL);
+    let [ok, notes, partial, failed, missed] = RunOutcome::FINAL;
+    let (all, all_basis) = work.tally(&RunOutcome::FINAL);
     let (good, good_basis) = work.tally(&[ok, notes]);
     let is_known = is_expected_known(work);
     let if_known = |value: Value| if is_known { value } else { Value::NotRecorded };
@@ -155,7 +156,7 @@ fn chart(work: &Work<'_>) -> Chart {
         let values = stretches.iter().map(|(_, from, to)| Some(count(*from, *to))).collect();
         Series { name: name.to_owned(), mark: Mark::Bar, tone, values }
     };
-    let [ok, notes, partial, failed, missed] = RunOutcome::ALL;
+    let [ok, notes, partial, failed, missed] = RunOutcome::FINAL;
     Chart {
         id: "runs",
         title: "Runs".to_owned(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::evidence::drill_event::Outcome;
 use crate::evidence::event::Event;
+use crate::evidence::population::RunOutcome;
 use crate::objective::rpo::{self, RecoveryPoint};
 use crate::report::calendar::{Month, month_after, months};
 use crate::report::model::{
     Basis, Block, Chart, Figure, Mark, Section, Series, Table, Tone, Value,
 };
-use crate::report::population::RunOutcome;
 use crate::report::trend::{self, Expected, Line, POINTS_MIN};
 use crate::report::work::Work;
 
