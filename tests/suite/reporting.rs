@@ -7,8 +7,13 @@ mod program;
 
 use std::collections::BTreeSet;
 
+use engine::base::id::ClientId;
+use engine::crypt::sign::SigningKey;
 use engine::format::session::SessionKind;
+use engine::format::slot::Role;
+use engine::index::identity::enrol;
 use engine::index::{catalog, marks};
+use engine::repo::keyring::Identity;
 use engine::repo::session;
 use engine::store::name::ObjectName;
 use restore_verify::evidence::runs;
@@ -285,8 +290,10 @@ fn a_run_that_failed_stays_in_reports_when_the_store_has_forgotten_it() {
     let world = World::in_memory();
     let source = world.new_folder("source");
     std::fs::write(source.join("file"), b"bytes").expect("a file");
-    let cut_off = session::new_id(&world.identity, 1_000_000);
-    session::register(&world.repo, &world.identity, cut_off, SessionKind::Backup, "db01")
+    let identity = Identity { client: ClientId::new([3; 8]), signing: SigningKey::generate() };
+    enrol(&world.repo, &identity, "db01", Role::Admin, 0).expect("it can be enrolled");
+    let cut_off = session::new_id(&identity, 0);
+    session::register(&world.repo, &identity, cut_off, SessionKind::Backup, "db01")
         .expect("it can be registered");
     let run_of = |facts: &Facts, now_ms: i64| {
         let mut scope = scope(now_ms);
@@ -303,12 +310,12 @@ fn a_run_that_failed_stays_in_reports_when_the_store_has_forgotten_it() {
     // A population names it, and a collector takes its registration away.
     let mut shelf = Shelf::open(&world.repo, &world.state()).expect("the chains can be read");
     let catalog = catalog::live(&world.repo, &world.index).expect("snapshots can be listed");
-    let author = Author { identity: &world.identity, actor: "test", host: "here" };
+    let author = Author { identity: &identity, actor: "test", host: "here" };
     let at = runs::record(&mut shelf, &world.repo, &catalog, &world.state(), &author, 0)
         .expect("it is recorded")
         .expect("it was due");
     drop(shelf);
-    world.repo.store().delete(&ObjectName::Session(cut_off).key()).expect("it can be deleted");
+    world.repo.store().delete(&ObjectName::Session(cut_off)).expect("it can be deleted");
     let mut later = facts(&world);
     later.read_ms += 2 * DAY_MS;
     let run = run_of(&later, now_ms + 1).expect("evidence knows it");
