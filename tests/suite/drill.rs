@@ -259,6 +259,30 @@ fn finding_ticket_and_retest_are_one_chain() {
     assert_eq!(steps, [step(RemedyStep::Opened), step(RemedyStep::Closed)]);
 }
 
+/// A sample of another file says nothing of the one that failed.
+#[test]
+fn a_retest_looks_at_what_failed_whatever_it_draws() {
+    let scene = Scene::with(|source| {
+        let mut bytes = std::fs::read(source.join("app.db")).expect("there is a database");
+        bytes[8192..12_288].fill(0xee);
+        put(&source.join("broken.db"), &bytes);
+    });
+    let world = scene.verifier();
+    let failed = drill(&world, DrillKind::Sample).expect("it is recorded");
+    assert_eq!((failed.outcome(), failed.findings.len()), (Outcome::Failed, 1));
+    let options = options(&world, DrillKind::Sample);
+    let mut drew_another = 0;
+    for _ in 0..3 {
+        let one = DrillOptions { sample_files: 1, ..options.clone() };
+        let without = run(&world, &one).expect("it is recorded");
+        let retest = DrillOptions { retest_of: Some(failed.record), ..one };
+        let again = run(&world, &retest).expect("it is recorded");
+        assert_eq!(again.outcome(), Outcome::Failed);
+        drew_another += u32::from(without.outcome() == Outcome::Passed);
+    }
+    assert!(drew_another > 0);
+}
+
 /// The key of a drill can write evidence and a pin, and no snapshot that anybody believes.
 #[test]
 fn the_role_verify_suffices_and_does_no_more() {

@@ -15,6 +15,8 @@ pub mod memory;
 pub mod scratch;
 /// Hashes of paths that give nothing away.
 pub mod salt;
+/// Files of the findings of an earlier test.
+pub mod again;
 /// All files of a snapshot, and what is drawn from them.
 pub mod survey;
 /// What a file should be and what came back.

@@ -80,6 +80,7 @@ pub fn add_drill(
         drilled: &memory.drawn(begun.generation, drill.begun.number)?,
         ids: &FileIds::new(place.repo, &begun.system),
         keep_rows: true,
+        again: None,
         stretches: false,
     };
     let mut ignored = Findings::default();

@@ -8,6 +8,7 @@ use engine::blob::fetch::ChunkFetcher;
 use engine::index::catalog::{Catalog, Committed};
 use engine::index::pin::Pin;
 
+use crate::drill::again::Again;
 use crate::drill::close::{close, open_ticket, ticket_name};
 use crate::drill::files::{Restorer, Results};
 use crate::drill::findings::{About, Findings};
@@ -58,6 +59,7 @@ pub fn run(
         generation,
         drilled: memory.drawn(generation, number)?,
         previous: shelf.previous(own),
+        again: options.retest_of.and_then(|finding| Again::of(place.repo, &shelf, finding)),
         started_ms: millis(place.repo.clock().now()),
         requests: place.repo.store().usage().requests(),
     };
@@ -95,6 +97,7 @@ struct Running<'a> {
     generation: u64,
     drilled: HashSet<FileId>,
     previous: Hash32,
+    again: Option<Again>,
     started_ms: i64,
     requests: u64,
 }
@@ -193,6 +196,7 @@ impl Running<'_> {
                 drilled: &self.drilled,
                 ids: self.ids,
                 keep_rows: false,
+                again: self.again.as_ref(),
                 stretches: self.options.estimate && !self.options.discard,
             };
             let mut found = Findings::default();
@@ -257,6 +261,8 @@ impl Running<'_> {
         match self.options.kind {
             DrillKind::Sample | DrillKind::IndexLoss | DrillKind::Kit => {
                 restorer.picked(&done.survey.drawn, &mut done.results, findings)?;
+                // Nobody drew these, so they are no part of the sample and of what it shows.
+                restorer.picked(&done.survey.again, &mut Results::default(), findings)?;
                 if done.results.root.count() == 0 && done.survey.is_complete {
                     let why = "the snapshot has no file that could be restored";
                     findings.doubt("restore", About::Object("the snapshot"), why);

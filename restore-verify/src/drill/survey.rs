@@ -16,6 +16,7 @@ use engine::store::name::{ObjectName, prefix};
 use engine::tree::cursor::EntryCursor;
 use engine::tree::extents::ExtentCursor;
 
+use crate::drill::again::Again;
 use crate::drill::findings::{About, Findings};
 use crate::drill::memory::{FileId, FileIds};
 use crate::drill::options::{DrillError, Place};
@@ -53,6 +54,8 @@ pub struct Survey {
     pub population: PopulationFacts,
     /// Those that are drawn, sorted by their hashes.
     pub drawn: Vec<Picked>,
+    /// Those of an earlier test's findings that are not drawn, sorted by their paths.
+    pub again: Vec<Picked>,
     /// Stretches of the tree, for the estimate.
     pub stretches: Vec<Vec<Picked>>,
     /// Whether the tree was walked to its end and everything in it is where it should be.
@@ -75,6 +78,8 @@ pub struct Wish<'a> {
     pub ids: &'a FileIds,
     /// Keep all rows.
     pub keep_rows: bool,
+    /// Files that an earlier test found broken.
+    pub again: Option<&'a Again>,
     /// Pick stretches.
     pub stretches: bool,
 }
@@ -193,6 +198,9 @@ impl Walker<'_> {
         if self.wish.stretches {
             self.stretch(path, hash, &entry);
         }
+        if self.wish.again.is_some_and(|again| again.holds(path)) {
+            self.survey.again.push(Picked { path: path.clone(), entry: entry.clone(), hash });
+        }
         if let Some(drawer) = &mut self.drawer {
             drawer.push(row, || (path.clone(), entry));
         }
@@ -295,6 +303,8 @@ impl Walker<'_> {
                 hash: Hash32(row.path),
             };
             survey.drawn = drawer.finish().into_iter().map(pick).collect();
+            let drawn: HashSet<Hash32> = survey.drawn.iter().map(|picked| picked.hash).collect();
+            survey.again.retain(|picked| !drawn.contains(&picked.hash));
         }
         survey.stretches.retain(|stretch| !stretch.is_empty());
         survey
