@@ -1,4 +1,4 @@
-//! Restores single files of a snapshot that the caller has picked, side by side into one folder.
+//! Restores entries of a snapshot that the caller has picked, under names of its choice.
 
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -19,16 +19,17 @@ use crate::restore::options::RestoreOptions;
 use crate::restore::report::{RestoreReport, Tally};
 use crate::restore::run::{plan_and_carry_out, thread_count};
 
-/// Restores regular files under the names that come with them, which are paths below `folder`
-/// whose folders are there. Metadata is set as in a whole restore.
+/// Restores entries under the names that come with them, which are paths below `folder`, in the
+/// order of a tree: each folder before what is in it. Nothing else is in `folder` under these
+/// names. Metadata is set as in a whole restore.
 ///
 /// # Errors
-/// [`RestoreError`] if nothing, or nothing more, could be restored. Files that could not be
-/// restored are in the report.
+/// [`RestoreError`] if nothing, or nothing more, could be restored. Entries that could not
+/// be restored are in the report.
 pub fn run_entries(
     repo: &Repo,
     index: &Index,
-    files: Vec<(TreePath, Entry)>,
+    entries: Vec<(TreePath, Entry)>,
     folder: &Path,
     options: &RestoreOptions,
     monitor: &dyn Monitor,
@@ -53,7 +54,7 @@ pub fn run_entries(
     let executor = Executor { openers: &openers, fetcher: &fetcher, to: &to, threads };
     let base = TreePath::root();
     let work = Work { base: &base, is_empty: true, options, to: &to, executor: &executor };
-    let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run_files(files))?;
+    let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run_list(entries))?;
     tally.fill(&mut report);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
     Ok(report)

@@ -109,20 +109,21 @@ impl<'a> Pass<'a> {
         Ok(self.report)
     }
 
-    /// Plans regular files under the names that come with them, without the folders above them.
-    pub(super) fn run_files(
+    /// Plans entries under the names that come with them.
+    pub(super) fn run_list(
         mut self,
-        files: Vec<(TreePath, Entry)>,
+        entries: Vec<(TreePath, Entry)>,
     ) -> Result<RestoreReport, RestoreError> {
-        for (path, entry) in files {
+        for (path, entry) in entries {
             if self.to.monitor.is_cancelled() {
                 return Err(RestoreError::Interrupted);
             }
-            self.take_file(path, entry)?;
-            if self.window.is_full() {
+            self.take(&path, entry)?;
+            if self.window.is_full() || self.left.len() > RESTORE_WINDOW_FILES {
                 self.hand_over(true)?;
             }
         }
+        self.leave_until(None);
         self.hand_over(true)?;
         Ok(self.report)
     }

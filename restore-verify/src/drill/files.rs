@@ -19,10 +19,11 @@ use crate::drill::options::{DrillError, DrillOptions, Place};
 use crate::drill::prove::{Restored, prove};
 use crate::drill::salt::Salts;
 use crate::drill::scratch::Scratch;
+use crate::drill::stretch::Stretch;
 use crate::drill::survey::Picked;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::table::ResultRow;
-use crate::objective::estimate::Observation;
+use crate::objective::estimate::{Group, Observation};
 use crate::probe::choose::{self, Choice};
 use crate::probe::{command, meta};
 
@@ -64,6 +65,15 @@ impl Results {
     }
 }
 
+/// Restores of stretches.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// What a restore takes that has nothing to do, in milliseconds.
+    pub start_ms: f64,
+    /// The restores that went well.
+    pub all: Vec<Observation>,
+}
+
 /// Restores and compares.
 pub struct Restorer<'a> {
     /// Repository, index, author.
@@ -80,6 +90,8 @@ pub struct Restorer<'a> {
     pub salts: &'a Salts,
     /// Where files go; `None` if they are dropped.
     pub scratch: Option<&'a Scratch>,
+    /// Most bytes of files that may still lie there at a time.
+    pub room_bytes: u64,
 }
 
 impl Restorer<'_> {
@@ -105,7 +117,7 @@ impl Restorer<'_> {
                 findings.doubt("restore", About::Object("the drill"), "it was interrupted");
                 return Ok(());
             }
-            if first.entry.size_bytes > self.options.quota_bytes {
+            if first.entry.size_bytes > self.room_bytes {
                 // Larger than scratch may be: its bytes are proved all the same.
                 self.dropped(first, results, findings);
                 rest = &rest[1..];
@@ -114,7 +126,7 @@ impl Restorer<'_> {
             let mut bytes = 0;
             let fits = |one: &&Picked| {
                 bytes += one.entry.size_bytes;
-                bytes <= self.options.quota_bytes
+                bytes <= self.room_bytes
             };
             let count = rest.iter().take_while(fits).count();
             let (batch, after) = rest.split_at(count);
@@ -170,11 +182,7 @@ impl Restorer<'_> {
         folder: &Path,
         findings: &mut Findings,
     ) -> Option<RestoreReport> {
-        let files = batch
-            .iter()
-            .enumerate()
-            .map(|(number, one)| (flat_name(number), alone(&one.entry)))
-            .collect();
+        let files = flat(batch.iter().map(|one| alone(&one.entry)));
         let Place { repo, index, monitor, .. } = self.place;
         let restored = restore::run_entries(repo, index, files, folder, &quiet_options(), monitor);
         match restored {
@@ -186,25 +194,47 @@ impl Restorer<'_> {
         }
     }
 
-    /// Restores a stretch of the tree only to see how long it takes.
+    /// Restores stretches of the tree only to see how long that takes. They stay in scratch, half
+    /// of it at most, to the end of the drill: file systems are slow to make files where
+    /// many were just removed, and then neither these times nor that of the drill would be those of
+    /// a restore.
     ///
     /// # Errors
     /// If scratch cannot be used.
-    pub fn observe(&self, stretch: &[Picked]) -> Result<Option<Observation>, DrillError> {
-        let Some(scratch) = self.scratch else { return Ok(None) };
-        let bytes: u64 = stretch.iter().map(|one| one.entry.size_bytes).sum();
-        if bytes > self.options.quota_bytes {
-            return Ok(None);
+    pub fn observe(&mut self, stretches: Vec<Stretch>) -> Result<Observed, DrillError> {
+        let mut observed = Observed::default();
+        let Some(scratch) = self.scratch.filter(|_| !stretches.is_empty()) else {
+            return Ok(observed);
+        };
+        let least = self.options.quota_bytes / 2;
+        let nothing = scratch.fresh("stretch")?;
+        observed.start_ms = self.timed(Vec::new(), &nothing).unwrap_or_default();
+        for (number, stretch) in stretches.into_iter().enumerate() {
+            let Stretch { group, entries, load, .. } = stretch;
+            if self.room_bytes.saturating_sub(load.bytes) < least {
+                continue;
+            }
+            self.room_bytes -= load.bytes;
+            let folder = scratch.fresh(&format!("stretch-{number}"))?;
+            let entries = match group {
+                Group::Small => entries,
+                Group::Large => flat(entries.into_iter().map(|(_, entry)| entry)),
+            };
+            if let Some(wall_ms) = self.timed(entries, &folder) {
+                observed.all.push(Observation { group, load, wall_ms });
+            }
         }
-        let folder = scratch.fresh(FOLDER)?;
-        let clock = self.place.repo.clock();
-        let started = clock.monotonic();
-        let report = self.restore_flat(stretch, &folder, &mut Findings::default());
-        let wall_ms = clock.monotonic().saturating_sub(started).as_secs_f64() * 1000.0;
-        scratch.clear(FOLDER)?;
-        let is_good = report.is_some_and(|report| report.problem_count == 0);
-        let files = stretch.len() as u64;
-        Ok(is_good.then_some(Observation { files, bytes, wall_ms }))
+        Ok(observed)
+    }
+
+    /// Restores entries; how long that took, in milliseconds, if nothing was wrong.
+    fn timed(&self, entries: Vec<(TreePath, Entry)>, folder: &Path) -> Option<f64> {
+        let Place { repo, index, monitor, .. } = self.place;
+        let started = repo.clock().monotonic();
+        let report =
+            restore::run_entries(repo, index, entries, folder, &quiet_options(), monitor).ok()?;
+        let wall = repo.clock().monotonic().saturating_sub(started);
+        (report.problem_count == 0).then_some(wall.as_secs_f64() * 1000.0)
     }
 
     /// Restores what lies at and below `from` as a user would, and compares all of it.
@@ -273,7 +303,7 @@ impl Restorer<'_> {
     fn fits(&self, from: &TreePath, findings: &mut Findings) -> bool {
         let entries = subtree(self.fetcher, self.snapshot.root, from).filter_map(Result::ok);
         let bytes = entries.fold(0_u64, |sum, (_, entry)| sum.saturating_add(entry.size_bytes));
-        let quota = self.options.quota_bytes;
+        let quota = self.room_bytes;
         if bytes > quota {
             let why = format!(
                 "it has {bytes} bytes, and {quota} may lie in scratch: allow more, or drop the bytes"
@@ -393,6 +423,11 @@ fn quiet_options() -> RestoreOptions {
 /// The entry without its other names: each file of a sample stands for itself.
 fn alone(entry: &Entry) -> Entry {
     Entry { link_count: 0, ..entry.clone() }
+}
+
+/// Entries side by side, by their number.
+fn flat(entries: impl Iterator<Item = Entry>) -> Vec<(TreePath, Entry)> {
+    entries.enumerate().map(|(number, entry)| (flat_name(number), entry)).collect()
 }
 
 fn flat_text(number: usize) -> String {

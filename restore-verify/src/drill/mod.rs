@@ -17,6 +17,8 @@ pub mod scratch;
 pub mod salt;
 /// Files of the findings of an earlier test.
 pub mod again;
+/// Parts of a tree for the estimate.
+pub mod stretch;
 /// All files of a snapshot, and what is drawn from them.
 pub mod survey;
 /// What a file should be and what came back.

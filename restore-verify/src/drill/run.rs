@@ -10,7 +10,7 @@ use engine::index::pin::Pin;
 
 use crate::drill::again::Again;
 use crate::drill::close::{close, open_ticket, ticket_name};
-use crate::drill::files::{Restorer, Results};
+use crate::drill::files::{Observed, Restorer, Results};
 use crate::drill::findings::{About, Findings};
 use crate::drill::memory::{FileId, FileIds, Memory};
 use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
@@ -22,7 +22,7 @@ use crate::evidence::drill_event::{Drill, DrillBegun, DrillKind, EstimateFacts, 
 use crate::evidence::event::{Event, Remedy, RemedyStep};
 use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
 use crate::evidence::shelf::{Author, Shelf, millis};
-use crate::objective::estimate::{Observation, fit};
+use crate::objective::estimate::estimate;
 use crate::objective::level::{Facts, lacks, level};
 use crate::sample::coverage::{PackAge, covered};
 use crate::sample::draw;
@@ -106,7 +106,7 @@ struct Running<'a> {
 struct Done {
     survey: Survey,
     results: Results,
-    observations: Vec<Observation>,
+    observed: Observed,
 }
 
 impl Running<'_> {
@@ -137,7 +137,8 @@ impl Running<'_> {
                 findings.error("restore", About::Object("the scratch folder"), &error);
                 let survey = Survey::default();
                 let begun = self.begin(shelf, &survey)?;
-                let done = Done { survey, results: Results::default(), observations: Vec::new() };
+                let done =
+                    Done { survey, results: Results::default(), observed: Observed::default() };
                 return self.record(shelf, memory, begun, done, findings);
             }
         };
@@ -169,7 +170,7 @@ impl Running<'_> {
             })?;
         let survey = self.survey(&place, &fetcher, &mut findings)?;
         let begun = self.begin(shelf, &survey)?;
-        let mut done = Done { survey, results: Results::default(), observations: Vec::new() };
+        let mut done = Done { survey, results: Results::default(), observed: Observed::default() };
         let is_locked_out = self.options.kind == DrillKind::Kit && unlocked.is_none();
         if !is_locked_out {
             let files = if self.options.discard { None } else { scratch.as_ref() };
@@ -249,7 +250,7 @@ impl Running<'_> {
         };
         let salts = Salts::new(self.place.repo, &self.seed());
         place.monitor.phase(&Phase { name: "restoring", total_items: None, total_bytes: None });
-        let restorer = Restorer {
+        let mut restorer = Restorer {
             place: *place,
             options: self.options,
             fetcher,
@@ -257,7 +258,9 @@ impl Running<'_> {
             snapshot,
             salts: &salts,
             scratch,
+            room_bytes: self.options.quota_bytes,
         };
+        done.observed = restorer.observe(std::mem::take(&mut done.survey.stretches))?;
         match self.options.kind {
             DrillKind::Sample | DrillKind::IndexLoss | DrillKind::Kit => {
                 restorer.picked(&done.survey.drawn, &mut done.results, findings)?;
@@ -281,9 +284,6 @@ impl Running<'_> {
                 }
             }
         }
-        for stretch in &done.survey.stretches {
-            done.observations.extend(restorer.observe(stretch)?);
-        }
         Ok(())
     }
 
@@ -295,8 +295,8 @@ impl Running<'_> {
         done: Done,
         findings: Findings,
     ) -> Result<DrillReport, DrillError> {
-        let Done { survey, results, observations } = done;
-        let drill = self.describe(begun, &survey, &results, &observations, &findings, memory)?;
+        let Done { survey, results, observed } = done;
+        let drill = self.describe(begun, &survey, &results, &observed, &findings, memory)?;
         let is_breached = is_breached(&drill);
         let record = shelf.append(&self.place.author, &Event::Drill(Box::new(drill.clone())))?;
         let record = record.reference();
@@ -315,22 +315,20 @@ impl Running<'_> {
         begun: Reference,
         survey: &Survey,
         results: &Results,
-        observations: &[Observation],
+        observed: &Observed,
         findings: &Findings,
         memory: &Memory,
     ) -> Result<Drill, DrillError> {
         let snapshot = &self.committed.snapshot;
         let snapshot_ms = millis(snapshot.started);
         let rpo_ms = (self.started_ms - snapshot_ms).max(0) as u64;
-        let model = fit(observations);
-        let estimate = model.map(|model| {
-            let found = model.estimate(survey.population.files, survey.content_bytes);
-            EstimateFacts {
-                likely_ms: found.likely_ms,
-                low_ms: found.low_ms,
-                high_ms: found.high_ms,
-                observations: model.observations,
-            }
+        let (small, large) = (survey.small, survey.large);
+        let found = estimate(observed.start_ms, &observed.all, small, large);
+        let estimate = found.map(|found| EstimateFacts {
+            likely_ms: found.likely_ms,
+            low_ms: found.low_ms,
+            high_ms: found.high_ms,
+            observations: found.observations,
         });
         let authenticated_ppm = self.authenticated_ppm(results, memory)?;
         let is_equal = results.root.count() > 0 && results.equal_files == results.root.count();

@@ -21,20 +21,12 @@ use crate::drill::findings::{About, Findings};
 use crate::drill::memory::{FileId, FileIds};
 use crate::drill::options::{DrillError, Place};
 use crate::drill::salt::Salts;
+use crate::drill::stretch::{Stretch, Stretcher};
 use crate::evidence::drill_event::PopulationFacts;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::record::Hash32;
+use crate::objective::estimate::Load;
 use crate::sample::draw::{Drawer, Row, stratum};
-
-/// Bytes and files of the stretches that are restored to estimate the time of a whole restore.
-const STRETCHES: [(u64, usize); 6] = [
-    (2 << 20, 60),
-    (24 << 20, 200),
-    (6 << 20, 600),
-    (32 << 20, 100),
-    (12 << 20, 300),
-    (16 << 20, 800),
-];
 
 /// A file that a drill restores.
 #[derive(Debug, Clone)]
@@ -56,12 +48,16 @@ pub struct Survey {
     pub drawn: Vec<Picked>,
     /// Those of an earlier test's findings that are not drawn, sorted by their paths.
     pub again: Vec<Picked>,
-    /// Stretches of the tree, for the estimate.
-    pub stretches: Vec<Vec<Picked>>,
+    /// Parts of the tree that are restored to estimate the time of a whole restore.
+    pub stretches: Vec<Stretch>,
+    /// All small entries.
+    pub small: Load,
+    /// All large files.
+    pub large: Load,
     /// Whether the tree was walked to its end and everything in it is where it should be.
     pub is_complete: bool,
     /// Bytes of all files without holes.
-    pub content_bytes: u64,
+    content_bytes: u64,
     /// The rows, if they were asked for.
     pub rows: Vec<Row>,
 }
@@ -132,6 +128,7 @@ pub fn survey(
         root: RootBuilder::default(),
         survey: Survey { is_complete: true, ..Survey::default() },
         missing: HashSet::new(),
+        stretcher: Stretcher::new(snapshot.summary.entries, wish.stretches),
         entries: 0,
     };
     for item in EntryCursor::new(fetcher, snapshot.root) {
@@ -164,6 +161,7 @@ struct Walker<'a> {
     survey: Survey,
     /// Packs that were missed already: one finding for each.
     missing: HashSet<PackId>,
+    stretcher: Stretcher,
     entries: u64,
 }
 
@@ -176,10 +174,13 @@ impl Walker<'_> {
     ) -> Result<(), DrillError> {
         self.entries += 1;
         if entry.kind != EntryKind::File {
+            self.stretcher.take(path, &entry, 0);
             return Ok(());
         }
         let hash = self.wish.salts.hash(path);
+        let before = self.survey.content_bytes;
         self.look_up(path, hash, &entry, findings)?;
+        self.stretcher.take(path, &entry, self.survey.content_bytes - before);
         let age_s = self.snapshot.started.seconds - entry.mtime.seconds;
         let row = Row {
             path: hash.0,
@@ -195,9 +196,6 @@ impl Walker<'_> {
         if self.wish.keep_rows {
             self.survey.rows.push(row);
         }
-        if self.wish.stretches {
-            self.stretch(path, hash, &entry);
-        }
         if self.wish.again.is_some_and(|again| again.holds(path)) {
             self.survey.again.push(Picked { path: path.clone(), entry: entry.clone(), hash });
         }
@@ -205,21 +203,6 @@ impl Walker<'_> {
             drawer.push(row, || (path.clone(), entry));
         }
         Ok(())
-    }
-
-    /// Consecutive files from evenly spaced places on.
-    fn stretch(&mut self, path: &TreePath, hash: Hash32, entry: &Entry) {
-        let place = (self.entries as usize * STRETCHES.len())
-            / (self.snapshot.summary.entries.max(1) as usize + 1);
-        let Some((bytes_max, files_max)) = STRETCHES.get(place) else { return };
-        self.survey.stretches.resize_with(STRETCHES.len(), Vec::new);
-        let stretch = &mut self.survey.stretches[place];
-        let bytes: u64 = stretch.iter().map(|picked| picked.entry.size_bytes).sum();
-        let fits = stretch.len() < *files_max && bytes + entry.size_bytes <= *bytes_max;
-        // Hard links cost nothing the second time.
-        if fits && entry.link_count < 2 {
-            stretch.push(Picked { path: path.clone(), entry: entry.clone(), hash });
-        }
     }
 
     /// Whether every chunk of a file has a place in a pack that is there.
@@ -306,7 +289,8 @@ impl Walker<'_> {
             let drawn: HashSet<Hash32> = survey.drawn.iter().map(|picked| picked.hash).collect();
             survey.again.retain(|picked| !drawn.contains(&picked.hash));
         }
-        survey.stretches.retain(|stretch| !stretch.is_empty());
+        (survey.small, survey.large) = (self.stretcher.small, self.stretcher.large);
+        survey.stretches = self.stretcher.finish();
         survey
     }
 }

@@ -1,35 +1,62 @@
 //! How long a restore of everything would take, from restores of parts.
 //!
-//! The model is `time = fixed + bytes · a + files · b` with no negative part: what a run costs by
-//! itself, what bytes cost, what each file costs. It is fitted by least squares, weighted by size,
-//! so that the many small observations do not outvote the few that resemble a whole restore. The
-//! interval is twice the spread of the relative errors, and never less than a tenth to each side:
-//! a fit through few points can look better than it is.
+//! Small entries cost by their number, large files by their bytes, and what a byte costs differs
+//! between the two. So each of both groups is measured by itself on stretches of the tree that lie
+//! evenly apart, and its cost is scaled from what was restored to all there is: by [`Load::work`],
+//! in which an entry counts as much as [`ENTRY_BYTES`]. The interval is twice the standard error
+//! over the stretches of a group, and never less than a tenth to each side: a few that agree can
+//! do so by chance.
+
+/// Files of more bytes are measured apart.
+pub const LARGE_BYTES: u64 = 1 << 20;
+/// Bytes whose restore costs about as much as making one more file.
+const ENTRY_BYTES: u64 = 32 << 10;
+/// Least width of the interval to each side.
+const WIDTH_MIN: f64 = 0.1;
+/// Width without anything to compare with.
+const WIDTH_ALONE: f64 = 0.5;
+
+/// Which group something belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Folders, links, and files of up to [`LARGE_BYTES`].
+    Small,
+    /// Larger files.
+    Large,
+}
+
+/// How much there is to restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Entries.
+    pub entries: u64,
+    /// Their bytes, without holes.
+    pub bytes: u64,
+}
+
+impl Load {
+    /// Counts one more entry.
+    pub fn add(&mut self, bytes: u64) {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// One number for both.
+    #[must_use]
+    pub fn work(&self) -> f64 {
+        self.entries as f64 * ENTRY_BYTES as f64 + self.bytes as f64
+    }
+}
 
 /// A restore that was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// Files.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
+    /// What kind of entries.
+    pub group: Group,
+    /// How much.
+    pub load: Load,
     /// Wall time, in milliseconds.
     pub wall_ms: f64,
-}
-
-/// The fitted model.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Model {
-    /// Milliseconds of a run by itself.
-    pub fixed_ms: f64,
-    /// Milliseconds for a byte.
-    pub byte_ms: f64,
-    /// Milliseconds for a file.
-    pub file_ms: f64,
-    /// Spread of the relative errors.
-    pub spread: f64,
-    /// Observations it was fitted on.
-    pub observations: u64,
 }
 
 /// Time of a whole restore.
@@ -41,149 +68,119 @@ pub struct Estimate {
     pub low_ms: u64,
     /// Upper end.
     pub high_ms: u64,
+    /// Restores that it rests on.
+    pub observations: u64,
 }
 
-const SPREAD_MIN: f64 = 0.05;
-
-/// Fits the model; `None` without an observation of any size.
+/// Estimates the restore of both groups. `start_ms` is what a restore takes that has nothing to
+/// do. `None` without any observation.
 #[must_use]
-pub fn fit(observations: &[Observation]) -> Option<Model> {
-    let rows: Vec<([f64; 3], f64, f64)> = observations
-        .iter()
-        .filter(|one| one.wall_ms > 0.0 && one.files > 0)
-        .map(|one| ([1.0, one.bytes as f64, one.files as f64], one.wall_ms, one.wall_ms.recip()))
-        .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    // The best fit without a negative part lies on one of the faces: try all of them.
-    let mut best: Option<(f64, [f64; 3])> = None;
-    for face in (1..8_u8).filter(|face| rows.len() > 2 || face & 1 == 0) {
-        // With one or two observations a fixed part could swallow everything else.
-        let Some(fitted) = solve(&rows, face) else { continue };
-        if fitted.iter().any(|part| *part < 0.0) {
-            continue;
-        }
-        let loss: f64 = rows.iter().map(|row| weighted_error(row, &fitted).powi(2)).sum();
-        if best.is_none_or(|(least, _)| loss < least * (1.0 - 1e-9)) {
-            best = Some((loss, fitted));
-        }
-    }
-    let (_, [fixed_ms, byte_ms, file_ms]) = best?;
-    let freedom = (rows.len() as f64 - 3.0).max(1.0);
-    let squares: f64 = rows
-        .iter()
-        .map(|(parts, wall, _)| {
-            (predict(parts, &[fixed_ms, byte_ms, file_ms]) / wall - 1.0).powi(2)
+pub fn estimate(
+    start_ms: f64,
+    observations: &[Observation],
+    small: Load,
+    large: Load,
+) -> Option<Estimate> {
+    let rates: Vec<Option<Rate>> = [Group::Small, Group::Large]
+        .into_iter()
+        .map(|group| {
+            let of_group: Vec<_> = observations.iter().filter(|one| one.group == group).collect();
+            rate(start_ms, &of_group)
         })
-        .sum();
-    let spread = (squares / freedom).sqrt().max(SPREAD_MIN);
-    Some(Model { fixed_ms, byte_ms, file_ms, spread, observations: rows.len() as u64 })
+        .collect();
+    // A group that could not be measured is taken to be like the other.
+    let one = rates[0].or(rates[1])?;
+    let parts = [(rates[0].unwrap_or(one), small.work()), (rates[1].unwrap_or(one), large.work())];
+    let likely = start_ms + parts.iter().map(|(rate, work)| rate.work_ms * work).sum::<f64>();
+    let error = |(rate, work): &(Rate, f64)| (rate.work_ms * work * rate.error).powi(2);
+    let width = 2.0 * parts.iter().map(error).sum::<f64>().sqrt() / likely.max(f64::MIN_POSITIVE);
+    let width = width.clamp(WIDTH_MIN, 0.9);
+    Some(Estimate {
+        likely_ms: likely.round() as u64,
+        low_ms: (likely * (1.0 - width)).floor() as u64,
+        high_ms: (likely * (1.0 + width)).ceil() as u64,
+        observations: observations.len() as u64,
+    })
 }
 
-impl Model {
-    /// Time of a restore of so many files with so many bytes.
-    #[must_use]
-    pub fn estimate(&self, files: u64, bytes: u64) -> Estimate {
-        let likely = self.fixed_ms + self.byte_ms * bytes as f64 + self.file_ms * files as f64;
-        let width = (2.0 * self.spread).min(0.9);
-        Estimate {
-            likely_ms: likely.round() as u64,
-            low_ms: (likely * (1.0 - width)).floor() as u64,
-            high_ms: (likely * (1.0 + width)).ceil() as u64,
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    /// Milliseconds for a unit of work.
+    work_ms: f64,
+    /// Relative standard error.
+    error: f64,
 }
 
-type WeightedRow = ([f64; 3], f64, f64);
-
-fn predict(parts: &[f64; 3], fitted: &[f64; 3]) -> f64 {
-    parts.iter().zip(fitted).map(|(part, factor)| part * factor).sum()
-}
-
-/// Errors count by the square root of the time: between absolute and relative.
-fn weighted_error((parts, wall, inverse): &WeightedRow, fitted: &[f64; 3]) -> f64 {
-    (predict(parts, fitted) - wall) * inverse.sqrt()
-}
-
-/// Least squares over the parts whose bits are set in `face`, by the normal equations.
-fn solve(rows: &[WeightedRow], face: u8) -> Option<[f64; 3]> {
-    let used: Vec<usize> = (0..3).filter(|part| face & 1 << part != 0).collect();
-    if used.len() > rows.len() {
+/// The ratio of all time to all work, and how far it may be off as single ratios differ from it.
+fn rate(start_ms: f64, observations: &[&Observation]) -> Option<Rate> {
+    let work: f64 = observations.iter().map(|one| one.load.work()).sum();
+    if work <= 0.0 {
         return None;
     }
-    let n = used.len();
-    // Columns scaled to their largest value, so that bytes do not drown the rest.
-    let scale: Vec<f64> = used
-        .iter()
-        .map(|part| rows.iter().map(|row| row.0[*part]).fold(0.0, f64::max).max(1.0))
-        .collect();
-    let mut matrix = vec![vec![0.0; n + 1]; n];
-    for (parts, wall, weight) in rows {
-        for i in 0..n {
-            let left = parts[used[i]] / scale[i];
-            for j in 0..n {
-                matrix[i][j] += weight * left * parts[used[j]] / scale[j];
-            }
-            matrix[i][n] += weight * left * wall;
-        }
+    let time = |one: &Observation| (one.wall_ms - start_ms).max(0.0);
+    let work_ms = observations.iter().map(|one| time(one)).sum::<f64>() / work;
+    let count = observations.len() as f64;
+    if observations.len() < 2 || work_ms <= 0.0 {
+        return Some(Rate { work_ms, error: WIDTH_ALONE / 2.0 });
     }
-    for column in 0..n {
-        let best =
-            |a: &usize, b: &usize| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs());
-        let pivot = (column..n).max_by(best)?;
-        matrix.swap(column, pivot);
-        let top = matrix[column].clone();
-        if top[column].abs() < 1e-9 {
-            return None;
-        }
-        for (number, row) in matrix.iter_mut().enumerate().filter(|(number, _)| *number != column) {
-            debug_assert_ne!(number, column);
-            let factor = row[column] / top[column];
-            row.iter_mut().zip(&top).for_each(|(cell, above)| *cell -= factor * above);
-        }
-    }
-    let mut fitted = [0.0; 3];
-    for (i, part) in used.iter().enumerate() {
-        fitted[*part] = matrix[i][n] / matrix[i][i] / scale[i];
-    }
-    Some(fitted)
+    let residue = |one: &&Observation| (time(one) - work_ms * one.load.work()).powi(2);
+    let squares: f64 = observations.iter().map(residue).sum();
+    let mean = work_ms * work / count;
+    Some(Rate { work_ms, error: (squares / (count * (count - 1.0))).sqrt() / mean })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn observe(files: u64, bytes: u64, noise: f64) -> Observation {
-        let wall_ms = (30.0 + bytes as f64 * 4e-6 + files as f64 * 0.2) * noise;
-        Observation { files, bytes, wall_ms }
+    const START_MS: f64 = 4.0;
+
+    fn observe(group: Group, entries: u64, bytes: u64, noise: f64) -> Observation {
+        let byte_ms = if group == Group::Small { 4e-6 } else { 1e-6 };
+        let load = Load { entries, bytes };
+        Observation { group, load, wall_ms: START_MS + load.work() * byte_ms * noise }
     }
 
     #[test]
-    fn a_whole_restore_is_foretold_from_parts_with_noise() {
+    fn a_whole_restore_is_foretold_from_parts_of_both_groups_with_noise() {
         let parts = [
-            observe(60, 2 << 20, 1.03),
-            observe(120, 40 << 20, 0.96),
-            observe(300, 8 << 20, 1.05),
-            observe(20, 16 << 20, 0.97),
-            observe(700, 30 << 20, 1.01),
-            observe(1, 32 << 20, 1.02),
+            observe(Group::Small, 600, 2 << 20, 1.03),
+            observe(Group::Small, 1200, 20 << 20, 0.96),
+            observe(Group::Small, 300, 8 << 20, 1.05),
+            observe(Group::Large, 2, 60 << 20, 1.01),
+            observe(Group::Large, 9, 30 << 20, 0.98),
         ];
-        let model = fit(&parts).expect("there are enough");
-        let found = model.estimate(40_000, 2 << 30);
-        let truth = observe(40_000, 2 << 30, 1.0).wall_ms;
+        let (small, large) =
+            (Load { entries: 40_000, bytes: 1 << 30 }, Load { entries: 100, bytes: 10 << 30 });
+        let found = estimate(START_MS, &parts, small, large).expect("there are enough");
+        let truth = START_MS + small.work() * 4e-6 + large.work() * 1e-6;
         let error = found.likely_ms as f64 / truth - 1.0;
-        assert!(error.abs() < 0.1, "{error} {model:?}");
+        assert!(error.abs() < 0.05, "{error} {found:?}");
         assert!((found.low_ms as f64) < truth && truth < found.high_ms as f64);
+        assert_eq!(found.observations, 5);
     }
 
     #[test]
-    fn parts_of_one_shape_or_a_single_one_still_give_a_sensible_answer() {
-        let alike: Vec<_> = (1..5).map(|n| observe(10 * n, n << 20, 1.0)).collect();
-        let found = fit(&alike).expect("it fits").estimate(10_000, 1000 << 20);
-        let truth = observe(10_000, 1000 << 20, 1.0).wall_ms;
-        assert!((found.likely_ms as f64 / truth - 1.0).abs() < 0.05, "{found:?} {truth}");
-        assert!(fit(&[observe(5, 100, 1.0)]).is_some());
-        assert_eq!(fit(&[]), None);
+    fn one_group_answers_for_both_and_one_observation_is_not_trusted_much() {
+        let one = [observe(Group::Small, 100, 1 << 20, 1.0)];
+        let load = Load { entries: 10_000, bytes: 100 << 20 };
+        let found = estimate(START_MS, &one, load, load).expect("it is one");
+        let truth = START_MS + 2.0 * load.work() * 4e-6;
+        assert!((found.likely_ms as f64 / truth - 1.0).abs() < 0.01, "{found:?} {truth}");
+        assert!(found.high_ms - found.low_ms > found.likely_ms / 2);
+        assert_eq!(estimate(START_MS, &[], load, load), None);
+    }
+
+    #[test]
+    fn stretches_that_differ_make_the_interval_wide() {
+        let make = |noise: f64| {
+            let parts: Vec<_> = [1.0 - noise, 1.0 + noise, 1.0 - noise, 1.0 + noise]
+                .map(|noise| observe(Group::Small, 500, 4 << 20, noise))
+                .to_vec();
+            let load = Load { entries: 10_000, bytes: 100 << 20 };
+            let found = estimate(START_MS, &parts, load, Load::default()).expect("it fits");
+            found.high_ms - found.low_ms
+        };
+        assert!(make(0.4) > 2 * make(0.05));
     }
 }
