@@ -10,13 +10,12 @@ use crate::backup::error::BackupError;
 use crate::backup::shared::{Shared, Tally, Watch, lock};
 use crate::base::id::SessionId;
 use crate::base::limits::{
-    SEGMENT_MAX_AGE_S, SEGMENT_MAX_PACKS, UPLOAD_QUEUE_PACKS, UPLOAD_THREADS_LOCAL,
-    UPLOAD_THREADS_REMOTE,
+    SEGMENT_MAX_AGE_S, UPLOAD_QUEUE_PACKS, UPLOAD_THREADS_LOCAL, UPLOAD_THREADS_REMOTE,
 };
 use crate::base::monitor::Counter;
 use crate::blob::dedup::Dedup;
 use crate::blob::pack::FinishedPack;
-use crate::format::segment::SegmentPack;
+use crate::format::segment::{SegmentPack, is_full};
 use crate::index::Index;
 use crate::repo::Repo;
 use crate::repo::object::put_segment;
@@ -103,7 +102,7 @@ impl<'a> Uploader<'a> {
                 acknowledged.oldest_s = now_s;
             }
             acknowledged.packs.push(pack.listed);
-            let is_due = acknowledged.packs.len() >= SEGMENT_MAX_PACKS
+            let is_due = is_full(&acknowledged.packs)
                 || now_s.saturating_sub(acknowledged.oldest_s) >= SEGMENT_MAX_AGE_S;
             if is_due { std::mem::take(&mut acknowledged.packs) } else { Vec::new() }
         };

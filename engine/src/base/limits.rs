@@ -77,6 +77,9 @@ pub const GENERATION_MAX_BYTES: usize = 64 * MIB;
 pub const SEGMENT_MAX_BYTES: usize = 64 * MIB;
 /// A segment is written once this many packs are acknowledged: bounds what a crash re-uploads.
 pub const SEGMENT_MAX_PACKS: usize = 64;
+/// ... or once their tables have this many bytes: they wait in memory, and small chunks that
+/// compress well fill a pack by the hundred thousand.
+pub const SEGMENT_FULL_BYTES: usize = 8 * MIB;
 /// ... or once the oldest acknowledged pack has waited this long, in seconds.
 pub const SEGMENT_MAX_AGE_S: u64 = 300;
 
@@ -244,6 +247,9 @@ const _: () = assert!(
 const _: () = assert!(
     PACK_TARGET_MIN_BYTES <= PACK_TARGET_BYTES && PACK_TARGET_BYTES <= PACK_TARGET_MAX_BYTES
 );
+// One more pack is listed before a segment is known to be full.
+const _: () =
+    assert!(SEGMENT_FULL_BYTES + FOOTER_MAX_BYTES + SEGMENT_MAX_PACKS * KIB <= SEGMENT_MAX_BYTES);
 const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 // Even if every pack has an owner of its own.
 const _: () = assert!(GENERATION_MAX_PACKS * 48 < GENERATION_MAX_BYTES);

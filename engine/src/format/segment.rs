@@ -8,7 +8,9 @@
 
 use crate::base::codec::{CodecError, Cursor, PutLe};
 use crate::base::id::PackId;
-use crate::base::limits::{PACK_MAX_BYTES, SEGMENT_MAX_BYTES};
+use crate::base::limits::{
+    PACK_MAX_BYTES, SEGMENT_FULL_BYTES, SEGMENT_MAX_BYTES, SEGMENT_MAX_PACKS,
+};
 use crate::format::envelope::{EnvelopeError, SEGMENT_MAGIC, VERSION, expect_magic};
 use crate::format::pack::PackTable;
 
@@ -25,6 +27,13 @@ pub struct SegmentPack {
 
 /// Fewest bytes of a pack in a segment.
 const PACK_RECORD_MIN_BYTES: usize = PackId::LEN + 4 + 4 + 8;
+
+/// Whether so many packs, or packs with so large tables, should be written as a segment.
+#[must_use]
+pub fn is_full(packs: &[SegmentPack]) -> bool {
+    let bytes: usize = packs.iter().map(|pack| pack.table.len_bytes()).sum();
+    packs.len() >= SEGMENT_MAX_PACKS || bytes >= SEGMENT_FULL_BYTES
+}
 
 /// The plaintext of a segment.
 #[must_use]
@@ -93,4 +102,33 @@ pub fn decode_frame(bytes: &[u8]) -> Result<(u32, &[u8]), EnvelopeError> {
     }
     let domain = cursor.u32()?;
     Ok((domain, cursor.take(cursor.remaining())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{ChunkId, Nonce8, PackKind, SessionId};
+    use crate::format::pack::ChunkInfo;
+
+    fn pack(number: u32, chunks: usize) -> SegmentPack {
+        let chunk =
+            ChunkInfo { id: ChunkId::new([1; 32]), block: 0, offset: 0, length_bytes: 16_384 };
+        let table = PackTable { blocks: Vec::new(), chunks: vec![chunk; chunks] };
+        let session = SessionId::new([2; 24]);
+        let pack =
+            PackId { kind: PackKind::Data, session, counter: number, random: Nonce8::new([3; 8]) };
+        SegmentPack { pack, stored_bytes: 12 << 20, table }
+    }
+
+    #[test]
+    fn packs_of_very_many_chunks_fill_a_segment_long_before_nobody_may_read_it() {
+        let mut packs = Vec::new();
+        while !is_full(&packs) {
+            packs.push(pack(packs.len() as u32, crate::base::limits::PACK_MAX_CHUNKS / 2));
+        }
+        assert_eq!(packs.len(), 2);
+        assert!(encode_packs(&packs).len() < SEGMENT_MAX_BYTES / 2);
+        let ordinary: Vec<_> = (0..SEGMENT_MAX_PACKS as u32).map(|n| pack(n, 500)).collect();
+        assert!(is_full(&ordinary) && !is_full(&ordinary[1..]));
+    }
 }

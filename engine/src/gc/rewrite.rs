@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::id::{ChunkId, PackKind, SessionId};
-use crate::base::limits::{PACK_MAX_BYTES, PACK_TARGET_BYTES, SEGMENT_MAX_PACKS};
+use crate::base::limits::{PACK_MAX_BYTES, PACK_TARGET_BYTES};
 use crate::base::monitor::Counter;
 use crate::blob::BlobError;
 use crate::blob::block::OpenBlock;
@@ -18,7 +18,7 @@ use crate::blob::open_pack::{PackOpener, key_of};
 use crate::blob::pack::OpenPack;
 use crate::chunk::squeeze::{Compressor, Decompressor, Level};
 use crate::format::pack::PackTable;
-use crate::format::segment::SegmentPack;
+use crate::format::segment::{SegmentPack, is_full};
 use crate::gc::bits::Bits;
 use crate::gc::collector::{Collector, Survey};
 use crate::gc::error::GcError;
@@ -69,7 +69,7 @@ impl<'a> Output<'a> {
         let mut listed = locked(&self.listed);
         let packs = listed.packs.entry(domain).or_default();
         packs.push(pack);
-        if packs.len() < SEGMENT_MAX_PACKS {
+        if !is_full(packs) {
             return Ok(());
         }
         let full = std::mem::take(packs);

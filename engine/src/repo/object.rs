@@ -257,6 +257,11 @@ pub fn put_segment_of(
     let name = ObjectName::Segment { session, number };
     let data = segment_data(repo, &name, domain);
     let sealed = aead::seal(&index_key, &data, &segment::encode_packs(packs));
+    if sealed.len() >= SEGMENT_MAX_BYTES {
+        // Nobody would read it: whoever lists packs ends a segment before that.
+        let why = format!("{} would have {} bytes", name.key(), sealed.len());
+        return Err(RepoError::Refused { why });
+    }
     repo.store().put_new(&name, Bytes::from(segment::encode_frame(domain, &sealed)))?;
     Ok(())
 }
