@@ -12,8 +12,9 @@ use crate::base::time::Timestamp;
 use crate::gc::collector::{Collector, Generation};
 use crate::gc::error::GcError;
 use crate::gc::live;
-use crate::gc::sessions::{Outcome, last_upload, outcomes, registered};
+use crate::gc::sessions::{Outcome, last_upload, outcomes};
 use crate::repo::commits::{self, Flags};
+use crate::repo::session::registered;
 use crate::repo::{generations, session};
 
 /// A session that has not decided yet.

@@ -15,8 +15,9 @@ use crate::base::limits::{
 use crate::format::generation::{Base, PackSet};
 use crate::gc::collector::{Collector, Survey};
 use crate::gc::error::GcError;
-use crate::gc::sessions::{outcomes, registered};
+use crate::gc::sessions::outcomes;
 use crate::index::collected::KeptState;
+use crate::repo::session::registered;
 use crate::repo::{collect, commits, generations};
 use crate::store::name::ObjectName;
 

@@ -12,13 +12,14 @@ use crate::base::time::Timestamp;
 use crate::format::session::{Session, SessionKind};
 use crate::format::snapshot::Snapshot;
 use crate::gc::error::GcError;
-use crate::gc::sessions::{Outcome, outcomes, registered};
+use crate::gc::sessions::{Outcome, outcomes};
 use crate::index::catalog::{self, Committed};
 use crate::index::{Index, IndexError, marks};
 use crate::repo::Repo;
 use crate::repo::commits::{self, Standing};
 use crate::repo::error::RepoError;
 use crate::repo::session::read_registration;
+use crate::repo::session::registered;
 use crate::store::name::ObjectName;
 
 /// The tree of a snapshot that must stay.

@@ -16,18 +16,6 @@ pub(super) struct Outcome {
     pub(super) newest: Timestamp,
 }
 
-/// Registered sessions with the time of their registration, from one listing.
-pub(super) fn registered(repo: &Repo) -> Result<BTreeMap<SessionId, Timestamp>, RepoError> {
-    let mut found = BTreeMap::new();
-    repo.store().list_each(prefix::SESSIONS, &mut |object| {
-        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
-            found.insert(session, object.modified);
-        }
-        true
-    })?;
-    Ok(found)
-}
-
 /// Outcomes of all sessions, from one listing.
 pub(super) fn outcomes(repo: &Repo) -> Result<BTreeMap<SessionId, Outcome>, RepoError> {
     let mut found: BTreeMap<SessionId, Outcome> = BTreeMap::new();

@@ -5,7 +5,10 @@
 //! up its commit and then looks for a fence; a fencer puts up its fence and then looks for the
 //! commit. Whoever looks sees the other, and backs off. Nothing here needs a conditional write.
 
+use std::collections::BTreeMap;
+
 use crate::base::id::{Digest, Nonce8, SessionId};
+use crate::base::time::Timestamp;
 use crate::crypt::random;
 use crate::format::envelope::ControlKind;
 use crate::format::session::{Confirm, Fence, Session, SessionKind};
@@ -15,7 +18,7 @@ use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
 use crate::repo::object::{client, get_control, put_control};
 use crate::repo::{PROGRAM, Repo};
-use crate::store::name::ObjectName;
+use crate::store::name::{ObjectName, prefix};
 
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,21 @@ fn put_registration(
     let name = ObjectName::Session(session);
     put_control(repo, &name, ControlKind::Session, &record, &identity.signing)?;
     Ok(())
+}
+
+/// Registered sessions with the time of their registration by the store's clock, from one listing.
+///
+/// # Errors
+/// Those of the store.
+pub fn registered(repo: &Repo) -> Result<BTreeMap<SessionId, Timestamp>, RepoError> {
+    let mut found = BTreeMap::new();
+    repo.store().list_each(prefix::SESSIONS, &mut |object| {
+        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
+            found.insert(session, object.modified);
+        }
+        true
+    })?;
+    Ok(found)
 }
 
 /// The registration of a session, verified.

@@ -18,9 +18,7 @@ use engine::format::snapshot::{Snapshot, SnapshotState};
 use engine::index::catalog::Catalog;
 use engine::repo::Repo;
 use engine::repo::commits::{self, Flags};
-use engine::repo::error::RepoError;
-use engine::repo::session::read_registration;
-use engine::store::name::{ObjectName, prefix};
+use engine::repo::session::{read_registration, registered};
 
 use crate::evidence::copy::{CopyError, FOLDER};
 use crate::evidence::event::{BackupPopulation, Event};
@@ -138,17 +136,6 @@ fn select(
         }
     }
     Ok(rows)
-}
-
-fn registered(repo: &Repo) -> Result<BTreeMap<SessionId, Timestamp>, RepoError> {
-    let mut found = BTreeMap::new();
-    repo.store().list_each(prefix::SESSIONS, &mut |object| {
-        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
-            found.insert(session, object.modified);
-        }
-        true
-    })?;
-    Ok(found)
 }
 
 fn of_snapshot(snapshot: &Snapshot) -> RunRow {
