@@ -29,3 +29,4 @@ pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions};
 pub use report::RestoreReport;
 pub use run::run;
+pub use window::WindowSize;

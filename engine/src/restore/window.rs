@@ -19,34 +19,63 @@ pub(super) struct Wanted {
     pub(super) offset: u64,
 }
 
+/// How much goes into one window. Small ones at the beginning let writing begin at once; large ones
+/// decode fewer blocks twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// This part of the limits, `1 / part`.
+    part: usize,
+}
+
+impl WindowSize {
+    /// That of the first window.
+    pub const FIRST: Self = Self { part: RESTORE_FIRST_WINDOW_PART };
+
+    /// That of the window that follows: twice as large, up to the limits.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self { part: self.part.div_ceil(2) }
+    }
+
+    /// Whether so much is enough.
+    #[must_use]
+    pub fn is_full(self, chunk_count: usize, file_count: usize) -> bool {
+        self.is_full_of_chunks(chunk_count) || file_count >= RESTORE_WINDOW_FILES / self.part
+    }
+
+    /// Whether so many chunks are enough.
+    #[must_use]
+    pub fn is_full_of_chunks(self, chunk_count: usize) -> bool {
+        chunk_count >= RESTORE_WINDOW_CHUNKS / self.part
+    }
+}
+
 /// Files and chunks that were planned and not carried out yet.
 pub(super) struct Window {
     pub(super) wanted: Vec<Wanted>,
     pub(super) file_count: usize,
-    /// This part of the limits, `1 / part`, makes it full.
-    part: usize,
+    size: WindowSize,
 }
 
 impl Default for Window {
     /// The first window.
     fn default() -> Self {
-        Self { wanted: Vec::new(), file_count: 0, part: RESTORE_FIRST_WINDOW_PART }
+        Self { wanted: Vec::new(), file_count: 0, size: WindowSize::FIRST }
     }
 }
 
 impl Window {
-    /// The window that follows: twice as large, up to the limits. Small ones at the beginning let
-    /// writing begin at once; large ones decode fewer blocks twice.
+    /// The window that follows.
     pub(super) fn next(&self) -> Self {
-        Self { part: self.part.div_ceil(2), ..Self::default() }
+        Self { size: self.size.next(), ..Self::default() }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.is_full_of_chunks() || self.file_count >= RESTORE_WINDOW_FILES / self.part
+        self.size.is_full(self.wanted.len(), self.file_count)
     }
 
     pub(super) fn is_full_of_chunks(&self) -> bool {
-        self.wanted.len() >= RESTORE_WINDOW_CHUNKS / self.part
+        self.size.is_full_of_chunks(self.wanted.len())
     }
 }
 

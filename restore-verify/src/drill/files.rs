@@ -19,11 +19,11 @@ use crate::drill::options::{DrillError, DrillOptions, Place};
 use crate::drill::prove::{Restored, prove};
 use crate::drill::salt::Salts;
 use crate::drill::scratch::Scratch;
-use crate::drill::stretch::Stretch;
+use crate::drill::stretch::{Stretch, beginnings};
 use crate::drill::survey::Picked;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::table::ResultRow;
-use crate::objective::estimate::{Group, Observation};
+use crate::objective::estimate::{Load, Observation};
 use crate::probe::choose::{self, Choice};
 use crate::probe::{command, meta};
 
@@ -68,7 +68,7 @@ impl Results {
 /// Restores of stretches.
 #[derive(Debug, Default)]
 pub struct Observed {
-    /// What a restore takes that has nothing to do, in milliseconds.
+    /// What a restore takes that has hardly anything to do, in milliseconds.
     pub start_ms: f64,
     /// The restores that went well.
     pub all: Vec<Observation>,
@@ -207,34 +207,38 @@ impl Restorer<'_> {
             return Ok(observed);
         };
         let least = self.options.quota_bytes / 2;
-        let nothing = scratch.fresh("stretch")?;
-        observed.start_ms = self.timed(Vec::new(), &nothing).unwrap_or_default();
+        let folder = scratch.fresh("stretch")?;
+        let start = self.timed(beginnings(&stretches), &folder);
+        observed.start_ms = start.map_or(0.0, |(wall_ms, _)| wall_ms);
         for (number, stretch) in stretches.into_iter().enumerate() {
-            let Stretch { group, entries, load, .. } = stretch;
-            if self.room_bytes.saturating_sub(load.bytes) < least {
+            let Stretch { group, entries, bytes, .. } = stretch;
+            if self.room_bytes.saturating_sub(bytes) < least {
                 continue;
             }
-            self.room_bytes -= load.bytes;
+            self.room_bytes -= bytes;
             let folder = scratch.fresh(&format!("stretch-{number}"))?;
-            let entries = match group {
-                Group::Small => entries,
-                Group::Large => flat(entries.into_iter().map(|(_, entry)| entry)),
-            };
-            if let Some(wall_ms) = self.timed(entries, &folder) {
+            if let Some((wall_ms, load)) = self.timed(entries, &folder) {
                 observed.all.push(Observation { group, load, wall_ms });
             }
         }
         Ok(observed)
     }
 
-    /// Restores entries; how long that took, in milliseconds, if nothing was wrong.
-    fn timed(&self, entries: Vec<(TreePath, Entry)>, folder: &Path) -> Option<f64> {
+    /// Restores entries; how long that took, in milliseconds, and how much it was, if nothing was
+    /// wrong.
+    fn timed(&self, entries: Vec<(TreePath, Entry)>, folder: &Path) -> Option<(f64, Load)> {
         let Place { repo, index, monitor, .. } = self.place;
+        let entry_count = entries.len() as u64;
         let started = repo.clock().monotonic();
         let report =
             restore::run_entries(repo, index, entries, folder, &quiet_options(), monitor).ok()?;
         let wall = repo.clock().monotonic().saturating_sub(started);
-        (report.problem_count == 0).then_some(wall.as_secs_f64() * 1000.0)
+        let load = Load {
+            entries: entry_count,
+            written_bytes: report.written_bytes,
+            decoded_bytes: report.decoded_bytes,
+        };
+        (report.problem_count == 0).then_some((wall.as_secs_f64() * 1000.0, load))
     }
 
     /// Restores what lies at and below `from` as a user would, and compares all of it.

@@ -128,7 +128,7 @@ pub fn survey(
         root: RootBuilder::default(),
         survey: Survey { is_complete: true, ..Survey::default() },
         missing: HashSet::new(),
-        stretcher: Stretcher::new(snapshot.summary.entries, wish.stretches),
+        stretcher: stretcher(snapshot, wish.stretches),
         entries: 0,
     };
     for item in EntryCursor::new(fetcher, snapshot.root) {
@@ -148,6 +148,10 @@ pub fn survey(
     }
     walker.check_count(findings);
     Ok(walker.finish())
+}
+
+fn stretcher(snapshot: &Snapshot, is_wanted: bool) -> Stretcher {
+    Stretcher::new(snapshot.summary.entries, snapshot.summary.total_bytes, is_wanted)
 }
 
 struct Walker<'a> {
@@ -241,7 +245,9 @@ impl Walker<'_> {
             let is_there = |pack: &PackId, bytes: u32| {
                 self.packs.get(pack).is_some_and(|found| *found == u64::from(bytes))
             };
-            if places.iter().any(|place| is_there(&place.pack, place.pack_bytes)) {
+            let good = places.iter().find(|place| is_there(&place.pack, place.pack_bytes));
+            self.stretcher.chunk(entry, extent, good);
+            if good.is_some() {
                 continue;
             }
             self.survey.is_complete = false;
@@ -289,7 +295,7 @@ impl Walker<'_> {
             let drawn: HashSet<Hash32> = survey.drawn.iter().map(|picked| picked.hash).collect();
             survey.again.retain(|picked| !drawn.contains(&picked.hash));
         }
-        (survey.small, survey.large) = (self.stretcher.small, self.stretcher.large);
+        (survey.small, survey.large) = self.stretcher.loads();
         survey.stretches = self.stretcher.finish();
         survey
     }

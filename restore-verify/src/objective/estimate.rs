@@ -1,16 +1,18 @@
 //! How long a restore of everything would take, from restores of parts.
 //!
 //! Small entries cost by their number, large files by their bytes, and what a byte costs differs
-//! between the two. So each of both groups is measured by itself on stretches of the tree that lie
-//! evenly apart, and its cost is scaled from what was restored to all there is: by [`Load::work`],
-//! in which an entry counts as much as [`ENTRY_BYTES`]. The interval is twice the standard error
+//! between the two. So each of both groups is measured by itself on stretches that lie evenly
+//! apart, and its cost is scaled from what was restored to all there is: by [`Load::work`], in
+//! which an entry counts as much as [`ENTRY_BYTES`]. The interval is twice the standard error
 //! over the stretches of a group, and never less than a tenth to each side: a few that agree can
 //! do so by chance.
 
-/// Files of more bytes are measured apart.
+/// Larger files are measured apart.
 pub const LARGE_BYTES: u64 = 1 << 20;
 /// Bytes whose restore costs about as much as making one more file.
-const ENTRY_BYTES: u64 = 32 << 10;
+const ENTRY_BYTES: f64 = (32 << 10) as f64;
+/// What decoding a byte costs; writing it costs the rest of 1.
+const DECODING_PART: f64 = 0.6;
 /// Least width of the interval to each side.
 const WIDTH_MIN: f64 = 0.1;
 /// Width without anything to compare with.
@@ -30,21 +32,19 @@ pub enum Group {
 pub struct Load {
     /// Entries.
     pub entries: u64,
-    /// Their bytes, without holes.
-    pub bytes: u64,
+    /// Bytes that are written: holes are not, nor further names of a file.
+    pub written_bytes: u64,
+    /// Bytes of the blocks that are decoded for it.
+    pub decoded_bytes: u64,
 }
 
 impl Load {
-    /// Counts one more entry.
-    pub fn add(&mut self, bytes: u64) {
-        self.entries += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// One number for both.
+    /// One number for all.
     #[must_use]
     pub fn work(&self) -> f64 {
-        self.entries as f64 * ENTRY_BYTES as f64 + self.bytes as f64
+        let decoded = self.decoded_bytes as f64 * DECODING_PART;
+        let written = self.written_bytes as f64 * (1.0 - DECODING_PART);
+        self.entries as f64 * ENTRY_BYTES + decoded + written
     }
 }
 
@@ -72,8 +72,8 @@ pub struct Estimate {
     pub observations: u64,
 }
 
-/// Estimates the restore of both groups. `start_ms` is what a restore takes that has nothing to
-/// do. `None` without any observation.
+/// Estimates the restore of both groups. `start_ms` is what a restore takes that has hardly
+/// anything to do. `None` without any observation.
 #[must_use]
 pub fn estimate(
     start_ms: f64,
@@ -135,9 +135,13 @@ mod tests {
 
     const START_MS: f64 = 4.0;
 
+    fn load(entries: u64, bytes: u64) -> Load {
+        Load { entries, written_bytes: bytes, decoded_bytes: bytes }
+    }
+
     fn observe(group: Group, entries: u64, bytes: u64, noise: f64) -> Observation {
         let byte_ms = if group == Group::Small { 4e-6 } else { 1e-6 };
-        let load = Load { entries, bytes };
+        let load = load(entries, bytes);
         Observation { group, load, wall_ms: START_MS + load.work() * byte_ms * noise }
     }
 
@@ -150,8 +154,7 @@ mod tests {
             observe(Group::Large, 2, 60 << 20, 1.01),
             observe(Group::Large, 9, 30 << 20, 0.98),
         ];
-        let (small, large) =
-            (Load { entries: 40_000, bytes: 1 << 30 }, Load { entries: 100, bytes: 10 << 30 });
+        let (small, large) = (load(40_000, 1 << 30), load(100, 10 << 30));
         let found = estimate(START_MS, &parts, small, large).expect("there are enough");
         let truth = START_MS + small.work() * 4e-6 + large.work() * 1e-6;
         let error = found.likely_ms as f64 / truth - 1.0;
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn one_group_answers_for_both_and_one_observation_is_not_trusted_much() {
         let one = [observe(Group::Small, 100, 1 << 20, 1.0)];
-        let load = Load { entries: 10_000, bytes: 100 << 20 };
+        let load = load(10_000, 100 << 20);
         let found = estimate(START_MS, &one, load, load).expect("it is one");
         let truth = START_MS + 2.0 * load.work() * 4e-6;
         assert!((found.likely_ms as f64 / truth - 1.0).abs() < 0.01, "{found:?} {truth}");
@@ -177,7 +180,7 @@ mod tests {
             let parts: Vec<_> = [1.0 - noise, 1.0 + noise, 1.0 - noise, 1.0 + noise]
                 .map(|noise| observe(Group::Small, 500, 4 << 20, noise))
                 .to_vec();
-            let load = Load { entries: 10_000, bytes: 100 << 20 };
+            let load = load(10_000, 100 << 20);
             let found = estimate(START_MS, &parts, load, Load::default()).expect("it fits");
             found.high_ms - found.low_ms
         };
