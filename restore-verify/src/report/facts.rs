@@ -84,6 +84,8 @@ pub struct Facts {
     pub place: String,
     /// How data are encrypted.
     pub cipher: String,
+    /// Whether the store locks objects; `None` if it was not probed.
+    pub locks_objects: Option<bool>,
     /// Verified records, oldest first.
     pub entries: Vec<Entry>,
     /// Findings with what was done about them.
@@ -145,6 +147,7 @@ impl Facts {
             fingerprint: repo.fingerprint(),
             place: repo.store().describe().to_string(),
             cipher: cipher(repo),
+            locks_objects: locks_objects(repo),
             flaws: shelf.flaws().iter().map(ToString::to_string).collect(),
             damaged: catalog.damaged.iter().map(|(id, _)| id.to_snapshot_hex()).collect(),
             gone: catalog.missing.iter().map(|id| id.to_snapshot_hex()).collect(),
@@ -214,6 +217,11 @@ fn recorded(
         }
     }
     Ok(found)
+}
+
+fn locks_objects(repo: &Repo) -> Option<bool> {
+    let capabilities = &repo.config().capabilities;
+    capabilities.probed.then_some(capabilities.object_lock)
 }
 
 fn cipher(repo: &Repo) -> String {

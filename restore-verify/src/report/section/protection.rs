@@ -18,7 +18,7 @@ pub fn protection(work: &Work<'_>) -> Section {
         id: "protection",
         title: "Protection",
         lead: "How data are encrypted and who holds keys, as the repository shows it when this report \
-               is made. Locks of the store and second copies are not recorded in evidence."
+               is made. Second copies of the store are not recorded in evidence."
             .to_owned(),
         blocks,
     }
@@ -62,7 +62,13 @@ fn protection_figures(work: &Work<'_>) -> Vec<Figure> {
         Figure::new("protect.gone", "Snapshots gone or damaged", Value::Count(gone.count), gone)
             .note("though nobody forgot them")
             .tone(gone_tone),
-        Figure::new("protect.lock", "Object lock", Value::NotRecorded, Basis::default()),
+        Figure::new(
+            "protect.lock",
+            "Stores that lock objects",
+            Value::known(facts.locks_objects, |is_locking| Value::Count(u64::from(is_locking))),
+            repository(),
+        )
+        .note("as probed when the repository was made"),
         Figure::new("protect.second_copy", "Second copy", Value::NotRecorded, Basis::default()),
     ]
 }
