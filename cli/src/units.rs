@@ -130,6 +130,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things whose name takes an `s` if they are several, like `1 pack` or `2,000 packs`.
+#[must_use]
+pub fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", count(number))
+}
+
 /// Writes how much of `total` is done, rounded down to a tenth: `42.3 %`.
 #[must_use]
 pub fn percent(done: u64, total: u64) -> String {

@@ -175,7 +175,7 @@ fn the_state_folder_can_be_lost() {
     let differences = compare(&place.path("source"), &place.path("target")).expect("readable");
     assert!(differences.is_empty(), "{differences:#?}");
     let rebuilt = place.run(["index", "rebuild"]).expect(0);
-    assert!(rebuilt.contains("packs from"), "{rebuilt}");
+    assert!(rebuilt.contains(" from "), "{rebuilt}");
     assert_eq!(place.backup()["data_blobs"], 0);
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use engine::base::error::in_one_line;
 use engine::base::monitor::Monitor;
 use engine::base::path::escape;
 use engine::check::{self, CheckOptions, CheckReport, ReadData};
 use engine::crypt::random;
 use engine::store::name::prefix;
+use restore_verify::drill::memory::Memory;
+use restore_verify::evidence::shelf::millis;
 
 use crate::args::repository::CheckArgs;
 use crate::args::values::Subset;
@@ -46,6 +49,7 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         tell(&report, context);
     }
     checked(&opened, &report, read_data, &retest, context);
+    remember(&opened, &report, context);
     if report.is_sound() {
         return Ok(ExitCode::Ok);
     }
@@ -61,6 +65,20 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let hint = "get the objects back from a copy of the store; otherwise move them away, then \
                 `mainstay index rebuild` and back up again: what the source still has is stored anew";
     Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message).hint(hint))
+}
+
+/// For the rotation, packs that were read now have had their turn.
+fn remember(opened: &Opened, report: &CheckReport, context: &Context<'_>) {
+    if report.authenticated.is_empty() {
+        return;
+    }
+    let now_ms = millis(context.around.clock.now());
+    let kept = Memory::open(&opened.state)
+        .and_then(|memory| memory.add_pack_turns(&report.authenticated, now_ms));
+    if let Err(error) = kept {
+        let why = in_one_line(&error);
+        context.ui.note(&format!("`check --rotate` will read these packs again: {why}"));
+    }
 }
 
 fn read_data(args: &CheckArgs, opened: &Opened, monitor: &dyn Monitor) -> Result<ReadData, Fault> {
@@ -121,8 +139,9 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
         context.ui.note(&format!("the store holds {key}, which is no part of a repository"));
     }
     if report.unlisted_packs > 0 {
-        let packs = units::count(report.unlisted_packs);
-        context.ui.note(&format!("{packs} packs belong to no snapshot yet: left by cut-off runs"));
+        let packs = units::counted(report.unlisted_packs, "pack");
+        let verb = if report.unlisted_packs == 1 { "belongs" } else { "belong" };
+        context.ui.note(&format!("{packs} {verb} to no snapshot yet: left by cut-off runs"));
     }
     if !report.is_sound() || context.ui.is_quiet() {
         return;
@@ -140,8 +159,8 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
         packs => line(
             "content",
             format!(
-                "{} packs ({}, {}) read and authenticated",
-                units::count(packs),
+                "{} ({}, {}) read and authenticated",
+                units::counted(packs, "pack"),
                 units::size(report.bytes_read),
                 units::percent(report.bytes_read, report.pack_bytes)
             ),

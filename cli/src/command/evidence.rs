@@ -114,10 +114,9 @@ fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
         let heads = heads(shelf.chains().values().filter_map(|chain| chain.last()));
         tell_verdict(count, &heads, &flaws, None, context)?;
     } else if flaws.is_empty() && !context.ui.is_quiet() {
-        let chains = shelf.chains().len();
-        context
-            .ui
-            .result(&format!("{} records in {chains} chains are good", units::count(count as u64)));
+        let chains = units::counted(shelf.chains().len() as u64, "chain");
+        let records = units::counted(count as u64, "record");
+        context.ui.result(&format!("no flaw: {records} in {chains}"));
     }
     tell_what_lacks(&shelf, &opened, context)?;
     judge(&flaws, context)
@@ -161,7 +160,8 @@ fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<Ex
 
 fn tell_bundle(verified: &Verified, context: &Context<'_>) {
     let line = |text: String| context.ui.result(&printable(&text));
-    line(format!("{} records are good and complete", verified.records.len()));
+    let records = units::counted(verified.records.len() as u64, "record");
+    line(format!("complete and without a flaw: {records}"));
     for (writer, vouched) in &verified.writers {
         line(format!("  writer {writer}: {}", vouched.name));
     }
@@ -303,7 +303,10 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
         };
         context.ui.document(&exported).map_err(|error| Fault::local(error.to_string()))?;
     } else if !context.ui.is_quiet() {
-        context.ui.result(&format!("wrote {shown}: {} records", made.record_count));
+        context.ui.result(&format!(
+            "wrote {shown}: {}",
+            units::counted(made.record_count as u64, "record")
+        ));
         context.ui.result(&format!(
             "  verify it anywhere: mainstay evidence verify {shown} --key {}",
             opened.repo.fingerprint()
@@ -380,17 +383,17 @@ fn describe(name: &str, body: &[u8]) -> String {
             format!("{} drill of {} begins", begun.kind.name(), begun.system)
         }
         Ok(Event::Drill(drill)) => format!(
-            "{} drill of {}: {}, L{}, {} files, {} findings",
+            "{} drill of {}: {}, L{}, {}, {}",
             drill.kind.name(),
             drill.system,
             drill.outcome.name(),
             drill.level,
-            drill.files,
-            drill.finding_count
+            units::counted(drill.files, "file"),
+            units::counted(drill.finding_count, "finding")
         ),
         Ok(Event::Rotation(rotation)) => format!(
-            "rotation: {} packs read, {} failed, {} of all bytes within {} days",
-            rotation.packs,
+            "rotation: {} read, {} failed, {} of all bytes within {} days",
+            units::counted(rotation.packs, "pack"),
             rotation.failed,
             units::percent(rotation.covered_bytes, rotation.total_bytes),
             rotation.days

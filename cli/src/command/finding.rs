@@ -48,11 +48,11 @@ fn tell(case: &Case, context: &Context<'_>) {
     let when = |at_ms| units::local_time(time(at_ms), &context.around.time_zone);
     let system = if case.system.is_empty() { "the repository" } else { &case.system };
     line(format!(
-        "{}  {}  {} of {system}: {} findings, {}",
+        "{}  {}  {} of {system}: {}, {}",
         case.finding,
         when(case.found_ms),
         case.event,
-        case.finding_count,
+        units::counted(case.finding_count, "finding"),
         case.state().name()
     ));
     for step in &case.steps {

@@ -38,10 +38,10 @@ pub fn run(args: &IndexArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         context.ui.message(&Message::IndexRebuilt(rebuilt));
     } else if !context.ui.is_quiet() {
         context.ui.result(&format!(
-            "the index was read again: {} packs from {} segments and {} footers",
-            units::count(rebuilt.packs_count),
-            units::count(rebuilt.segments_read),
-            units::count(rebuilt.packs_from_footers)
+            "the index was read again: {} from {} and {}",
+            units::counted(rebuilt.packs_count, "pack"),
+            units::counted(rebuilt.segments_read, "segment"),
+            units::counted(rebuilt.packs_from_footers, "footer")
         ));
     }
     for error in &refreshed.damaged {

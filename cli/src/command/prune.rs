@@ -121,8 +121,9 @@ fn summary(report: &GcReport, dry_run: bool) -> PruneSummary {
 
 fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
     let line = |name: &str, text: String| context.ui.result(&format!("{name:<12}{text}"));
-    let packs =
-        |count: u64, bytes: u64| format!("{} packs, {}", units::count(count), units::size(bytes));
+    let packs = |count: u64, bytes: u64| {
+        format!("{}, {}", units::counted(count, "pack"), units::size(bytes))
+    };
     line("stored", packs(report.packs, report.pack_bytes));
     line("unneeded", packs(report.unneeded_packs, report.unneeded_bytes));
     let unused = units::size(report.unused_bytes);
@@ -152,7 +153,10 @@ fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
         line("announced", format!("{announced}; a run after {grace} deletes them"));
     }
     if report.waiting_packs > 0 {
-        line("waiting", format!("{} packs announced earlier", units::count(report.waiting_packs)));
+        line(
+            "waiting",
+            format!("{} announced earlier", units::counted(report.waiting_packs, "pack")),
+        );
     }
     if report.fenced_sessions > 0 {
         let count = units::count(report.fenced_sessions);

@@ -92,7 +92,8 @@ pub fn run(
     match report.rotation.failed {
         0 => Ok(ExitCode::Ok),
         failed => {
-            let message = format!("{failed} packs are damaged or missing");
+            let are = if failed == 1 { "is" } else { "are" };
+            let message = format!("{} {are} damaged or missing", units::counted(failed, "pack"));
             Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message)
                 .hint("`mainstay check --read-data` says which paths they hurt"))
         }
@@ -152,12 +153,14 @@ fn show(summary: &RotationSummary, context: &Context<'_>) {
         return;
     }
     let line = |name: &str, text: String| ui.result(&format!("  {name:<11}{text}"));
-    let read = format!(
-        "{} packs, {}, cost {:.6}",
-        units::count(summary.packs_read),
-        units::size(summary.bytes_read),
-        summary.cost
+    let mut read = format!(
+        "{}, {}",
+        units::counted(summary.packs_read, "pack"),
+        units::size(summary.bytes_read)
     );
+    if summary.cost > 0.0 {
+        read.push_str(&format!(", cost {:.6} by the prices given", summary.cost));
+    }
     ui.result(&statement(summary));
     line(if summary.dry_run { "would read" } else { "read" }, read);
     if summary.bytes_short > 0 {
@@ -165,7 +168,7 @@ fn show(summary: &RotationSummary, context: &Context<'_>) {
         line("short", format!("the budget keeps {short} from their turn: the pace is not kept"));
     }
     match (&summary.oldest, summary.packs_never_read) {
-        (_, never @ 1..) => line("never read", format!("{} packs", units::count(never))),
+        (_, never @ 1..) => line("never read", units::counted(never, "pack")),
         (Some(oldest), 0) => line("oldest", format!("last read {oldest}")),
         (None, 0) => {}
     }
@@ -181,16 +184,14 @@ fn show(summary: &RotationSummary, context: &Context<'_>) {
 fn statement(summary: &RotationSummary) -> String {
     let total = units::size(summary.bytes_total);
     let share = units::percent(summary.bytes_covered, summary.bytes_total);
-    let failed = summary.packs_failed;
+    let failed = units::counted(summary.packs_failed, "pack");
     let days = summary.days;
     match summary.bytes_covered >= summary.bytes_total {
         true => format!(
-            "100 % of stored bytes ({total}) authenticated within {days} days, {failed} packs failed \
-             now"
+            "100 % of stored bytes ({total}) authenticated within {days} days, {failed} failed now"
         ),
         false => format!(
-            "{share} of stored bytes ({total}) authenticated within {days} days, {failed} packs \
-             failed now"
+            "{share} of stored bytes ({total}) authenticated within {days} days, {failed} failed now"
         ),
     }
 }

@@ -87,8 +87,8 @@ fn freed_by(
         return Ok(ExitCode::Ok);
     }
     let line = |name: &str, text: String| context.ui.result(&format!("{name:<14}{text}"));
-    let packs = units::count(freed.packs_freed);
-    line("freed", format!("{} in {packs} packs", units::size(freed.bytes_freed)));
+    let packs = units::counted(freed.packs_freed, "pack");
+    line("freed", format!("{} in {packs}", units::size(freed.bytes_freed)));
     let shared = units::size(freed.bytes_in_shared_packs);
     line("with repacking", format!("about {shared} more, in packs that others need too"));
     Ok(ExitCode::Ok)
@@ -215,9 +215,9 @@ fn tell(stats: &Stats, context: &Context<'_>) {
         line(
             "stored",
             format!(
-                "{} in {} packs with all names and metadata, compressed to{}",
+                "{} in {} with all names and metadata, compressed to{}",
                 units::size(size),
-                units::count(packs),
+                units::counted(packs, "pack"),
                 times(stats.compression_ratio).trim_start_matches(',')
             ),
         );

@@ -77,7 +77,10 @@ pub(super) fn read_packs(
         drop(sender);
         for (pack, bytes, read) in receiver {
             match read {
-                Ok(chunk_count) => report.chunks_read += chunk_count,
+                Ok(chunk_count) => {
+                    report.chunks_read += chunk_count;
+                    report.authenticated.push(pack);
+                }
                 Err(error) if error.class() == ErrorClass::Missing => spoilt.gone.push(pack),
                 Err(error) if error.class() == ErrorClass::Corrupt => {
                     report.finding(&key_of(pack), strip_key(&error));

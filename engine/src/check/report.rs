@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::id::PackId;
+
 /// Paths that one damaged object is reported with; more are counted.
 const PATHS_MAX: usize = 100;
 
@@ -29,6 +31,8 @@ pub struct CheckReport {
     pub packs_read: u64,
     /// Bytes of packs that were read and authenticated.
     pub bytes_read: u64,
+    /// Those of them that are what was written.
+    pub authenticated: Vec<PackId>,
     /// Chunks whose ids were computed again.
     pub chunks_read: u64,
     /// Small objects that were read and verified.

@@ -15,8 +15,7 @@ use crate::check::options::{CheckOptions, ReadData};
 use crate::check::report::CheckReport;
 use crate::check::{chain, data, inventory, records, structure};
 use crate::format::generation::PackSet;
-use crate::index::collected::KeptState;
-use crate::index::collections::take_in;
+use crate::index::collections;
 use crate::index::refresh::refresh;
 use crate::index::{Index, IndexError, catalog, marks};
 use crate::repo::Repo;
@@ -148,18 +147,14 @@ fn swept(
     report: &mut CheckReport,
     monitor: &dyn Monitor,
 ) -> Result<PackSet, CheckError> {
-    let mut swept = index.dead_packs()?;
-    match take_in(repo, index, generations::list(repo)?, monitor) {
-        Ok(excluded) => {
-            let open = excluded.open.values();
-            let open = open.filter(|generation| generation.kept.state == KeptState::Swept);
-            open.for_each(|generation| swept.extend(&generation.kept.packs));
-            swept.extend(&index.dead_packs()?);
+    match collections::swept(repo, index, monitor) {
+        Ok(swept) => Ok(swept),
+        Err(IndexError::Repo(RepoError::Corrupt { key, why })) => {
+            report.finding(&key, why);
+            Ok(index.dead_packs()?)
         }
-        Err(IndexError::Repo(RepoError::Corrupt { key, why })) => report.finding(&key, why),
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    Ok(swept)
 }
 
 /// Passes on only that the work should stop: another thread tells how far it is.

@@ -57,6 +57,21 @@ impl Usable {
     }
 }
 
+/// Packs that collectors have deleted or may be deleting. What a listing before lacks and this does
+/// not name is missing.
+///
+/// # Errors
+/// As [`take_in`].
+pub fn swept(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<PackSet, IndexError> {
+    let mut swept = index.dead_packs()?;
+    let excluded = take_in(repo, index, generations::list(repo)?, monitor)?;
+    let open = excluded.open.values();
+    let open = open.filter(|generation| generation.kept.state == KeptState::Swept);
+    open.for_each(|generation| swept.extend(&generation.kept.packs));
+    swept.extend(&index.dead_packs()?);
+    Ok(swept)
+}
+
 /// Reads what is new below `gc/`; packs of finished generations leave the index.
 ///
 /// # Errors

@@ -7,10 +7,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use engine::base::id::PackId;
 use engine::base::path::TreePath;
 use engine::crypt::hash::{derive, mac};
 use engine::crypt::secret::SecretKey;
 use engine::repo::Repo;
+use engine::store::name::ObjectName;
 
 use crate::drill::options::DrillError;
 use crate::evidence::record::Reference;
@@ -128,6 +130,16 @@ impl Memory {
     pub fn set_pack_turns(&self, turns: &BTreeMap<String, i64>) -> Result<(), DrillError> {
         let text: String = turns.iter().map(|(key, at)| format!("{at} {key}\n")).collect();
         self.replace("packs", text.as_bytes())
+    }
+
+    /// Remembers that all bytes of packs were authenticated.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn add_pack_turns(&self, packs: &[PackId], at_ms: i64) -> Result<(), DrillError> {
+        let mut turns = self.pack_turns()?;
+        turns.extend(packs.iter().map(|pack| (ObjectName::Pack(*pack).key(), at_ms)));
+        self.set_pack_turns(&turns)
     }
 
     /// Keeps the results of a drill, so that single files can be shown later.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::base::error::{Classified, ErrorClass, in_one_line};
+use engine::base::id::PackId;
 use engine::base::monitor::{Counter, Phase};
 use engine::check;
-use engine::index::catalog;
+use engine::index::{catalog, collections};
 use engine::store::name::ObjectName;
 
 use crate::drill::close::{close, open_ticket};
@@ -75,7 +76,9 @@ pub fn rotate(place: &Place<'_>, options: &RotateOptions) -> Result<RotateReport
     let mut shelf = Shelf::open(place.repo, place.state)?;
     let requests = place.repo.store().usage().requests();
     let started_ms = millis(place.repo.clock().now());
-    let (mut packs, turn) = due(place, options)?;
+    let indexed = indexed_packs(place)?;
+    let (mut packs, mut turn) = due(place, options)?;
+    add_missing(place, indexed, &mut packs, &mut turn)?;
     place.monitor.phase(&Phase {
         name: "reading packs",
         total_items: Some(turn.packs.len() as u64),
@@ -126,6 +129,42 @@ pub fn rotate(place: &Place<'_>, options: &RotateOptions) -> Result<RotateReport
     })
 }
 
+/// Packs that the index knows, with their sizes.
+fn indexed_packs(place: &Place<'_>) -> Result<Vec<(PackId, u64)>, DrillError> {
+    let mut indexed = Vec::new();
+    place.index.reader()?.for_each_pack(&mut |pack, stored_bytes| {
+        indexed.push((pack, u64::from(stored_bytes)));
+        true
+    })?;
+    Ok(indexed)
+}
+
+/// Packs that were indexed before the store was listed, are not there, and that no collector
+/// deletes, have their turn now: reading them tells whether they are missing.
+fn add_missing(
+    place: &Place<'_>,
+    indexed: Vec<(PackId, u64)>,
+    packs: &mut Vec<PackAge>,
+    turn: &mut Turn,
+) -> Result<(), DrillError> {
+    let there: BTreeSet<&str> = packs.iter().map(|pack| pack.key.as_str()).collect();
+    let absent = indexed.into_iter().filter(|(pack, _)| {
+        let key = ObjectName::Pack(*pack).key();
+        !there.contains(key.as_str())
+    });
+    let absent: Vec<(PackId, u64)> = absent.collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let swept = collections::swept(place.repo, place.index, place.monitor)?;
+    for (pack, bytes) in absent.into_iter().filter(|(pack, _)| !swept.contains(pack)) {
+        turn.packs.push(packs.len());
+        turn.bytes += bytes;
+        packs.push(PackAge { key: ObjectName::Pack(pack).key(), bytes, last_ms: None });
+    }
+    Ok(())
+}
+
 /// A pack that was read: its key, its bytes, whether it is good.
 type Row = (String, u64, bool);
 
@@ -153,7 +192,13 @@ fn read_turn(
                 rows.push((pack.key.clone(), pack.bytes, true));
             }
             Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {
-                findings.fail("rotation", About::Object(&pack.key), in_one_line(&error));
+                let why = match error.class() {
+                    ErrorClass::Missing => "the pack is missing".to_owned(),
+                    _ => in_one_line(&error),
+                };
+                findings.fail("rotation", About::Object(&pack.key), why);
+                pack.last_ms = None;
+                turns.remove(&pack.key);
                 rows.push((pack.key.clone(), pack.bytes, false));
             }
             Err(error) => {

@@ -110,3 +110,32 @@ fn a_pack_that_is_gone_or_spoilt_opens_a_ticket() {
     let last = &reports.last().expect("there are turns").rotation;
     assert!(last.covered_bytes < last.total_bytes);
 }
+
+/// A listing does not show what is gone; the index does.
+#[test]
+fn a_pack_that_is_gone_fails_the_next_turn() {
+    let scene = Scene::new();
+    let prover = Prover::new(&scene);
+    let refresh = || {
+        engine::index::refresh::refresh(
+            &prover.world.repo,
+            &prover.world.index,
+            &prover.world.monitor,
+        )
+        .expect("it is brought up to date")
+    };
+    refresh();
+    let sound = prover.turn(0, Budget::default());
+    assert_eq!(sound.rotation.failed, 0, "{:?}", sound.findings);
+    let key = scene.keys(&format!("{}/", PackKind::Data.prefix())).remove(0);
+    scene.spoil(&key, &system_tests::damage::Damage::Delete);
+    let report = prover.turn(1, Budget::default());
+    assert_eq!(report.rotation.failed, 1);
+    let finding = &report.findings[0].finding;
+    assert_eq!(
+        (finding.object.as_deref(), finding.why.as_str()),
+        (Some(key.as_str()), "the pack is missing")
+    );
+    assert!(report.ticket.is_some());
+    assert!(report.rotation.covered_bytes < report.rotation.total_bytes);
+}

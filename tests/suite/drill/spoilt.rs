@@ -26,12 +26,7 @@ fn pack_keys(scene: &Scene, kind: PackKind) -> Vec<String> {
 }
 
 const CASES: [Case; 21] = [
-    (
-        "flipped content",
-        |s| flip(s, "data/"),
-        DrillKind::Sample,
-        &["does not authenticate"],
-    ),
+    ("flipped content", |s| flip(s, "data/"), DrillKind::Sample, &["does not authenticate"]),
     ("flipped content, full", |s| flip(s, "data/"), DrillKind::Full, &["does not authenticate"]),
     (
         "flipped tree",
