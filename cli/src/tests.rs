@@ -21,7 +21,9 @@ use crate::ui::records::{
     Stats,
 };
 
-use crate::ui::retention::{HoldAdded, HoldRecord, HoldReleased, TagsChanged, Undeleted};
+use crate::ui::retention::{
+    HoldAdded, HoldRecord, HoldReleased, Offboarded, TagsChanged, Undeleted,
+};
 
 struct Seen {
     exit: u8,
@@ -248,6 +250,8 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         kit: some(),
     };
     let undeleted = Undeleted { original: text(), snapshot_id: text(), was_there: false };
+    let mut offboarded = Offboarded::new("", 0);
+    offboarded.evidence = some();
     let released = HoldReleased { ids: Vec::new(), forgotten: Vec::new() };
     let tags = TagsChanged { snapshot_id: text(), before: Vec::new(), after: Vec::new() };
     let step = DemoStep { command: text(), exit_code: 0, duration: 0.0 };
@@ -282,6 +286,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`node`", Message::Node(node())),
         ("`stats`", Message::Stats(stats())),
         ("`undeleted`", Message::Undeleted(undeleted)),
+        ("`offboarded`", Message::Offboarded(offboarded)),
         ("`hold_added`", Message::HoldAdded(HoldAdded { hold: hold(), too_late: Vec::new() })),
         ("`hold_released`", Message::HoldReleased(released)),
         ("`tags_changed`", Message::TagsChanged(tags)),

@@ -260,3 +260,51 @@ fn a_forgotten_snapshot_is_no_reason_to_make_none() {
     place.run(["forget", &newest, "--delete-all-snapshots"]).expect(0);
     assert!(made().is_some(), "nothing that counts says what the source holds");
 }
+
+/// A client leaves in three steps, and the certificate comes only when nothing of it is left.
+#[test]
+fn a_client_that_leaves_is_certified_to_be_gone() {
+    let (place, ids) = five();
+    std::fs::create_dir(place.path("other")).expect("a folder");
+    put(&place.path("other/b.txt"), &[9; 3000]);
+    place
+        .run(["backup", "-q", "--host", "stays", place.path("other").to_str().expect("UTF-8")])
+        .expect(0);
+    let host = json(&place.run(["snapshots", "--json"]).expect(0))[0]["hostname"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    place.run(["offboard", "nobody"]).fails(2);
+    assert!(place.run(["offboard", &host]).fails(2).contains("--confirm HOST"));
+    let dry = last_json(&place.run(["offboard", &host, "-n", "--json"]).expect(0));
+    assert_eq!((&dry["snapshots_forgotten"], &dry["evidence"]), (&Value::from(5), &Value::Null));
+    let hold =
+        last_json(&place.run(["hold", "add", &ids[0], "--reason", "a case", "--json"]).expect(0));
+    let confirmed = ["offboard", &host, "--confirm", &host, "--json"];
+    assert!(place.run(confirmed).fails(23).contains("hold"));
+    assert_eq!(listed(&place, &[]).len(), 6, "what is held stops all of it");
+    let id = hold["id"].as_str().expect("an id");
+    place.run(["hold", "release", id, "--reason", "closed"]).expect(0);
+
+    let begun = last_json(&place.run(confirmed).expect(0));
+    assert_eq!((&begun["snapshots_forgotten"], &begun["is_destroyed"]), (&5.into(), &false.into()));
+    assert_eq!(listed(&place, &[]).len(), 1);
+    let waiting = last_json(&place.run(["offboard", &host, "--json"]).expect(0));
+    assert_eq!((&waiting["records_left"], &waiting["is_destroyed"]), (&5.into(), &false.into()));
+    assert!(waiting["bytes_left"].as_u64() > Some(0), "{waiting}");
+    assert_eq!(waiting["evidence"], Value::Null, "nothing is certified yet");
+
+    for _ in 0..2 {
+        let prune = ["prune", "-q", "--grace", "0s", "--max-unused", "0%"];
+        place.run(prune.iter().chain(&["--confirm-mass-delete", "1000"])).expect(0);
+    }
+    let done = last_json(&place.run(["offboard", &host, "--json"]).expect(0));
+    assert_eq!((&done["is_destroyed"], &done["bytes_left"]), (&true.into(), &0.into()), "{done}");
+    let record = done["evidence"].as_str().expect("it is certified");
+    let shown = place.run(["evidence", "show", record]).expect(0);
+    assert!(shown.contains("destroyed") && shown.contains(&host), "{shown}");
+    let again = last_json(&place.run(["offboard", &host, "--json"]).expect(0));
+    assert_eq!(again["evidence"], record, "once is enough");
+    place.run(["check", "-q", "--read-data"]).expect(0);
+    assert_eq!(listed(&place, &[]).len(), 1, "the other client is untouched");
+}

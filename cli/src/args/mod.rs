@@ -30,7 +30,7 @@ pub mod look;
 pub mod key;
 /// Rules of retention.
 pub mod rules;
-/// `forget`, `undelete`, `hold`, `tag`, `policy`.
+/// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// `drill`, `evidence`.
 pub mod proof;

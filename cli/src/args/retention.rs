@@ -82,6 +82,42 @@ pub struct UndeleteArgs {
     pub snapshots: Vec<Selector>,
 }
 
+/// Let a client leave: forget all of it, and certify when none of its content is left
+///
+/// The first run forgets all snapshots of HOST, and removes keys if any are named. After `prune` has
+/// freed what only they needed, another run signs a record that no content of it is left:
+/// the certificate, which `evidence show` prints and `evidence export` hands over. A held snapshot
+/// refuses everything. What other hosts have in common with HOST stays with them.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay offboard web1 --dry-run\n\
+     mainstay offboard web1 --confirm web1 --remove-key 5e6f7a8b --reason 'contract ended'\n\
+     mainstay prune --max-unused 0%\n\
+     mainstay offboard web1",
+    &[],
+))]
+pub struct OffboardArgs {
+    /// Name of the client, as its snapshots bear it
+    #[arg(value_name = "HOST")]
+    pub host: String,
+
+    /// The name again, so that nothing goes by mistake
+    #[arg(long, value_name = "HOST")]
+    pub confirm: Option<String>,
+
+    /// Remove the key with this id, too; `mainstay key list` has them
+    #[arg(long, value_name = "ID")]
+    pub remove_key: Vec<String>,
+
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// Say how many snapshots would go
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
 /// Hold snapshots, so that nothing and nobody makes them go
 ///
 /// A hold beats every rule, every `forget` and every collection until it is released.

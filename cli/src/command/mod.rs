@@ -47,6 +47,8 @@ pub mod prune;
 pub mod forget;
 /// `undelete`
 pub mod undelete;
+/// `offboard`
+pub mod offboard;
 /// `hold`
 pub mod hold;
 /// `tag`
@@ -95,7 +97,9 @@ use crate::args::proof::{DrillArgs, EvidenceArgs};
 use crate::args::report::ReportArgs;
 use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
-use crate::args::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
+use crate::args::retention::{
+    ForgetArgs, HoldArgs, OffboardArgs, PolicyArgs, TagArgs, UndeleteArgs,
+};
 use crate::command::context::Context;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
@@ -138,6 +142,7 @@ pub enum Command {
     Cat(CatArgs),
     Forget(Box<ForgetArgs>),
     Undelete(UndeleteArgs),
+    Offboard(OffboardArgs),
     Hold(HoldArgs),
     Tag(TagArgs),
     Policy(Box<PolicyArgs>),
@@ -173,6 +178,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Cat(args) => cat::run(args, context),
         Command::Forget(args) => forget::run(args, context),
         Command::Undelete(args) => undelete::run(args, context),
+        Command::Offboard(args) => offboard::run(args, context),
         Command::Hold(args) => hold::run(args, context),
         Command::Tag(args) => tag::run(args, context),
         Command::Policy(args) => policy::run(args, context),

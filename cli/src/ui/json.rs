@@ -12,7 +12,7 @@ use crate::ui::records::{
     Probed, PruneSummary, Rebuilt, SnapshotRecord, Stats,
 };
 
-use crate::ui::retention::{HoldAdded, HoldReleased, TagsChanged, Undeleted};
+use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
 
 /// Anything that is printed as a line of its own with `--json`.
 #[derive(Debug, Serialize)]
@@ -69,6 +69,8 @@ pub enum Message<'a> {
     Stats(Stats),
     /// A forgotten snapshot is back (standard output).
     Undeleted(Undeleted),
+    /// How far a client has left (standard output).
+    Offboarded(Offboarded),
     /// A hold was put up (standard output).
     HoldAdded(HoldAdded),
     /// Holds were released (standard output).

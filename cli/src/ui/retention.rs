@@ -43,6 +43,45 @@ pub struct Undeleted {
     pub was_there: bool,
 }
 
+/// How far a client has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offboarded {
+    /// Name of the client.
+    pub hostname: String,
+    /// Nothing was done.
+    pub dry_run: bool,
+    /// Snapshots that were live, and are forgotten now.
+    pub snapshots_forgotten: u64,
+    /// Ids of keys that were removed.
+    pub keys_removed: Vec<String>,
+    /// Records of its snapshots that stay: times, paths, sizes, and no content.
+    pub records_left: u64,
+    /// Bytes in the store that no snapshot needs, as far as they were counted.
+    pub bytes_left: u64,
+    /// None of its content is left.
+    pub is_destroyed: bool,
+    /// The record of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
+impl Offboarded {
+    /// Nothing happened yet.
+    #[must_use]
+    pub fn new(hostname: &str, snapshots: u64) -> Self {
+        Self {
+            hostname: hostname.to_owned(),
+            dry_run: false,
+            snapshots_forgotten: snapshots,
+            keys_removed: Vec::new(),
+            records_left: 0,
+            bytes_left: 0,
+            is_destroyed: false,
+            evidence: None,
+        }
+    }
+}
+
 /// A hold was put up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HoldAdded {

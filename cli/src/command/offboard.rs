@@ -1,0 +1,201 @@
+//! `offboard`: a client leaves, and a signed record says when nothing of it is left.
+
+use std::collections::BTreeSet;
+
+use engine::base::id::SessionId;
+use engine::gc::{self, GcOptions};
+use engine::repo::marks::require_may_mark;
+use engine::repo::slots;
+use engine::retain::choice::{Brake, check_named};
+use engine::retain::forget::{Reasoned, forget};
+use engine::retain::gather::gather;
+use restore_verify::evidence::event::{Act, Event};
+use restore_verify::evidence::shelf::Shelf;
+
+use crate::args::retention::OffboardArgs;
+use crate::command::context::Context;
+use crate::command::open::{Opened, open, progress};
+use crate::command::trouble;
+use crate::command::witness::{act, prover, witness};
+use crate::fault::{ExitCode, Fault};
+use crate::ui::json::Message;
+use crate::ui::output::printable;
+use crate::ui::retention::Offboarded;
+use crate::units;
+
+/// What evidence says when it begins.
+const BEGUN: &str = "forgotten";
+/// What evidence says in the end.
+const DESTROYED: &str = "destroyed";
+
+/// Forgets everything of a client; once a collection has freed it, certifies that.
+///
+/// # Errors
+/// Exit code 23 for held snapshots; 2 if the name is not confirmed, or nothing of it was ever here.
+pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let opened = open(context)?;
+    require_may_mark(&opened.repo, "forget snapshots").map_err(|error| trouble::repo(&error))?;
+    // What is not believed is no certificate.
+    prover(&opened, context)?;
+    let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
+    let of_host = |host: &str| host == args.host;
+    let live: Vec<_> =
+        gathered.catalog.snapshots.iter().filter(|one| of_host(&one.snapshot.host)).collect();
+    let sessions: BTreeSet<SessionId> = live.iter().map(|one| one.snapshot.session).collect();
+    check_named(&gathered.candidates, &sessions, Brake::Off)
+        .map_err(|error| trouble::retain(&error))?;
+    let is_change = !live.is_empty() || !args.remove_key.is_empty();
+    if is_change && !args.dry_run && args.confirm.as_deref() != Some(args.host.as_str()) {
+        let snapshots = units::counted(live.len() as u64, "snapshot");
+        let message = format!("{} has {snapshots}, and all would go", printable(&args.host));
+        return Err(Fault::usage(message).hint("to mean it, say the name again: --confirm HOST"));
+    }
+    let offboarding = Offboarding { args, opened: &opened, context };
+    let mut done = Offboarded::new(&args.host, live.len() as u64);
+    let forgotten = gathered.catalog.forgotten.iter();
+    done.records_left = forgotten.filter(|one| of_host(&one.snapshot.host)).count() as u64;
+    if args.dry_run {
+        done.dry_run = true;
+    } else if is_change {
+        let targets: Vec<_> = live.iter().map(|one| (one.snapshot.session, one.digest)).collect();
+        offboarding.begin(&targets, &mut done)?;
+    } else {
+        offboarding.certify(&mut done)?;
+    }
+    offboarding.tell(&done);
+    Ok(ExitCode::Ok)
+}
+
+struct Offboarding<'a> {
+    args: &'a OffboardArgs,
+    opened: &'a Opened,
+    context: &'a Context<'a>,
+}
+
+impl Offboarding<'_> {
+    fn begin(
+        &self,
+        targets: &[(SessionId, engine::base::id::Digest)],
+        done: &mut Offboarded,
+    ) -> Result<(), Fault> {
+        let Opened { repo, index, .. } = self.opened;
+        for wanted in &self.args.remove_key {
+            let removed = slots::remove(repo, &wanted.to_ascii_lowercase());
+            let removed = removed.map_err(|error| trouble::repo(&error))?;
+            done.keys_removed.push(removed.slot.to_string());
+        }
+        let reason = self.args.reason.as_deref().unwrap_or("the client leaves");
+        let host = &self.context.around.host;
+        let because = Reasoned { host, reason, policy: None };
+        let monitor = progress(self.context);
+        let report = forget(repo, index, targets, &because, &monitor);
+        drop(monitor);
+        let report = report.map_err(|error| trouble::retain(&error))?;
+        done.records_left += targets.len() as u64;
+        let numbers = [
+            ("snapshots", report.forgotten.len() as u64),
+            ("keys", done.keys_removed.len() as u64),
+        ];
+        let mut detail = reason.to_owned();
+        for key in &done.keys_removed {
+            detail.push_str(&format!("; key {key}"));
+        }
+        done.evidence = self.record(BEGUN, &numbers, &detail);
+        Ok(())
+    }
+
+    /// Nothing of it is live: is anything left?
+    fn certify(&self, done: &mut Offboarded) -> Result<(), Fault> {
+        let Opened { repo, index, .. } = self.opened;
+        let begun = self.newest_act()?;
+        if begun.is_none() && done.records_left == 0 {
+            let message = format!("nothing of {} was ever here", printable(&self.args.host));
+            return Err(Fault::usage(message)
+                .hint("`mainstay snapshots --all` shows the hosts that there are"));
+        }
+        let monitor = progress(self.context);
+        let host = self.context.around.host.clone();
+        let options = GcOptions { dry_run: true, host, ..GcOptions::default() };
+        let report = gc::run(repo, index, &options, &monitor);
+        drop(monitor);
+        let report = report.map_err(|error| trouble::collecting(&error))?;
+        done.bytes_left = report.unneeded_bytes + report.unused_bytes;
+        if done.bytes_left > 0 {
+            return Ok(());
+        }
+        done.is_destroyed = true;
+        if let Some((act, reference)) = begun.filter(|(act, _)| act.action == DESTROYED) {
+            // It was certified before; once is enough.
+            drop(act);
+            done.evidence = Some(reference);
+            return Ok(());
+        }
+        let mut detail =
+            "all its snapshots are forgotten, and the store holds no byte that no snapshot needs"
+                .to_owned();
+        if repo.config().capabilities.versioning {
+            detail.push_str("; old versions that the bucket keeps are not seen from here");
+        }
+        let numbers = [("packs", report.packs), ("pack-bytes", report.pack_bytes)];
+        done.evidence = self.record(DESTROYED, &numbers, &detail);
+        Ok(())
+    }
+
+    fn subject(&self) -> String {
+        format!("host {}", self.args.host)
+    }
+
+    fn record(&self, action: &str, numbers: &[(&str, u64)], detail: &str) -> Option<String> {
+        let now = self.context.around.clock.now();
+        let act = act(&self.subject(), action, numbers, detail, now);
+        witness(self.opened, &Event::Offboarding(act), self.context).map(|at| at.to_string())
+    }
+
+    /// The newest record about this host, and where it is.
+    fn newest_act(&self) -> Result<Option<(Act, String)>, Fault> {
+        let shelf = Shelf::open(&self.opened.repo, &self.opened.state)?;
+        let subject = self.subject();
+        let found = shelf.records().into_iter().rev().find_map(|one| {
+            match Event::decode(&one.record.event, &one.record.body) {
+                Ok(Event::Offboarding(act)) if act.subject == subject => {
+                    Some((act, one.reference().to_string()))
+                }
+                _ => None,
+            }
+        });
+        Ok(found)
+    }
+
+    fn tell(&self, done: &Offboarded) {
+        let ui = self.context.ui;
+        if ui.is_json() {
+            return ui.message(&Message::Offboarded(done.clone()));
+        }
+        if ui.is_quiet() {
+            return;
+        }
+        let host = printable(&done.hostname);
+        let snapshots = units::counted(done.snapshots_forgotten, "snapshot");
+        if done.dry_run {
+            return ui.result(&format!("would forget {snapshots} of {host}"));
+        }
+        if done.is_destroyed {
+            ui.result(&format!("no content of {host} is left"));
+        } else if done.snapshots_forgotten > 0 || !done.keys_removed.is_empty() {
+            let keys = units::counted(done.keys_removed.len() as u64, "key");
+            ui.result(&format!("forgot {snapshots} of {host}, removed {keys}"));
+        } else {
+            let bytes = units::size(done.bytes_left);
+            ui.result(&format!("{host} is forgotten; {bytes} in the store nobody needs any more"));
+        }
+        if let Some(evidence) = &done.evidence {
+            ui.result(&format!("  evidence   {evidence}"));
+        }
+        if !done.is_destroyed {
+            ui.note(
+                "`mainstay prune --max-unused 0%` frees what nobody needs, by default a day after it \
+                 announced that; then the same command again certifies that no content is left",
+            );
+        }
+    }
+}
