@@ -33,7 +33,7 @@ pub enum RepoError {
         count: usize,
     },
     /// No slot opens with what was given.
-    #[error("{what} opens no key slot of this repository ({slot_count} tried)")]
+    #[error("no key slot of this repository opens with {what} ({slot_count} tried)")]
     WrongKey {
         /// The passphrase, the recovery words, or the key file.
         what: &'static str,
