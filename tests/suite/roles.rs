@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use engine::backup::BackupError;
+use engine::backup::{BackupError, BackupOptions};
 use engine::base::error::{Classified, ErrorClass};
 use engine::base::monitor::Silent;
 use engine::blob::fetch::ChunkFetcher;
 use engine::check::{self, CheckOptions, ReadData};
 use engine::format::slot::Role;
+use engine::gc::{self, GcOptions, MaxUnused};
+use engine::index::identity::writer_identity;
 use engine::index::refresh::refresh;
 use engine::repo::error::RepoError;
+use engine::repo::marks;
 use engine::repo::open::KeyFile;
 use engine::repo::slots;
 use engine::restore::{self, RestoreError};
@@ -199,6 +203,44 @@ fn a_maintain_key_reads_names_and_no_content() {
             assert!(is_denied(&fetcher.chunk(&id)), "it reads content");
         }
     }
+}
+
+#[test]
+fn only_those_who_maintain_collect_and_they_leave_content_as_it_is() {
+    let office = Office::new();
+    let client = office.machine(Role::Backup, 7);
+    let source = make_source(&client);
+    // One worker, so that both files are in one pack.
+    let one = BackupOptions { workers: 1, ..system_tests::world::options() };
+    client.backup_with(&source, &one).expect("the backup runs");
+    let first = client.newest().session;
+    std::fs::remove_file(source.join("b")).expect("it is there");
+    client.backup(&source).expect("the backup runs");
+    let forgotten = office.admin.snapshots().into_iter().find(|one| one.snapshot.session == first);
+    let digest = forgotten.expect("it is listed").digest;
+    let admin = writer_identity(&office.admin.repo, &office.admin.index, "office").expect("admin");
+    marks::put_tomb(&office.admin.repo, &admin, (first, digest), "test", None).expect("forgotten");
+    let options = GcOptions {
+        grace: Duration::ZERO,
+        confirm_mass_delete: Some(u64::MAX),
+        max_unused: MaxUnused::Percent(0.0),
+        ..GcOptions::default()
+    };
+    for role in [Role::Backup, Role::Verify, Role::Restore] {
+        let machine = office.machine(role, 7);
+        let pruned = gc::run(&machine.repo, &machine.index, &options, &Silent);
+        assert!(is_denied(&pruned), "{role:?} collects: {pruned:?}");
+    }
+    let keeper = office.machine(Role::Maintain, 0);
+    let report = gc::run(&keeper.repo, &keeper.index, &options, &Silent).expect("it collects");
+    assert!(report.deleted_packs > 0, "{report:?}");
+    assert!(report.repack.unreadable_packs > 0, "it rewrites content: {report:?}");
+    office.admin.assert_newest_is(&source);
+    // Whoever may read content frees the rest.
+    let admin = office.machine(Role::Admin, 0);
+    let report = gc::run(&admin.repo, &admin.index, &options, &Silent).expect("it collects");
+    assert!(report.repack.packs > 0 && report.repack.unreadable_packs == 0, "{report:?}");
+    admin.assert_newest_is(&source);
 }
 
 #[test]
