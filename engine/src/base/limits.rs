@@ -184,6 +184,9 @@ pub const READER_SILENT_S: u64 = 7 * 24 * 3600;
 pub const GENERATION_SILENT_S: u64 = 2 * 24 * 3600;
 /// Packs that one run deletes without being asked twice, in percent of all.
 pub const GC_BRAKE_PERCENT: u64 = 25;
+/// So few packs it deletes in any case: a small repository has few, and a few snapshots are a large
+/// part of them every week.
+pub const GC_BRAKE_LEAST_PACKS: u64 = 16;
 /// Of so many newest snapshots of each client, one run leaves at least one.
 pub const GC_BRAKE_NEWEST: usize = 3;
 /// Ended generations whose records stay before they are folded into one.

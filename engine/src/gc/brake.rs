@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::ClientId;
-use crate::base::limits::{GC_BRAKE_NEWEST, GC_BRAKE_PERCENT};
+use crate::base::limits::{GC_BRAKE_LEAST_PACKS, GC_BRAKE_NEWEST, GC_BRAKE_PERCENT};
 use crate::gc::error::GcError;
 
 /// What a run would do, as far as the brake looks at it.
@@ -17,7 +17,7 @@ pub(super) struct Braked {
     pub(super) newest: BTreeMap<ClientId, Vec<bool>>,
 }
 
-/// Refuses more than a quarter of all packs, and to leave a client none of its newest three
+/// Refuses more than a quarter of all packs unless they are few, and to leave a client none of its newest three
 /// snapshots, unless `confirmed` says at least so many packs.
 pub(super) fn check(run: &Braked, confirmed: Option<u64>) -> Result<(), GcError> {
     if confirmed.is_some_and(|confirmed| confirmed >= run.delete_count) {
@@ -25,7 +25,7 @@ pub(super) fn check(run: &Braked, confirmed: Option<u64>) -> Result<(), GcError>
     }
     let refused = |why: String| Err(GcError::MassDelete { why, confirm: run.delete_count });
     let (packs, all) = (run.delete_count, run.pack_count);
-    if packs * 100 > all * GC_BRAKE_PERCENT {
+    if packs > GC_BRAKE_LEAST_PACKS && packs * 100 > all * GC_BRAKE_PERCENT {
         let percent = GC_BRAKE_PERCENT;
         return refused(format!(
             "{packs} of {all} packs would be deleted, more than {percent} percent"
@@ -56,6 +56,8 @@ mod tests {
     fn a_quarter_passes_and_more_needs_to_be_confirmed() {
         assert!(check(&run(100, 25, &[]), None).is_ok());
         assert!(check(&run(0, 0, &[]), None).is_ok());
+        assert!(check(&run(20, 16, &[]), None).is_ok(), "few packs");
+        assert!(check(&run(20, 17, &[]), None).is_err());
         for (confirmed, passes) in [(None, false), (Some(25), false), (Some(26), true)] {
             assert_eq!(check(&run(100, 26, &[]), confirmed).is_ok(), passes, "{confirmed:?}");
         }
