@@ -13,6 +13,7 @@ import sys
 import time
 
 import measure
+import targets
 import tools
 
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run")
@@ -48,8 +49,9 @@ class Results:
 class Round:
     """One round with all programs."""
 
-    def __init__(self, number, results, source, chosen):
+    def __init__(self, number, results, source, chosen, target):
         turn = number % len(chosen)
+        self.target = target
         self.number, self.results, self.source = number, results, source
         self.order = chosen[turn:] + chosen[:turn]
         self.failed = set()
@@ -113,19 +115,18 @@ class Round:
     def restore(self, expected):
         """Each program restores the second day into an empty folder, which is then compared."""
         for tool in self.running():
-            target = tool.inside("restored")
-            os.makedirs(target)
-            commands = tool.restore("day2", target)
-            if self.phase(tool, "restore", commands, tool.restore_folder(target)):
+            with self.target(tool.inside("restored")) as (target, keep):
+                commands = tool.restore("day2", target)
+                if not self.phase(tool, "restore", commands, tool.restore_folder(target)):
+                    continue
                 found = digest(tool.restored(target))
                 same = found["digest"] == expected["digest"]
                 self.results.add("restored", tool=tool.name, round=self.number, same=same, **found)
                 if not same:
                     self.failed.add(tool.name)
+                    keep.append(tool)
                     print(f"{tool.name} RESTORED SOMETHING ELSE; see `run digest --lines`:"
-                          f" {tool.restored(target)}", file=sys.stderr)
-                    continue
-            shutil.rmtree(target, ignore_errors=True)
+                          f" {tool.inside('restored')}", file=sys.stderr)
 
     def do(self, expected, repeats):
         """The whole round."""
@@ -170,7 +171,8 @@ def do_all(options, results, source, chosen, store):
     for number in range(options.rounds):
         if store:
             store.round = number
-        one = Round(number, results, source, chosen)
+        target = targets.fresh if options.fresh_targets else targets.folder
+        one = Round(number, results, source, chosen, target)
         one.do(expected, options.no_change)
         good = good and not one.failed
     if not options.keep:

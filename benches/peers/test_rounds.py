@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import digest  # noqa: E402
 import rounds  # noqa: E402
+import targets  # noqa: E402
 import tools  # noqa: E402
 
 
@@ -45,7 +46,7 @@ class Restores(unittest.TestCase):
             tool = Copier(work, tree, os.environ["PATH"])
             tool.after = after
             os.makedirs(tool.work)
-            one = rounds.Round(0, rounds.Results(out, {}), None, [tool])
+            one = rounds.Round(0, rounds.Results(out, {}), None, [tool], targets.folder)
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 one.restore(digest.of_tree(tree))
             one.results.file.close()
