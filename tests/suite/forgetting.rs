@@ -311,3 +311,19 @@ fn a_client_that_leaves_is_certified_to_be_gone() {
     place.run(["check", "-q", "--read-data"]).expect(0);
     assert_eq!(listed(&place, &[]).len(), 1, "the other client is untouched");
 }
+
+/// A key that cannot be removed is an error, and what was done before it is on record.
+#[test]
+fn a_client_that_leaves_with_a_key_that_is_not_there_is_forgotten_and_recorded() {
+    let (place, _) = five();
+    let host = json(&place.run(["snapshots", "--json"]).expect(0))[0]["hostname"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    let words = ["offboard", &host, "--confirm", &host, "--remove-key", "nokey"];
+    let error = place.run(words).fails(2);
+    assert!(error.contains("nokey"), "{error}");
+    assert_eq!(listed(&place, &[]).len(), 0);
+    let records = place.run(["evidence", "list"]).expect(0);
+    assert!(records.contains("forgotten, 5 snapshots, 0 keys"), "{records}");
+}

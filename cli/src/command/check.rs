@@ -67,14 +67,15 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message).hint(hint))
 }
 
-/// For the rotation, packs that were read now have had their turn.
+/// For the rotation, packs that were read now have had their turn, and damaged ones never had it.
 fn remember(opened: &Opened, report: &CheckReport, context: &Context<'_>) {
-    if report.authenticated.is_empty() {
+    if report.packs_read == 0 && report.is_sound() {
         return;
     }
     let now_ms = millis(context.around.clock.now());
-    let kept = Memory::open(&opened.state)
-        .and_then(|memory| memory.add_pack_turns(&report.authenticated, now_ms));
+    let kept = Memory::open(&opened.state).and_then(|memory| {
+        memory.add_pack_turns(&report.authenticated, report.damage.keys(), now_ms)
+    });
     if let Err(error) = kept {
         let why = in_one_line(&error);
         context.ui.note(&format!("`check --rotate` will read these packs again: {why}"));

@@ -79,11 +79,6 @@ impl Offboarding<'_> {
         done: &mut Offboarded,
     ) -> Result<(), Fault> {
         let Opened { repo, index, .. } = self.opened;
-        for wanted in &self.args.remove_key {
-            let removed = slots::remove(repo, &wanted.to_ascii_lowercase());
-            let removed = removed.map_err(|error| trouble::repo(&error))?;
-            done.keys_removed.push(removed.slot.to_string());
-        }
         let reason = self.args.reason.as_deref().unwrap_or("the client leaves");
         let host = &self.context.around.host;
         let because = Reasoned { host, reason, policy: None };
@@ -92,6 +87,7 @@ impl Offboarding<'_> {
         drop(monitor);
         let report = report.map_err(|error| trouble::retain(&error))?;
         done.records_left += targets.len() as u64;
+        let removed = self.remove_keys(&mut done.keys_removed);
         let numbers = [
             ("snapshots", report.forgotten.len() as u64),
             ("keys", done.keys_removed.len() as u64),
@@ -101,6 +97,15 @@ impl Offboarding<'_> {
             detail.push_str(&format!("; key {key}"));
         }
         done.evidence = self.record(BEGUN, &numbers, &detail);
+        // What was done before a key that could not be removed is on record by now.
+        removed
+    }
+
+    fn remove_keys(&self, removed: &mut Vec<String>) -> Result<(), Fault> {
+        for wanted in &self.args.remove_key {
+            let slot = slots::remove(&self.opened.repo, &wanted.to_ascii_lowercase());
+            removed.push(slot.map_err(|error| trouble::repo(&error))?.slot.to_string());
+        }
         Ok(())
     }
 

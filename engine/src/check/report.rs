@@ -31,7 +31,7 @@ pub struct CheckReport {
     pub packs_read: u64,
     /// Bytes of packs that were read and authenticated.
     pub bytes_read: u64,
-    /// Those of them that are what was written.
+    /// Packs that were read whole and are what was written.
     pub authenticated: Vec<PackId>,
     /// Chunks whose ids were computed again.
     pub chunks_read: u64,

@@ -132,12 +132,20 @@ impl Memory {
         self.replace("packs", text.as_bytes())
     }
 
-    /// Remembers that all bytes of packs were authenticated.
+    /// Remembers that all bytes of packs were authenticated, and that others are not what they were.
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn add_pack_turns(&self, packs: &[PackId], at_ms: i64) -> Result<(), DrillError> {
+    pub fn add_pack_turns<'k>(
+        &self,
+        packs: &[PackId],
+        damaged: impl IntoIterator<Item = &'k String>,
+        at_ms: i64,
+    ) -> Result<(), DrillError> {
         let mut turns = self.pack_turns()?;
+        for key in damaged {
+            turns.remove(key);
+        }
         turns.extend(packs.iter().map(|pack| (ObjectName::Pack(*pack).key(), at_ms)));
         self.set_pack_turns(&turns)
     }

@@ -139,3 +139,25 @@ fn a_pack_that_is_gone_fails_the_next_turn() {
     assert!(report.ticket.is_some());
     assert!(report.rotation.covered_bytes < report.rotation.total_bytes);
 }
+
+/// What a check finds damaged has had no turn, however often it was read before.
+#[test]
+fn a_check_gives_good_packs_their_turn_and_takes_it_from_damaged_ones() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let memory = Memory::open(folder.path()).expect("it opens");
+    let scene = Scene::new();
+    let keys = scene.keys("data/");
+    let packs: Vec<_> = keys
+        .iter()
+        .map(|key| match engine::store::name::ObjectName::parse(key) {
+            Some(engine::store::name::ObjectName::Pack(pack)) => pack,
+            other => panic!("{key} is no pack but {other:?}"),
+        })
+        .collect();
+    memory.add_pack_turns(&packs, [], 5).expect("it is kept");
+    assert_eq!(memory.pack_turns().expect("kept").len(), packs.len());
+    memory.add_pack_turns(&packs[1..], &keys[..1], 7).expect("it is kept");
+    let turns = memory.pack_turns().expect("kept");
+    assert_eq!(turns.get(&keys[0]), None);
+    assert!(turns.values().all(|at| *at == 7) && turns.len() == packs.len() - 1);
+}
