@@ -249,7 +249,8 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         recovery_words: some(),
         kit: some(),
     };
-    let undeleted = Undeleted { original: text(), snapshot_id: text(), was_there: false };
+    let undeleted =
+        Undeleted { original: text(), snapshot_id: text(), was_there: false, bytes_copied: 0 };
     let mut offboarded = Offboarded::new("", 0);
     offboarded.evidence = some();
     let released = HoldReleased { ids: Vec::new(), forgotten: Vec::new() };

@@ -1,8 +1,9 @@
 //! Each request of a workload goes wrong once, in each way in which requests go wrong.
 //!
 //! A run without faults says how many requests there are. Then one run for each of them and each
-//! fault; after it every machine starts again without faults, and everything that was reported is
-//! restored byte for byte, and two more generations leave no garbage.
+//! fault, and at length more runs in which a second one goes wrong too. After each of them every
+//! machine starts again without faults, everything that was reported is restored byte for byte,
+//! and two more generations leave no garbage.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use system_tests::world::World;
 use tempfile::TempDir;
 
 use crate::files::{Files, new_folder, write};
-use crate::scale::{count, tell};
+use crate::scale::{Chance, count, tell};
 use crate::simulator::collector::Manner;
 use crate::simulator::machine::{Ending, Machine, Task, WrongClock};
 use crate::simulator::truth::Truth;
@@ -30,6 +31,10 @@ enum Step {
     Restore(usize, u64),
     /// Machine and number of the snapshot.
     Forget(usize, u64),
+    /// Machine and number of the snapshot.
+    Hold(usize, u64),
+    /// Machine and number of the forgotten snapshot.
+    Undelete(usize, u64),
     /// Machine, and how it collects.
     Prune(usize, Manner),
 }
@@ -76,6 +81,22 @@ const COLLECTION: Workload = Workload {
         Step::Prune(1, Manner::Abandoning),
         Step::Backup(0, 5),
         Step::Restore(0, 1),
+    ],
+};
+
+/// What is held stays although it is forgotten; what was forgotten comes back after a collection
+/// has announced that it goes, and outlives the one that would have deleted it.
+const MARKS: Workload = Workload {
+    name: "marks",
+    before: &[Step::Backup(0, 0), Step::Backup(1, 1), Step::Backup(0, 2), Step::Backup(1, 3)],
+    steps: &[
+        Step::Hold(1, 0),
+        Step::Forget(1, 0),
+        Step::Forget(0, 1),
+        Step::Prune(1, Manner::Announcing),
+        Step::Undelete(0, 0),
+        Step::Prune(1, Manner::Abandoning),
+        Step::Restore(0, 3),
     ],
 };
 
@@ -158,18 +179,22 @@ impl Stage {
         Ok((request_count, fired))
     }
 
-    fn every_request(&self, faults: &[Fault], part: (u64, u64)) {
+    /// With `chance`, something else goes wrong too, later in the same run.
+    fn every_request(&self, faults: &[Fault], part: (u64, u64), chance: &mut Option<Chance>) {
         let name = self.workload.name;
         let (requests, _) = self.run(Plan::none()).expect("without a fault it works");
         let (mut runs, mut fired_count) = (0, 0);
         // Which requests come beside each other is chance, so that there may be a few more.
         for number in (0..requests + 3).filter(|number| number % part.1 == part.0) {
             for fault in faults {
-                match self.run(Plan::at(number, *fault)) {
+                let mut plan = Plan::at(number, *fault);
+                if let Some(chance) = chance {
+                    let second = Fault::ALL[chance.below(Fault::ALL.len() as u64) as usize];
+                    plan = plan.and(number + 1 + chance.below(requests), second);
+                }
+                match self.run(plan.clone()) {
                     Ok((_, fired)) => fired_count += u64::from(fired),
-                    Err(text) => {
-                        panic!("{name}, {fault:?} at {number} of {requests}: {text}")
-                    }
+                    Err(text) => panic!("{name}, {plan:?}, {requests} requests: {text}"),
                 }
                 runs += 1;
             }
@@ -198,6 +223,8 @@ fn take(
         }
         Step::Restore(place, number) => (place, Task::Restore(number)),
         Step::Forget(place, number) => (place, Task::Forget(number)),
+        Step::Hold(place, number) => (place, Task::Hold(number)),
+        Step::Undelete(place, number) => (place, Task::Undelete(number)),
         Step::Prune(place, manner) => (place, Task::Prune(manner)),
     };
     match machines[place].run(&open_door(Arc::clone(&store) as _), &task) {
@@ -217,11 +244,12 @@ fn all(workloads: &[Workload], part: (u64, u64)) {
     let stages: Vec<Stage> = workloads.iter().copied().map(Stage::new).collect();
     let rounds = count("MAINSTAY_TEST_FAULT_ROUNDS", 0);
     for stage in &stages {
-        stage.every_request(&SHORT, part);
+        stage.every_request(&SHORT, part, &mut None);
     }
     for round in 0..rounds {
         for stage in &stages {
-            stage.every_request(&Fault::ALL, part);
+            let mut chance = (round > 0).then(|| Chance::new(2 * round + part.0));
+            stage.every_request(&Fault::ALL, part, &mut chance);
         }
         let runs: u64 = stages.iter().map(|stage| stage.runs.load(Ordering::Relaxed)).sum();
         tell(&format!("round {} of {rounds}: {runs} runs", round + 1));
@@ -252,10 +280,10 @@ fn every_odd_request_goes_wrong_and_nothing_is_lost() {
 
 #[test]
 fn every_even_request_of_a_collection_goes_wrong_and_nothing_is_lost() {
-    all(&[COLLECTION], (0, 2));
+    all(&[COLLECTION, MARKS], (0, 2));
 }
 
 #[test]
 fn every_odd_request_of_a_collection_goes_wrong_and_nothing_is_lost() {
-    all(&[COLLECTION], (1, 2));
+    all(&[COLLECTION, MARKS], (1, 2));
 }

@@ -17,14 +17,12 @@ use engine::repo::keyring::Identity;
 use engine::repo::marks;
 use engine::repo::object::put_control;
 use engine::repo::open::{Unlock, open};
-use engine::retain::RetainError;
 use engine::retain::candidate::GroupBy;
 use engine::retain::clocks::require_agreement;
 use engine::retain::gather::gather;
 use engine::retain::hold::{HoldRequest, add as add_hold};
 use engine::retain::plan::{PlanOptions, plan};
 use engine::retain::policy::{Count, Policy};
-use engine::retain::undelete::undelete;
 use engine::store::{ObjectName, Store};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -35,6 +33,9 @@ use system_tests::store::record::CallKind;
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
 use system_tests::world::{PASSPHRASE, World, open_index};
+
+/// Forgotten snapshots come back.
+mod undeleting;
 
 /// An administrator with snapshots, and the store that other keys come to.
 struct Office {
@@ -246,66 +247,6 @@ fn tags_that_two_people_change_at_once_are_all_kept() {
 
 fn forget(world: &World, target: (SessionId, Digest)) {
     marks::put_tomb(&world.repo, &identity(world), target, "old", None).expect("it is forgotten");
-}
-
-fn bring_back(world: &World, wanted: SessionId) -> Result<SessionId, RetainError> {
-    let report = undelete(&world.repo, &world.index, "test-host", wanted, &world.monitor)?;
-    Ok(report.snapshot)
-}
-
-#[test]
-fn a_maintainer_brings_a_forgotten_snapshot_back() {
-    let office = Office::new(2);
-    let (admin, ids) = (&office.admin, office.ids());
-    let old = admin.snapshots()[0].snapshot.clone();
-    let keeper = office.machine(Role::Maintain);
-    forget(&keeper, ids[0]);
-    let live = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
-    assert_eq!((live.snapshots.len(), live.forgotten.len()), (1, 1));
-    // It restores as long as its packs are there.
-    let restored = |snapshot| {
-        let target = tempfile::tempdir_in(admin.out.path()).expect("a folder can be made");
-        admin.restore(snapshot, &office.source, target.path()).expect("the restore runs");
-        std::fs::read(target.path().join("file")).expect("the file is there")
-    };
-    assert_eq!(restored(&old), random_bytes(0, 3000));
-
-    let back = bring_back(&keeper, ids[0].0).expect("it is whole");
-    let live = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
-    let new = live.snapshots.iter().find(|one| one.snapshot.session == back).expect("it is there");
-    let new = &new.snapshot;
-    assert_eq!(
-        (&new.host, &new.paths, new.started, new.finished, new.root),
-        (&old.host, &old.paths, old.started, old.finished, old.root)
-    );
-    assert_eq!(new.original.map(|original| original.session), Some(ids[0].0));
-    assert_eq!(restored(new), random_bytes(0, 3000));
-    assert_eq!(bring_back(&keeper, ids[0].0).expect("it is there"), back);
-    admin.assert_sound();
-    // Retention takes it for what it was: the first of the client that made it.
-    let gathered = gather(&admin.repo, &admin.index).expect("it can be gathered");
-    let candidate = gathered.candidates.iter().find(|one| one.session == back).expect("live");
-    assert_eq!((candidate.client, candidate.sequence), (ids[0].0.client(), 0));
-    assert_eq!(candidate.store_time, old.started);
-}
-
-#[test]
-fn what_is_not_whole_does_not_come_back_and_leaves_no_open_session() {
-    let office = Office::new(2);
-    let (admin, ids) = (&office.admin, office.ids());
-    assert!(matches!(bring_back(admin, ids[0].0), Err(RetainError::NotWhole { .. })));
-    forget(admin, ids[0]);
-    let packs = admin.repo.store().list("data/").expect("packs can be listed");
-    let own = |key: &String| key.contains(&ids[0].0.to_string());
-    let pack = packs.iter().map(|pack| pack.key.clone()).find(own).expect("it has a pack");
-    office.hide(&ObjectName::parse(&pack).expect("it is a pack"));
-    let error = bring_back(admin, ids[0].0).expect_err("a pack is gone");
-    assert!(error.to_string().contains("a collection has begun"), "{error}");
-    assert_eq!(admin.index.open_runs().expect("runs can be listed"), []);
-    let sessions = admin.repo.store().list("sess/").expect("sessions can be listed");
-    let finals = admin.repo.store().list("snap/").expect("flags can be listed");
-    let finals = finals.iter().filter(|flag| flag.key.contains(".final-"));
-    assert_eq!(finals.count(), sessions.len() - 2, "nobody has to wait for the others");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::retention::Undeleted;
+use crate::units;
 
 /// Brings forgotten snapshots back.
 ///
@@ -45,11 +46,18 @@ pub fn run(args: &UndeleteArgs, context: &Context<'_>) -> Result<ExitCode, Fault
                 original: report.original.to_snapshot_hex(),
                 snapshot_id: report.snapshot.to_snapshot_hex(),
                 was_there: report.was_there,
+                bytes_copied: report.copied_bytes,
             }));
         } else if !context.ui.is_quiet() {
             let (old, new) = (short_id(report.original), short_id(report.snapshot));
             let words = if report.was_there { "was back already" } else { "is back" };
             context.ui.result(&format!("{old} {words} as {new}"));
+            if report.copied_bytes > 0 {
+                let copied = units::size(report.copied_bytes);
+                context
+                    .ui
+                    .note(&format!("{copied} that a collection was about to delete were copied"));
+            }
         }
     }
     Ok(ExitCode::Ok)

@@ -41,6 +41,8 @@ pub struct Undeleted {
     pub snapshot_id: String,
     /// Whether it had been brought back before.
     pub was_there: bool,
+    /// Stored bytes of copies of what a collection was about to delete.
+    pub bytes_copied: u64,
 }
 
 /// How far a client has left.

@@ -10,6 +10,7 @@ pub mod buffers;
 pub mod pack;
 pub mod open_pack;
 pub mod cache;
+pub mod rewrite;
 pub mod gather;
 pub mod fetch;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::base::id::SessionId;
 use crate::base::limits::{READER_SILENT_S, SESSION_SILENT_S};
 use crate::base::time::Timestamp;
-use crate::gc::collector::{Collector, Generation};
+use crate::gc::collector::{Collector, Generation, Survey};
 use crate::gc::error::GcError;
 use crate::gc::live;
 use crate::gc::sessions::{Outcome, last_upload, outcomes};
@@ -87,6 +87,25 @@ impl Collector<'_> {
         Ok(true)
     }
 
+    /// Gives up sessions that stored packs, have not decided, and are silent or to be abandoned.
+    /// Otherwise what they stored would stay for as long as nothing else makes a barrier necessary.
+    /// Answers how many.
+    pub(super) fn give_up_silent(&self, survey: &Survey) -> Result<u64, GcError> {
+        let owners = survey.stored.keys().map(|pack| pack.session);
+        let undecided: BTreeSet<SessionId> =
+            owners.filter(|session| !survey.living.decided.contains(session)).collect();
+        if undecided.is_empty() {
+            return Ok(0);
+        }
+        let (times, mut count) = (registered(self.repo)?, 0);
+        for session in undecided {
+            let registered = times.get(&session).copied().unwrap_or_default();
+            let heard = self.last_heard(session, registered, survey.store_now, false)?;
+            count += u64::from(heard.is_none());
+        }
+        Ok(count)
+    }
+
     /// When a session was last heard of; `None` if it need not be waited for (any more).
     fn look_at(
         &self,
@@ -95,21 +114,33 @@ impl Collector<'_> {
         registered: Timestamp,
         store_now: Timestamp,
     ) -> Result<Option<Timestamp>, GcError> {
-        let reader = live::reader(self.repo, id)?;
-        let patience_s = if reader.is_some() { READER_SILENT_S } else { SESSION_SILENT_S };
+        let is_reader = live::reader(self.repo, id)?.is_some();
+        let heard = self.last_heard(id, registered, store_now, is_reader)?;
+        generation.fenced_count += u64::from(heard.is_none());
+        // A reader refers to nothing new; what he pins is read with the snapshots.
+        Ok(heard.filter(|_| !is_reader))
+    }
+
+    /// When a session was last heard of; `None` if that was too long ago, or it is to be abandoned:
+    /// then it was fenced, and whatever the fencer saw, it has decided now.
+    fn last_heard(
+        &self,
+        id: SessionId,
+        registered: Timestamp,
+        store_now: Timestamp,
+        is_reader: bool,
+    ) -> Result<Option<Timestamp>, GcError> {
+        let patience_s = if is_reader { READER_SILENT_S } else { SESSION_SILENT_S };
         let is_silent =
             |heard: Timestamp| store_now.seconds.saturating_sub(heard.seconds) >= patience_s as i64;
         let mut heard = registered;
-        if is_silent(heard) && reader.is_none() {
+        if is_silent(heard) && !is_reader {
             heard = heard.max(last_upload(self.repo, id)?);
         }
         if self.options.abandon_sessions.contains(&id) || is_silent(heard) {
             session::fence(self.repo, &self.identity()?, id, "silent", &Flags::default())?;
-            generation.fenced_count += 1;
-            // Whatever the fencer saw, the session has decided now.
             return Ok(None);
         }
-        // A reader refers to nothing new; what he pins is read with the snapshots.
-        Ok(reader.is_none().then_some(heard))
+        Ok(Some(heard))
     }
 }

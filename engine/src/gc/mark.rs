@@ -3,6 +3,7 @@
 //! The bits are numbers of index records, not ids, so that memory does not grow with what is
 //! found. A node that is marked already was walked; subtrees that snapshots share cost one look-up.
 
+use crate::base::bits::Bits;
 use crate::base::id::ChunkId;
 use crate::base::limits::NODE_CACHE_BYTES;
 use crate::base::monitor::{Counter, Monitor, Phase};
@@ -10,7 +11,6 @@ use crate::blob::fetch::ChunkFetcher;
 use crate::format::entry::{Content, Entry};
 use crate::format::extent::Extent;
 use crate::format::node::Node;
-use crate::gc::bits::Bits;
 use crate::gc::error::GcError;
 use crate::gc::live::Root;
 use crate::index::{Index, IndexReader};

@@ -9,7 +9,6 @@
 pub mod error;
 pub mod options;
 pub mod report;
-mod bits;
 mod sessions;
 mod live;
 mod mark;
@@ -22,7 +21,6 @@ mod remark;
 mod segments;
 mod sweep;
 mod fold;
-mod rewrite;
 mod repack;
 mod run;
 mod freed;

@@ -11,12 +11,12 @@ use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::PackKind;
 use crate::base::limits::{GC_REPACK_THREADS, PACK_TARGET_BYTES};
 use crate::base::monitor::{Counter, Phase};
+use crate::blob::rewrite::{Output, Rewriter};
 use crate::format::session::SessionKind;
 use crate::gc::collector::{Collector, Survey};
 use crate::gc::error::GcError;
 use crate::gc::options::MaxUnused;
 use crate::gc::report::RepackReport;
-use crate::gc::rewrite::{Output, Rewriter};
 use crate::gc::usage::PackUse;
 use crate::index::IndexReader;
 use crate::repo::session;
@@ -121,7 +121,7 @@ impl Collector<'_> {
         index.begin_run(id, repo.clock().now(), "repack")?;
         let (kind, host) = (SessionKind::Repack, &self.options.host);
         session::register(repo, &self.identity()?, id, kind, host)?;
-        let output = Output::new(self, id);
+        let output = Output::new(repo, index, self.monitor, id);
         for part in self.rewrite(survey, &readable, deadline, &output)? {
             report.packs += part.packs;
             report.bytes += part.bytes;
@@ -149,7 +149,7 @@ impl Collector<'_> {
                 if self.monitor.is_cancelled() || is_late {
                     break;
                 }
-                match rewriter.copy(survey, &one.pack) {
+                match rewriter.copy(&survey.marks.live, &one.pack.row) {
                     Ok(()) => {
                         part.packs += 1;
                         part.bytes += u64::from(one.pack.row.stored_bytes);
@@ -163,7 +163,7 @@ impl Collector<'_> {
                     Err(error) => {
                         // The others need not begin anything more.
                         next.store(thin.len(), Ordering::Relaxed);
-                        return Err(error);
+                        return Err(error.into());
                     }
                 }
                 self.monitor.add(Counter::Items, 1);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::base::id::{GenerationId, PackId, SessionId};
+use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SessionId};
 use crate::base::limits::GC_POLL_MS;
 use crate::base::monitor::{Monitor, Phase};
 use crate::format::generation::PackSet;
@@ -22,6 +22,7 @@ use crate::index::Index;
 use crate::index::collected::KeptState;
 use crate::index::settle::settle_open_runs;
 use crate::repo::Repo;
+use crate::store::name::ObjectName;
 
 /// Deletes what no snapshot needs.
 ///
@@ -42,7 +43,13 @@ pub fn run(
         settle_open_runs(repo, index, &collector.identity()?, monitor)?;
         report.closed_generations += collector.abandon_generations()?;
     }
-    let survey = collector.survey()?;
+    let mut survey = collector.survey()?;
+    if !options.dry_run {
+        report.fenced_sessions = collector.give_up_silent(&survey)?;
+        if report.fenced_sessions > 0 {
+            survey = collector.survey()?;
+        }
+    }
     collector.tell(&survey, &mut report);
     let survey = match collector.make_thin_packs_unneeded(survey, deadline, &mut report)? {
         Step::Go(survey) => survey,
@@ -93,8 +100,11 @@ impl Collector<'_> {
                 chosen.iter().map(|thin| u64::from(thin.pack.row.stored_bytes)).sum();
             let deletes = report.unneeded_packs + report.repack.packs;
             // Condemnation, sweep, end, one round of looking again; a few segments.
-            report.requests_to_come = deletes + 2 * report.repack.packs + deletes.div_ceil(64) + 14;
+            report.requests_to_come = deletes + 2 * report.repack.packs + deletes.div_ceil(64) + 15;
             return Ok(Step::Stop);
+        }
+        if !chosen.is_empty() || !survey.candidates.is_empty() {
+            self.require_deletes()?;
         }
         if chosen.is_empty() {
             return Ok(Step::Go(survey));
@@ -110,6 +120,15 @@ impl Collector<'_> {
         report.unneeded_packs = again.candidates.len() as u64;
         report.unneeded_bytes = again.bytes_of(&again.candidates);
         Ok(Step::Go(again))
+    }
+
+    /// Where nothing may be deleted, records, replaced segments and rewritten packs would only add
+    /// up with each run. Nobody has the object that is deleted here, so that nothing happens; stores
+    /// ask whether it is allowed before they look for it.
+    fn require_deletes(&self) -> Result<(), GcError> {
+        let nobody = SessionId::from_parts(ClientId::new([0; 8]), 0, Nonce8::new([0; 8]));
+        let name = ObjectName::Segment { session: nobody, number: 0 };
+        Ok(self.repo.store().delete(&name)?)
     }
 
     fn collect(
@@ -159,7 +178,7 @@ impl Collector<'_> {
             self.give_up(&generation, "ended before its sweep")?;
             return Err(error);
         }
-        report.fenced_sessions = generation.fenced_count;
+        report.fenced_sessions += generation.fenced_count;
         let packs = match self.remark(&generation, survey) {
             Ok(packs) => packs,
             Err(error) => {

@@ -3,17 +3,21 @@
 //! A tombstone cannot be taken down: a collector that has seen it may be about to delete. So this is
 //! an ordinary session, registered before it looks at anything, that refers to chunks which are
 //! there already, as any backup of unchanged files does. Whatever protects such a backup against
-//! collections protects this one; nothing has to be argued anew. It is refused if a chunk or a
-//! node is gone or is about to go.
+//! collections protects this one; nothing has to be argued anew. What a collection has announced or
+//! condemned cannot be relied on, but read: it is copied into packs of this session, as a backup
+//! would write it again. It is refused if a chunk or a node is gone.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::base::error::in_one_line;
-use crate::base::id::{ChunkId, PackId, SessionId};
+use crate::base::bits::Bits;
+use crate::base::error::{Classified, ErrorClass, in_one_line};
+use crate::base::id::{ChunkId, PackId, PackKind, SessionId};
 use crate::base::limits::NODE_CACHE_BYTES;
-use crate::base::monitor::{Monitor, Phase};
+use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::base::path::TreePath;
+use crate::blob::BlobError;
 use crate::blob::fetch::ChunkFetcher;
+use crate::blob::rewrite::{Output, Rewriter};
 use crate::format::envelope::encode_record;
 use crate::format::generation::PackSet;
 use crate::format::session::SessionKind;
@@ -21,6 +25,7 @@ use crate::format::snapshot::{Original, Snapshot};
 use crate::index::catalog::Committed;
 use crate::index::collections::take_in;
 use crate::index::identity::{advance_chain, chain, writer_identity};
+use crate::index::reader::PackRow;
 use crate::index::refresh::refresh;
 use crate::index::settle::settle_open_runs;
 use crate::index::{Index, IndexError, IndexReader};
@@ -48,13 +53,15 @@ pub struct UndeleteReport {
     pub snapshot: SessionId,
     /// Whether somebody had brought it back before.
     pub was_there: bool,
+    /// Stored bytes of what a collection was about to delete and that was copied therefore.
+    pub copied_bytes: u64,
 }
 
 /// Brings a forgotten snapshot back.
 ///
 /// # Errors
-/// [`RetainError::NotWhole`] if something it needs is gone or about to go, and if it is not
-/// forgotten; [`RepoError::Denied`] for roles that may not; errors of store and index.
+/// [`RetainError::NotWhole`] if something it needs is gone, or about to go and this key cannot copy
+/// it, and if it is not forgotten; [`RepoError::Denied`] for roles that may not; errors of store and index.
 pub fn undelete(
     repo: &Repo,
     index: &Index,
@@ -113,7 +120,8 @@ impl Session<'_> {
             if let Some(report) = back {
                 return Ok(report);
             }
-            self.require_whole(&old.snapshot, &excluded, monitor)?;
+            let looker = self.require_whole(&old.snapshot, &excluded, monitor)?;
+            let copied_bytes = self.copy(session, wanted, looker, monitor)?;
             let record = self.record(session, old)?;
             match session::commit(repo, self.identity, &record)? {
                 CommitOutcome::Confirmed(digest) => {
@@ -121,7 +129,12 @@ impl Session<'_> {
                     index.put_snapshot(session, digest, &encode_record(&record))?;
                     index.finish_run(session, repo.clock().now(), "committed", "undelete")?;
                     let (original, snapshot) = (wanted, session);
-                    return Ok(UndeleteReport { original, snapshot, was_there: false });
+                    return Ok(UndeleteReport {
+                        original,
+                        snapshot,
+                        was_there: false,
+                        copied_bytes,
+                    });
                 }
                 CommitOutcome::Fenced => {
                     monitor.note("the session was fenced by somebody else; committing again");
@@ -149,22 +162,27 @@ impl Session<'_> {
         })
     }
 
-    /// Every node and chunk must have a copy in a pack that is there and that no collector is about
-    /// to delete.
+    /// Every node and chunk must have a copy in a pack that is there. Answers of what the only copies
+    /// are in packs that cannot be relied on.
     fn require_whole(
         &self,
         old: &Snapshot,
         excluded: &PackSet,
         monitor: &dyn Monitor,
-    ) -> Result<(), RetainError> {
+    ) -> Result<Looker, RetainError> {
         let total_items = Some(old.summary.entries);
         let phase = Phase { name: "looking for its chunks", total_items, total_bytes: None };
         monitor.phase(&phase);
-        let mut present = list_packs(self.repo)?;
-        present.retain(|pack| !excluded.contains(pack));
         let fetcher = ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?;
         let reader = self.index.reader()?;
-        let mut looker = Looker { reader, present, missing: None, failure: None };
+        let present = list_packs(self.repo)?;
+        let mut rows = reader.pack_rows()?;
+        rows.retain(|row| present.contains(&row.pack));
+        let packs = rows.into_iter().map(|row| {
+            let is_reliable = row.is_listed && !excluded.contains(&row.pack);
+            (row.row, Known { row, is_reliable })
+        });
+        let mut looker = Looker { packs: packs.collect(), ..Looker::new(reader) };
         Reach::default().visit(&fetcher, old.root, &mut looker);
         if let Some(error) = looker.failure {
             return Err(error.into());
@@ -173,9 +191,54 @@ impl Session<'_> {
             return Err(RetainError::Interrupted);
         }
         match looker.missing {
-            None => Ok(()),
+            None => Ok(looker),
             Some(why) => Err(RetainError::NotWhole { snapshot: short(old.session), why }),
         }
+    }
+
+    /// Copies what the looker found in unreliable packs only; answers how many bytes were stored.
+    fn copy(
+        &self,
+        session: SessionId,
+        wanted: SessionId,
+        looker: Looker,
+        monitor: &dyn Monitor,
+    ) -> Result<u64, RetainError> {
+        let Looker { reader, packs, sources, only_copies, .. } = looker;
+        if sources.is_empty() {
+            return Ok(0);
+        }
+        let refuse = |why: String| RetainError::NotWhole { snapshot: short(wanted), why };
+        let mut rows: Vec<PackRow> =
+            sources.iter().filter_map(|row| packs.get(row)).map(|known| known.row).collect();
+        // One kind after the other: what is written is of one kind only.
+        rows.sort_by_key(|row| (row.pack.kind == PackKind::Data, row.row));
+        if rows.iter().any(|row| row.pack.kind == PackKind::Data)
+            && self.repo.keys().data().is_err()
+        {
+            let why = "a collection has announced that a part of it goes, \
+                       and only a key of role admin can still copy that";
+            return Err(refuse(why.to_owned()));
+        }
+        let total_items = Some(rows.len() as u64);
+        let name = "copying what is about to be deleted";
+        monitor.phase(&Phase { name, total_items, total_bytes: None });
+        let output = Output::new(self.repo, self.index, monitor, session);
+        let mut rewriter = Rewriter::new(&output, reader);
+        let told = |error: BlobError| match error.class() {
+            ErrorClass::Corrupt | ErrorClass::Missing => refuse(in_one_line(&error)),
+            _ => error.into(),
+        };
+        for row in &rows {
+            if monitor.is_cancelled() {
+                return Err(RetainError::Interrupted);
+            }
+            rewriter.copy(&only_copies, row).map_err(told)?;
+            monitor.add(Counter::Items, 1);
+        }
+        rewriter.close_pack()?;
+        drop(rewriter);
+        Ok(output.finish()?)
     }
 }
 
@@ -195,7 +258,7 @@ fn look(
     };
     let back = gathered.catalog.snapshots.iter().find(is_back).map(|one| {
         let snapshot = one.snapshot.session;
-        UndeleteReport { original: wanted, snapshot, was_there: true }
+        UndeleteReport { original: wanted, snapshot, was_there: true, copied_bytes: 0 }
     });
     Ok((old, back))
 }
@@ -227,22 +290,56 @@ fn list_packs(repo: &Repo) -> Result<HashSet<PackId>, RepoError> {
     Ok(packs)
 }
 
+/// A pack that is in the index and in the store.
+struct Known {
+    row: PackRow,
+    /// Nobody is about to delete it, and every machine can find what is in it.
+    is_reliable: bool,
+}
+
 struct Looker {
     reader: IndexReader,
-    present: HashSet<PackId>,
+    /// By row of the index.
+    packs: HashMap<i64, Known>,
+    /// Records of chunks that no reliable pack has.
+    only_copies: Bits,
+    /// Rows of the packs with these records.
+    sources: BTreeSet<i64>,
     missing: Option<String>,
     failure: Option<IndexError>,
 }
 
 impl Looker {
+    fn new(reader: IndexReader) -> Self {
+        Self {
+            reader,
+            packs: HashMap::new(),
+            only_copies: Bits::default(),
+            sources: BTreeSet::new(),
+            missing: None,
+            failure: None,
+        }
+    }
+
     fn look_up(&mut self, what: &str, id: &ChunkId) {
         if self.missing.is_some() || self.failure.is_some() {
             return;
         }
-        match self.reader.places(id) {
-            Err(error) => self.failure = Some(error),
-            Ok(places) if places.iter().any(|place| self.present.contains(&place.pack)) => {}
-            Ok(_) => self.missing = Some(format!("{what} is gone: a collection has begun")),
+        let (packs, mut is_reliable, mut other) = (&self.packs, false, None);
+        let looked = self.reader.for_each_copy(id, &mut |copy| {
+            let Some(known) = packs.get(&copy.pack_row) else { return true };
+            is_reliable = known.is_reliable;
+            other = other.or(Some((copy.record, copy.pack_row)));
+            !is_reliable
+        });
+        match (looked, is_reliable, other) {
+            (Err(error), ..) => self.failure = Some(error),
+            (Ok(()), true, _) => {}
+            (Ok(()), false, Some((record, row))) => {
+                self.only_copies.set(record);
+                self.sources.insert(row);
+            }
+            (Ok(()), false, None) => self.missing = Some(format!("{what} is gone")),
         }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use engine::backup::{self, BackupError};
 use engine::base::error::{Classified, ErrorClass};
+use engine::base::id::SessionId;
 use engine::base::monitor::Recording;
 use engine::base::time::{Clock, Timestamp};
 use engine::index::catalog::{self, Committed};
-use engine::index::{Index, identity, refresh};
+use engine::index::{Index, refresh};
 use engine::repo::Repo;
-use engine::repo::marks;
 use engine::repo::open::{Unlock, open};
 use engine::restore::{self, RestoreOptions};
 use engine::store::Store;
@@ -58,6 +58,10 @@ pub(crate) enum Task {
     Restore(u64),
     /// Forget the snapshot with this number, but never the newest.
     Forget(u64),
+    /// Hold the snapshot with this number.
+    Hold(u64),
+    /// Bring back the forgotten snapshot with this number.
+    Undelete(u64),
     /// Delete what nothing needs.
     Prune(Manner),
 }
@@ -109,6 +113,8 @@ impl Machine {
             Task::Backup(files) => self.backup(&process, files),
             Task::Restore(choice) => self.restore(&process, *choice),
             Task::Forget(choice) => self.forget(&process, *choice),
+            Task::Hold(choice) => self.hold(&process, *choice),
+            Task::Undelete(choice) => self.undelete(&process, *choice),
             Task::Prune(manner) => self.prune(&process, *manner),
         });
         match ended {
@@ -141,10 +147,25 @@ impl Machine {
             return Ok(Ending::Broken("a thread of the backup died".to_owned()));
         }
         let report = done.map_err(told)?;
-        for session in report.adopted.iter().chain(&report.snapshot) {
-            self.truth.report(*session, files);
+        for session in &report.adopted {
+            // It may have been bringing something back.
+            let brought_back = self.original_of(process, *session)?;
+            let held = brought_back.and_then(|original| self.truth.reported(original));
+            self.truth.report(*session, held.as_ref().unwrap_or(files));
         }
+        report.snapshot.iter().for_each(|session| self.truth.report(*session, files));
         Ok(Ending::Done)
+    }
+
+    fn original_of(
+        &self,
+        process: &Process,
+        session: SessionId,
+    ) -> Result<Option<SessionId>, (ErrorClass, String)> {
+        let catalog = catalog::snapshots(&process.repo, &process.index).map_err(told)?;
+        let adopted = catalog.snapshots.iter().find(|one| one.snapshot.session == session);
+        let original = adopted.and_then(|one| one.snapshot.original.as_ref());
+        Ok(original.map(|original| original.session))
     }
 
     fn restore(&self, process: &Process, choice: u64) -> Result<Ending, (ErrorClass, String)> {
@@ -167,27 +188,14 @@ impl Machine {
         }
     }
 
-    fn not_forgotten(&self, process: &Process) -> Result<Vec<Committed>, (ErrorClass, String)> {
+    pub(super) fn not_forgotten(
+        &self,
+        process: &Process,
+    ) -> Result<Vec<Committed>, (ErrorClass, String)> {
         let mut snapshots =
             catalog::snapshots(&process.repo, &process.index).map_err(told)?.snapshots;
         snapshots.retain(|one| !self.truth.is_forgotten(one.snapshot.session));
         Ok(snapshots)
-    }
-
-    fn forget(&self, process: &Process, choice: u64) -> Result<Ending, (ErrorClass, String)> {
-        let (repo, index) = (&process.repo, &process.index);
-        let snapshots = self.not_forgotten(process)?;
-        let older = snapshots.len().saturating_sub(1) as u64;
-        if older == 0 {
-            return Ok(Ending::Refused("there is nothing to forget".to_owned()));
-        }
-        let chosen = &snapshots[(choice % older) as usize];
-        let identity = identity::writer_identity(repo, index, "simulated").map_err(told)?;
-        let session = chosen.snapshot.session;
-        self.truth.forget(session);
-        let target = (session, chosen.digest);
-        marks::put_tomb(repo, &identity, target, "simulated", None).map_err(told)?;
-        Ok(Ending::Done)
     }
 
     fn restore_one(

@@ -7,11 +7,19 @@ use engine::base::id::SessionId;
 
 use crate::files::Files;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Told {
     reported: BTreeMap<SessionId, Files>,
     forgotten: BTreeSet<SessionId>,
+    /// In time, so that forgetting them changes nothing.
+    held: BTreeSet<SessionId>,
     deleted_packs: u64,
+}
+
+impl Told {
+    fn is_forgotten(&self, session: SessionId) -> bool {
+        self.forgotten.contains(&session) && !self.held.contains(&session)
+    }
 }
 
 /// What was reported and what somebody began to forget; clones are the same.
@@ -26,8 +34,7 @@ impl Truth {
     /// The same for another course of events.
     pub(crate) fn copy(&self) -> Self {
         let told = self.told();
-        let (reported, forgotten) = (told.reported.clone(), told.forgotten.clone());
-        Self(Arc::new(Mutex::new(Told { reported, forgotten, deleted_packs: 0 })))
+        Self(Arc::new(Mutex::new(Told { deleted_packs: 0, ..told.clone() })))
     }
 
     /// A user was told that `session` holds these files.
@@ -40,22 +47,39 @@ impl Truth {
         self.told().forgotten.insert(session);
     }
 
-    /// Whether somebody began to forget `session`.
+    /// A user was told that `session` stays whoever forgets it.
+    pub(crate) fn hold(&self, session: SessionId) {
+        self.told().held.insert(session);
+    }
+
+    /// Whether somebody began to forget `session` and nobody had held it before.
     pub(crate) fn is_forgotten(&self, session: SessionId) -> bool {
-        self.told().forgotten.contains(&session)
+        self.told().is_forgotten(session)
+    }
+
+    /// What was reported and forgotten, in order.
+    pub(crate) fn forgotten(&self) -> Vec<(SessionId, Files)> {
+        let told = self.told();
+        let gone = told.reported.iter().filter(|(at, _)| told.is_forgotten(**at));
+        gone.map(|(session, files)| (*session, files.clone())).collect()
     }
 
     /// What `session` holds, as long as it is promised.
     pub(crate) fn promised(&self, session: SessionId) -> Option<Files> {
         let told = self.told();
-        let is_promised = !told.forgotten.contains(&session);
+        let is_promised = !told.is_forgotten(session);
         told.reported.get(&session).filter(|_| is_promised).cloned()
+    }
+
+    /// What `session` held when it was reported.
+    pub(crate) fn reported(&self, session: SessionId) -> Option<Files> {
+        self.told().reported.get(&session).cloned()
     }
 
     /// Every snapshot that is promised.
     pub(crate) fn all(&self) -> BTreeMap<SessionId, Files> {
         let told = self.told();
-        let promised = told.reported.iter().filter(|(at, _)| !told.forgotten.contains(*at));
+        let promised = told.reported.iter().filter(|(at, _)| !told.is_forgotten(**at));
         promised.map(|(session, files)| (*session, files.clone())).collect()
     }
 

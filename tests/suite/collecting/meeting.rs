@@ -12,11 +12,12 @@ use engine::store::{ObjectName, Store};
 use object_store::memory::InMemory;
 use system_tests::store::fault::{Fault, Faulty, Plan};
 use system_tests::store::hook::{Hooked, Moment, Verdict};
+use system_tests::store::record::CallKind;
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
 use system_tests::world::World;
 
-use crate::collecting::{Stage, keys, options, plain, prune, through};
+use crate::collecting::{Stage, keys, options, packs, plain, prune, through};
 
 /// A prune at a copy of the store, on a machine of its own.
 struct Attempt {
@@ -214,4 +215,32 @@ fn a_client_may_sleep_before_every_request_while_a_collector_runs() {
         number += 1;
     }
     assert!(number > 12, "only {number} requests");
+}
+
+/// No barrier is needed, because nothing else is garbage.
+#[test]
+fn what_an_abandoned_session_stored_goes_although_nothing_else_does() {
+    let stage = Stage::new();
+    let store = plain(&stage.inner);
+    stage.assert_clean_after_two(&stage.world);
+    let before = packs(&store);
+    let hooked = Hooked::new(Arc::clone(&stage.inner) as _, |moment, kind, key| {
+        let is_put = moment == Moment::Before && kind == CallKind::Put;
+        let ends = is_put && key.ends_with(".commit");
+        if ends { Verdict::Crash } else { Verdict::Go }
+    });
+    let machine = stage.machine(&through(Arc::new(hooked)));
+    let folder = machine.new_folder("other");
+    put(&folder.join("lost"), &random_bytes(9, 200_000));
+    let error = machine.backup(&folder).expect_err("it ends before its commit");
+    assert!(packs(&store).len() > before.len(), "it has stored nothing: {error:?}");
+    // Nobody knows that it has ended.
+    let report = prune(&stage.world).expect("it runs");
+    assert_eq!((report.fenced_sessions, report.deleted_packs), (0, 0), "{report:#?}");
+    let options = GcOptions { abandon_sessions: undecided(&store), ..options() };
+    let (repo, index) = (&stage.world.repo, &stage.world.index);
+    let report = gc::run(repo, index, &options, &Recording::default()).expect("it runs");
+    assert_eq!(report.fenced_sessions, 1, "{report:#?}");
+    assert_eq!(packs(&store), before);
+    stage.assert_kept(&store);
 }

@@ -2,13 +2,13 @@
 
 /// Bits from number 0 on; grows when a number is set.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bits {
+pub struct Bits {
     words: Vec<u64>,
 }
 
 impl Bits {
     /// Sets a bit; answers whether it was clear. Negative numbers do not occur and are ignored.
-    pub(super) fn set(&mut self, number: i64) -> bool {
+    pub fn set(&mut self, number: i64) -> bool {
         let Ok(number) = usize::try_from(number) else { return false };
         let (word, mask) = (number / 64, 1 << (number % 64));
         if word >= self.words.len() {
@@ -20,13 +20,15 @@ impl Bits {
     }
 
     /// Whether a bit is set.
-    pub(super) fn get(&self, number: i64) -> bool {
+    #[must_use]
+    pub fn get(&self, number: i64) -> bool {
         let Ok(number) = usize::try_from(number) else { return false };
         self.words.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
     /// How many of `count` bits from `first` on are set.
-    pub(super) fn count(&self, first: i64, count: u32) -> u32 {
+    #[must_use]
+    pub fn count(&self, first: i64, count: u32) -> u32 {
         (first..first.saturating_add(i64::from(count))).filter(|bit| self.get(*bit)).count() as u32
     }
 }

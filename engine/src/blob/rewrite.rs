@@ -1,4 +1,4 @@
-//! The writing half of repacking: a few threads, each of which reads thin packs and fills a new one.
+//! Copying chunks from packs that shall go into new ones, by a few threads.
 //!
 //! The threads share what must be one: the numbers of packs and segments, and which chunks were
 //! copied already. Each holds one pack that it reads and one that it fills, so that memory is
@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::bits::Bits;
 use crate::base::id::{ChunkId, PackKind, SessionId};
 use crate::base::limits::{PACK_MAX_BYTES, PACK_TARGET_BYTES};
-use crate::base::monitor::Counter;
+use crate::base::monitor::{Counter, Monitor};
 use crate::blob::BlobError;
 use crate::blob::block::OpenBlock;
 use crate::blob::buffers::PackBuffers;
@@ -19,18 +20,18 @@ use crate::blob::pack::OpenPack;
 use crate::chunk::squeeze::{Compressor, Decompressor, Level};
 use crate::format::pack::PackTable;
 use crate::format::segment::{SegmentPack, is_full};
-use crate::gc::bits::Bits;
-use crate::gc::collector::{Collector, Survey};
-use crate::gc::error::GcError;
-use crate::gc::usage::PackUse;
-use crate::index::IndexReader;
+use crate::index::reader::PackRow;
+use crate::index::{Index, IndexReader};
+use crate::repo::Repo;
 use crate::repo::keyring::WriteKeys;
 use crate::repo::object::put_segment_of;
 use crate::store::name::ObjectName;
 
-/// What all threads of one repacking write to.
-pub(super) struct Output<'a> {
-    collector: &'a Collector<'a>,
+/// What all threads write to.
+pub struct Output<'a> {
+    repo: &'a Repo,
+    index: &'a Index,
+    monitor: &'a dyn Monitor,
     session: SessionId,
     /// Copies of chunks that were written once.
     copied: Mutex<Bits>,
@@ -48,14 +49,23 @@ struct Listed {
 }
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whoever panicked here ends the repacking; what is in the lock is sound.
+    // Whoever panicked here ends the run; what is in the lock is sound.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(collector: &'a Collector<'a>, session: SessionId) -> Self {
+    /// For a session that is registered.
+    #[must_use]
+    pub fn new(
+        repo: &'a Repo,
+        index: &'a Index,
+        monitor: &'a dyn Monitor,
+        session: SessionId,
+    ) -> Self {
         Self {
-            collector,
+            repo,
+            index,
+            monitor,
             session,
             copied: Mutex::default(),
             packs: AtomicU32::new(0),
@@ -65,7 +75,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn add(&self, domain: u32, pack: SegmentPack) -> Result<(), GcError> {
+    fn add(&self, domain: u32, pack: SegmentPack) -> Result<(), BlobError> {
         let mut listed = locked(&self.listed);
         let packs = listed.packs.entry(domain).or_default();
         packs.push(pack);
@@ -81,16 +91,18 @@ impl<'a> Output<'a> {
         number: &mut u32,
         domain: u32,
         packs: &[SegmentPack],
-    ) -> Result<(), GcError> {
-        let Collector { repo, index, .. } = self.collector;
-        put_segment_of(repo, domain, self.session, *number, packs)?;
-        index.add_segment(self.session, *number, packs)?;
+    ) -> Result<(), BlobError> {
+        put_segment_of(self.repo, domain, self.session, *number, packs)?;
+        self.index.add_segment(self.session, *number, packs)?;
         *number += 1;
         Ok(())
     }
 
     /// Lists what is not listed yet; answers how many bytes were written in all.
-    pub(super) fn finish(self) -> Result<u64, GcError> {
+    ///
+    /// # Errors
+    /// Those of the store and the index.
+    pub fn finish(self) -> Result<u64, BlobError> {
         let mut listed = std::mem::take(&mut *locked(&self.listed));
         for (domain, packs) in std::mem::take(&mut listed.packs) {
             if !packs.is_empty() {
@@ -102,13 +114,13 @@ impl<'a> Output<'a> {
 }
 
 /// What one thread works with: fills one new pack at a time, of one kind and dedup domain.
-pub(super) struct Rewriter<'a> {
+pub struct Rewriter<'a> {
     output: &'a Output<'a>,
     reader: IndexReader,
     open: Option<Open>,
     compressor: Compressor,
     decompressor: Decompressor,
-    /// The pack that is read, a block of it, and what is in that.
+    /// What is read: a pack, a block of it, and what is in that.
     bytes: Vec<u8>,
     sealed: Vec<u8>,
     raw: Vec<u8>,
@@ -116,7 +128,7 @@ pub(super) struct Rewriter<'a> {
     records: Vec<i64>,
 }
 
-/// A thin pack that is being read.
+/// A pack that is being read.
 struct Source {
     key: String,
     table: PackTable,
@@ -133,7 +145,9 @@ struct Open {
 }
 
 impl<'a> Rewriter<'a> {
-    pub(super) fn new(output: &'a Output<'a>, reader: IndexReader) -> Self {
+    /// Each thread has one.
+    #[must_use]
+    pub fn new(output: &'a Output<'a>, reader: IndexReader) -> Self {
         Self {
             output,
             reader,
@@ -147,19 +161,20 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Copies what is needed of a pack.
-    pub(super) fn copy(&mut self, survey: &Survey, pack: &PackUse) -> Result<(), GcError> {
-        let repo = self.output.collector.repo;
-        let name = pack.row.pack;
+    /// Copies the chunks of a pack whose record numbers are in `wanted`, verified, each once however
+    /// many packs have it.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`]; those of the store and the index, and of keys that cannot read it.
+    pub fn copy(&mut self, wanted: &Bits, pack: &PackRow) -> Result<(), BlobError> {
+        let (repo, name) = (self.output.repo, pack.pack);
         let Some(table) = self.reader.pack_table(&name)? else { return Ok(()) };
         let mut bytes = std::mem::take(&mut self.bytes);
         repo.store().get_into(&ObjectName::Pack(name), PACK_MAX_BYTES as u64, &mut bytes)?;
         let opener = PackOpener::new(repo, name, &bytes)?;
         self.require_open(name.kind, opener.domain())?;
-        let wanted: Vec<bool> = (pack.row.first_record..)
-            .take(table.chunks.len())
-            .map(|record| survey.marks.live.get(record))
-            .collect();
+        let records = (pack.first_record..).take(table.chunks.len());
+        let wanted: Vec<bool> = records.map(|record| wanted.get(record)).collect();
         let source = Source { key: key_of(name), table, opener, wanted };
         for number in 0..source.table.blocks.len() as u32 {
             self.copy_block(&source, &bytes, number)?;
@@ -168,7 +183,7 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    fn copy_block(&mut self, source: &Source, bytes: &[u8], number: u32) -> Result<(), GcError> {
+    fn copy_block(&mut self, source: &Source, bytes: &[u8], number: u32) -> Result<(), BlobError> {
         let Source { key, table, opener, wanted } = source;
         let chunks = table.chunks.iter().zip(wanted);
         let chunks: Vec<_> = chunks
@@ -204,7 +219,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Whether no copy of the chunk was written by this run; from now on one is.
-    fn is_first(&mut self, id: &ChunkId) -> Result<bool, GcError> {
+    fn is_first(&mut self, id: &ChunkId) -> Result<bool, BlobError> {
         let records = &mut self.records;
         records.clear();
         self.reader.for_each_copy(id, &mut |copy| {
@@ -217,17 +232,17 @@ impl<'a> Rewriter<'a> {
         Ok(known == 0)
     }
 
-    fn require_open(&mut self, kind: PackKind, domain: u32) -> Result<(), GcError> {
+    fn require_open(&mut self, kind: PackKind, domain: u32) -> Result<(), BlobError> {
         let fits = |open: &Open| open.kind == kind && open.write.domain == domain;
         if !self.open.as_ref().is_some_and(fits) {
             self.close_pack()?;
-            let write = self.output.collector.repo.keys().write_to(domain)?;
+            let write = self.output.repo.keys().write_to(domain)?;
             self.open = Some(Open { kind, write, pack: None, block: OpenBlock::default() });
         }
         Ok(())
     }
 
-    fn push(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), GcError> {
+    fn push(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), BlobError> {
         let Some(open) = &mut self.open else { return Ok(()) };
         if open.block.is_full_for(bytes.len()) {
             self.close_block()?;
@@ -238,16 +253,15 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    fn close_block(&mut self) -> Result<(), GcError> {
+    fn close_block(&mut self) -> Result<(), BlobError> {
         let Some(open) = self.open.as_mut().filter(|open| !open.block.is_empty()) else {
             return Ok(());
         };
         let mut pack = match open.pack.take() {
             Some(pack) => pack,
             None => {
-                let Output { collector, session, packs, buffers, .. } = self.output;
+                let Output { repo, session, packs, buffers, .. } = self.output;
                 let number = packs.fetch_add(1, Ordering::Relaxed);
-                let repo = collector.repo;
                 OpenPack::new(repo, &open.write, buffers, open.kind, *session, number)?
             }
         };
@@ -259,13 +273,16 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Stores what is open.
-    pub(super) fn close_pack(&mut self) -> Result<(), GcError> {
+    ///
+    /// # Errors
+    /// Those of the store and the index.
+    pub fn close_pack(&mut self) -> Result<(), BlobError> {
         if self.open.as_ref().is_some_and(|open| !open.block.is_empty()) {
             self.close_block()?;
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let Some(pack) = open.pack.take() else { return Ok(()) };
-        let Collector { repo, monitor, .. } = self.output.collector;
+        let Output { repo, monitor, .. } = self.output;
         let finished = pack.finish(repo, &open.write);
         let stored_bytes = finished.bytes.len() as u64;
         self.output.written_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
