@@ -1,15 +1,20 @@
 //! How many requests things cost; each one is a round trip, and money with most providers.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use engine::base::time::SystemClock;
 use engine::format::slot::Role;
+use engine::index::catalog;
+use engine::index::identity::writer_identity;
 use engine::repo::Repo;
+use engine::repo::marks;
 use engine::repo::open::{KeyFile, Unlock, open_knowing};
 use engine::store::Store;
 use object_store::memory::InMemory;
-use system_tests::store::record::{Call, Recorder};
+use system_tests::store::hook::{Hooked, Moment, Verdict};
+use system_tests::store::record::{Call, CallKind, Recorder};
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
 use system_tests::world::{World, open_index};
@@ -97,4 +102,48 @@ fn one_file_out_of_a_known_repository_costs_five_requests() {
     // Key slot; snapshots and segments listed; one block of the pack of names and one of the pack
     // of content, each with the header of its pack. A block far into a pack would cost one more.
     assert_eq!(calls.len(), 5, "{}", show(&calls));
+}
+
+/// The way there and back is long, and a machine that knows nothing needs the record of every
+/// snapshot and of every one that was forgotten.
+#[test]
+fn records_that_a_machine_does_not_know_are_asked_for_beside_each_other() {
+    let inner = Arc::new(InMemory::new());
+    let world = World::in_store(Arc::clone(&inner) as _);
+    let source = world.new_folder("source");
+    for number in 0..12_u64 {
+        put(&source.join("file"), &random_bytes(number, 100));
+        world.backup(&source).expect("the backup runs");
+    }
+    let identity = writer_identity(&world.repo, &world.index, "test-host").expect("it is admin");
+    for one in &world.snapshots()[..8] {
+        let target = (one.snapshot.session, one.digest);
+        marks::put_tomb(&world.repo, &identity, target, "old", None).expect("it is forgotten");
+    }
+    let (open, most) = (Arc::new(Mutex::new([0_u32; 2])), Arc::new(Mutex::new([0_u32; 2])));
+    let (now, high) = (Arc::clone(&open), Arc::clone(&most));
+    let hooked = Hooked::new(inner, move |moment, kind, key| {
+        let at = usize::from(key.contains("tomb/"));
+        if kind == CallKind::Get && (at == 1 || key.contains("snap/")) {
+            let (mut now, mut high) = (locked(&now), locked(&high));
+            match moment {
+                Moment::Before => now[at] += 1,
+                Moment::After => now[at] -= 1,
+            }
+            high[at] = high[at].max(now[at]);
+            drop((now, high));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Verdict::Go
+    });
+    let far = Store::from_object_store(Arc::new(hooked), "far", false);
+    let machine = world.another(&far).expect("the words open it");
+    let live = catalog::live(&machine.repo, &machine.index).expect("they can be listed");
+    assert_eq!((live.snapshots.len(), live.forgotten.len()), (4, 8));
+    let most = *locked(&most);
+    assert!(most.iter().all(|count| *count > 1), "one after the other: {most:?}");
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

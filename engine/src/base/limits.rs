@@ -116,6 +116,9 @@ pub const FILE_WINDOW: usize = 4096;
 pub const NODE_CACHE_BYTES: usize = 32 * MIB;
 /// Requests for blocks in flight during a restore from a remote store.
 pub const FETCH_THREADS_REMOTE: usize = 8;
+/// Requests for records in flight: 14,600 of them, a year of nightly backups of 40 machines, with a
+/// latency of 50 ms take 23 s on a machine that knows none.
+pub const FETCH_RECORD_THREADS_REMOTE: usize = 32;
 /// One joined range read of a restore is at most this long: each thread holds one, and eight in
 /// flight hide a latency of 50 ms at several hundred MB/s.
 pub const FETCH_RANGE_MAX_BYTES: usize = 4 * MIB;

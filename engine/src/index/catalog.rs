@@ -12,6 +12,7 @@ use crate::base::id::{Digest, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
+use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::identity::newest_written;
 use crate::index::marks::{self, Marks, TagChanges};
 use crate::index::{Index, IndexError};
@@ -83,7 +84,10 @@ pub fn live(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
 pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
     let mut catalog = Catalog::default();
     let mut seen = HashSet::new();
-    for (session, mut flags) in commits::list_all(repo)? {
+    let listed = commits::list_all(repo)?;
+    let committed = listed.iter().filter(|(_, flags)| flags.commit).map(|(session, _)| *session);
+    fetch_unknown(repo, index, committed)?;
+    for (session, mut flags) in listed {
         if !flags.commit {
             continue;
         }
@@ -113,6 +117,23 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
     catalog.missing = missing(repo, index, seen)?;
     catalog.snapshots.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
     Ok(catalog)
+}
+
+/// Reads the records that this machine does not have, many at once. Those that cannot be read are
+/// met again one by one.
+fn fetch_unknown(
+    repo: &Repo,
+    index: &Index,
+    committed: impl Iterator<Item = SessionId>,
+) -> Result<(), IndexError> {
+    let kept = index.kept_snapshots()?;
+    let unknown: Vec<SessionId> = committed.filter(|session| !kept.contains(session)).collect();
+    let read = |session: &SessionId| commits::read(repo, *session);
+    fetch_all(repo, Kind::Records, &unknown, read, |session, fetched| match fetched {
+        Ok(stored) => index.put_snapshot(session, stored.digest, &encode_record(&stored.record)),
+        Err(error) if is_of_one_object(&error) => Ok(()),
+        Err(error) => Err(error.into()),
+    })
 }
 
 /// What was known and is not in `seen`; what was forgotten on purpose is dropped from the index.

@@ -16,6 +16,7 @@ use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{HoldId, Nonce8, SessionId};
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::mark::{Hold, Release, TagRecord, Tomb};
+use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
@@ -113,7 +114,9 @@ impl<'a> Reading<'a> {
     }
 
     fn run(mut self, always_holds: bool) -> Result<Marks, IndexError> {
-        for name in self.names(prefix::TOMBS)? {
+        let names = self.names(prefix::TOMBS)?;
+        self.fetch_unknown::<Tomb>(&names)?;
+        for name in names {
             if let ObjectName::Tomb(session, _) = name
                 && let Some(tomb) = self.read_or_ignore::<Tomb>(&name)?
             {
@@ -170,6 +173,29 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(names)
+    }
+
+    /// Reads marks that this machine does not have, many at once. Those that do not count or cannot
+    /// be read are met again one by one.
+    fn fetch_unknown<T: MarkRecord + Send>(
+        &mut self,
+        names: &BTreeSet<ObjectName>,
+    ) -> Result<(), IndexError> {
+        let (repo, index) = (self.repo, self.index);
+        let is_unknown = |name: &&ObjectName| !self.kept.contains_key(&name.key());
+        let unknown: Vec<ObjectName> = names.iter().filter(is_unknown).copied().collect();
+        let read = |name: &ObjectName| marks::get::<T>(repo, name);
+        fetch_all(repo, Kind::Records, &unknown, read, |name, fetched| match fetched {
+            Ok(Mark::Genuine(record)) => {
+                let (key, bytes) = (name.key(), encode_record(&record));
+                index.keep_mark(&key, &bytes)?;
+                self.kept.insert(key, bytes);
+                Ok(())
+            }
+            Ok(Mark::Powerless { .. }) => Ok(()),
+            Err(error) if is_of_one_object(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// A mark that counts, `None` if its signer may not put it up; what cannot be read is an error.
@@ -235,7 +261,9 @@ impl TagChanges {
     pub fn read(repo: &Repo, index: &Index) -> Result<Self, IndexError> {
         let mut reading = Reading::new(repo, index);
         let mut records: BTreeMap<SessionId, BTreeMap<Nonce8, TagRecord>> = BTreeMap::new();
-        for name in reading.names(prefix::TAGS)? {
+        let names = reading.names(prefix::TAGS)?;
+        reading.fetch_unknown::<TagRecord>(&names)?;
+        for name in names {
             if let ObjectName::Tags(session, random) = name
                 && let Some(record) = reading.read_or_ignore::<TagRecord>(&name)?
             {

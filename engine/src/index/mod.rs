@@ -22,6 +22,7 @@ pub mod kept;
 pub mod lock;
 pub mod collected;
 pub mod collections;
+mod fetch;
 pub mod refresh;
 pub mod identity;
 pub mod settle;

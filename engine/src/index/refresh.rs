@@ -5,13 +5,11 @@
 //! their footers instead.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{PackId, SessionId};
-use crate::base::limits::FETCH_THREADS_REMOTE;
 use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::index::collections::take_in;
+use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
@@ -139,8 +137,9 @@ fn add_segments(
     });
     fetch_all(
         repo,
+        Kind::Large,
         wanted,
-        |(session, number)| get_segment(repo, session, number),
+        |(session, number)| get_segment(repo, *session, *number),
         |(session, number), fetched| {
             monitor.add(Counter::Items, 1);
             match fetched {
@@ -203,8 +202,9 @@ pub fn add_unlisted_packs(
     let mut added = 0;
     fetch_all(
         repo,
+        Kind::Large,
         &wanted,
-        |pack| read_footer(repo, pack),
+        |pack| read_footer(repo, *pack),
         |_, fetched| {
             monitor.add(Counter::Items, 1);
             match fetched {
@@ -223,44 +223,4 @@ pub fn add_unlisted_packs(
         },
     )?;
     Ok(added)
-}
-
-/// Whether other objects can still be read: a flipped bit can make one claim a later version, and
-/// one that a listing showed can be gone by now.
-fn is_of_one_object(error: &RepoError) -> bool {
-    matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
-}
-
-/// Runs `fetch` for every item on a few threads and `take` on this one.
-fn fetch_all<K: Copy + Send + Sync, T: Send>(
-    repo: &Repo,
-    items: &[K],
-    fetch: impl Fn(K) -> Result<T, RepoError> + Sync,
-    mut take: impl FnMut(K, Result<T, RepoError>) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    let threads = if repo.store().is_local() { 2 } else { FETCH_THREADS_REMOTE };
-    let next = AtomicUsize::new(0);
-    // A small bound: a segment in memory can be large.
-    let (sender, receiver) = crossbeam_channel::bounded(2);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(items.len()) {
-            let (sender, next, fetch) = (sender.clone(), &next, &fetch);
-            scope.spawn(move || {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((*item, fetch(*item))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        for (item, fetched) in &receiver {
-            if let Err(error) = take(item, fetched) {
-                // Dropping the receiver ends the threads at their next item.
-                drop(receiver);
-                return Err(error);
-            }
-        }
-        Ok(())
-    })
 }
