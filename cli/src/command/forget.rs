@@ -182,8 +182,7 @@ impl Run<'_> {
         if ui.is_json() {
             self.show(plan, false)?;
         } else if !ui.is_quiet() {
-            let count = units::count(report.forgotten.len() as u64);
-            ui.result(&format!("forgot {count} snapshots"));
+            ui.result(&format!("forgot {}", units::counted(count, "snapshot")));
             ui.note("`mainstay undelete ID` brings one back until its space is freed");
         }
         Ok(ExitCode::Ok)
@@ -206,10 +205,10 @@ impl Run<'_> {
         for group in &plan.groups {
             self.group_table(group, is_dry);
         }
-        let count = units::count(plan.removed().len() as u64);
+        let removed = units::counted(plan.removed().len() as u64, "snapshot");
         match (plan.removed().is_empty(), is_dry) {
             (true, _) => ui.result("nothing to forget"),
-            (false, true) => ui.result(&format!("would forget {count} snapshots")),
+            (false, true) => ui.result(&format!("would forget {removed}")),
             (false, false) => {}
         }
         Ok(())

@@ -74,8 +74,8 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
                 too_late: late.map(SessionId::to_snapshot_hex).collect(),
             }));
         } else if !context.ui.is_quiet() {
-            let count = units::count(hold.snapshots.len() as u64);
-            context.ui.result(&format!("hold {} keeps {count} snapshots", hold.hold));
+            let kept = units::counted(hold.snapshots.len() as u64, "snapshot");
+            context.ui.result(&format!("hold {} keeps {kept}", hold.hold));
         }
     }
     match report.too_late.first() {
@@ -219,6 +219,7 @@ fn end(args: &HoldReleaseArgs, opened: &Opened, context: &Context<'_>) -> Result
     }
     match report.forgotten.len() {
         0 => {}
+        1 => context.ui.note("1 snapshot that it held is forgotten now"),
         count => context.ui.note(&format!("{count} snapshots that it held are forgotten now")),
     }
     Ok(ExitCode::Ok)
