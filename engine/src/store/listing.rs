@@ -1,8 +1,9 @@
 //! Complete listings by any prefix, whatever the store offers for it.
 //!
 //! Remote stores are asked page by page with the exact prefix, so `snap/<sid>.` costs one request
-//! and each page is repeated on its own. Everything else only knows folders; there the folder of
-//! the prefix is listed and filtered, deeper folders only where the prefix leads into them.
+//! and each page is repeated on its own. A local folder is walked. Everything else only knows
+//! folders; there the folder of the prefix is listed and filtered, deeper folders only where the
+//! prefix leads into them.
 
 use futures::TryStreamExt;
 use object_store::list::PaginatedListOptions;
@@ -12,20 +13,10 @@ use object_store::{ListResult, ObjectMeta};
 use crate::base::limits::LIST_MAX_OBJECTS;
 use crate::base::time::Timestamp;
 use crate::store::error::{StoreError, classify};
+use crate::store::listed::Listed;
 use crate::store::meter::RequestKind;
 use crate::store::request::{Link, time_limit, timed};
-
-/// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key below the location; [`ObjectName::parse`](crate::store::name::ObjectName::parse)
-    /// says whether it is one of ours.
-    pub key: String,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When the store received it, by the store's clock.
-    pub modified: Timestamp,
-}
+use crate::store::walk;
 
 /// One page and the token of the next.
 pub(crate) struct Page {
@@ -43,6 +34,16 @@ impl Link {
         max_keys: Option<usize>,
     ) -> Result<Page, StoreError> {
         self.meter.request(RequestKind::List);
+        if let Some(folder) = &self.backend.folder {
+            let (root, whole) = (folder.root().to_owned(), prefix.to_owned());
+            let walked = tokio::task::spawn_blocking(move || walk::list(&root, &whole)).await;
+            let objects = walked.map_err(|error| StoreError::Local {
+                action: "listing",
+                key: prefix.to_owned(),
+                source: std::io::Error::other(error),
+            })??;
+            return Ok(Page { objects, next: None });
+        }
         let Some(pager) = &self.backend.pager else {
             return Ok(Page { objects: self.list_folder(prefix).await?, next: None });
         };

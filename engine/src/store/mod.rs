@@ -14,6 +14,8 @@ pub mod location;
 pub mod retry;
 mod transport;
 mod folder;
+mod listed;
+mod walk;
 mod bucket;
 mod backend;
 mod connect;
@@ -29,7 +31,7 @@ mod tests;
 
 pub use client::Store;
 pub use error::StoreError;
-pub use listing::Listed;
+pub use listed::Listed;
 pub use location::{Location, StoreOptions};
 pub use meter::Usage;
 pub use name::ObjectName;
