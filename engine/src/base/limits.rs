@@ -207,7 +207,7 @@ pub const GC_REPACK_THREADS: usize = 4;
 /// wrong; what is really wrong is found each time.
 pub const CHECK_LOOKS: usize = 3;
 /// Deletions in flight at once: few enough that a mistaken sweep can be stopped.
-pub const GC_DELETE_THREADS: usize = 4;
+pub const GC_DELETE_THREADS: usize = 16;
 
 /// Objects in one listing, above which the listing is refused as hostile or mistaken.
 pub const LIST_MAX_OBJECTS: usize = 50_000_000;
