@@ -122,7 +122,7 @@ fn what_a_collection_has_announced_comes_back_as_a_copy() {
 }
 
 #[test]
-fn what_goes_while_it_is_copied_does_not_come_back() {
+fn what_turns_out_damaged_while_it_is_copied_does_not_come_back() {
     let office = Office::new(2);
     let (admin, ids) = (&office.admin, office.ids());
     forget(admin, ids[0]);
