@@ -9,7 +9,9 @@ use engine::base::monitor::Recording;
 use engine::gc::{self, GcError, GcOptions, GcReport};
 use engine::repo::Repo;
 use engine::store::{ObjectName, Store};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use system_tests::store::dated::{Dated, SetClock};
 use system_tests::store::fault::{Fault, Faulty, Plan};
 use system_tests::store::hook::{Hooked, Moment, Verdict};
 use system_tests::store::record::CallKind;
@@ -243,4 +245,40 @@ fn what_an_abandoned_session_stored_goes_although_nothing_else_does() {
     assert_eq!(report.fenced_sessions, 1, "{report:#?}");
     assert_eq!(packs(&store), before);
     stage.assert_kept(&store);
+}
+
+/// Time is the store's: a day after it last received something of a session, that is given up.
+#[test]
+fn a_session_that_is_silent_for_a_day_is_given_up_and_not_before() {
+    const BEGIN_S: i64 = 1_800_000_000;
+    let clock = SetClock::at(BEGIN_S);
+    let dated: Arc<dyn ObjectStore> =
+        Arc::new(Dated::new(Arc::new(InMemory::new()), clock.clone()));
+    let world = World::in_store(Arc::clone(&dated));
+    let hooked = Hooked::new(dated, |moment, kind, key| {
+        let is_put = moment == Moment::Before && kind == CallKind::Put;
+        let ends = is_put && key.ends_with(".commit");
+        if ends { Verdict::Crash } else { Verdict::Go }
+    });
+    let dead = world.another(&through(Arc::new(hooked))).expect("the words open it");
+    let lost = dead.new_folder("lost");
+    put(&lost.join("lost"), &random_bytes(9, 200_000));
+    dead.backup(&lost).expect_err("it ends before its commit");
+    let left = undecided(world.repo.store());
+    assert_eq!(left.len(), 1, "{left:?}");
+    let below = |kind: &str| keys(world.repo.store(), &format!("{kind}/{}/", left[0])).len();
+    assert!(below("data") > 0, "it has stored nothing");
+
+    let source = world.new_folder("source");
+    for (hours, fenced) in [(23, 0), (25, 1)] {
+        clock.set(BEGIN_S + hours * 3600);
+        // The store's clock shows in what it receives.
+        put(&source.join("file"), &random_bytes(hours as u64, 1000));
+        world.backup(&source).expect("the backup runs");
+        let report = prune(&world).expect("it runs");
+        assert_eq!(report.fenced_sessions, fenced, "after {hours} h: {report:#?}");
+        assert_eq!(below("data") == 0, fenced == 1, "after {hours} h: {report:#?}");
+    }
+    assert_eq!(below("tree"), 0, "its names are left");
+    world.assert_newest_is(&source);
 }
