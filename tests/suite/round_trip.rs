@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine::backup::{self, BackupError, BackupOptions, BackupReport, Source};
+use engine::base::id::{PackId, PackKind};
+use engine::base::limits::{PACK_FULL_CHUNKS, PACK_TARGET_BYTES};
 use engine::base::monitor::Monitor;
 use engine::format::snapshot::SnapshotState;
 use engine::restore;
@@ -219,6 +221,31 @@ fn large_files_of_noise_and_of_text_come_back() {
     let (first, _) = round_trip(&world, &source);
     assert_eq!(first.summary.bytes_read, 80 * MIB);
     assert!(first.summary.bytes_stored < 60 * MIB, "{:?}", first.summary);
+}
+
+#[test]
+fn packs_of_very_many_short_chunks_are_closed_before_they_are_long() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    let file = fs::File::create(source.join("stretches")).expect("a file");
+    let count = PACK_FULL_CHUNKS as u64 + 700;
+    for number in 0..count {
+        // Every second page of the file system is a hole.
+        file.write_all_at(&(number + 1).to_le_bytes(), number * 8192).expect("the disk takes it");
+    }
+    let one_worker = BackupOptions { workers: 1, ..options() };
+    let report = world.backup_with(&source, &one_worker).expect("the backup runs");
+    assert_eq!(report.summary.data_chunks_new, count);
+    let mut packs = Vec::new();
+    let index = world.index.reader().expect("it opens");
+    let collect = &mut |pack: PackId, stored_bytes| {
+        packs.extend((pack.kind == PackKind::Data).then_some((pack, stored_bytes)));
+        true
+    };
+    index.for_each_pack(collect).expect("it can be read");
+    assert_eq!(packs.len(), 2, "{packs:?}");
+    assert!(packs.iter().all(|(_, bytes)| (*bytes as usize) < PACK_TARGET_BYTES), "{packs:?}");
+    world.assert_newest_is(&source);
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub const FOOTER_MAX_BYTES: usize = 16 * MIB;
 pub const PACK_MAX_BLOCKS: usize = 1 << 16;
 /// A pack has no more chunks than this: 64 MiB of chunks of 100 bytes stays below it.
 pub const PACK_MAX_CHUNKS: usize = 1 << 18;
+/// A pack is closed once it holds this many chunks, however few bytes they take: its table is in
+/// memory while it is written or read. With pages of 16 KiB that is 512 MiB before compression.
+pub const PACK_FULL_CHUNKS: usize = 1 << 15;
 
 /// A block is closed at this many chunks, however short they are (stretches between holes can be),
 /// so that a pack that is not full yet can always take one more block.
@@ -256,7 +259,7 @@ const _: () = assert!(
 // One more pack is listed before a segment is known to be full.
 const _: () =
     assert!(SEGMENT_FULL_BYTES + FOOTER_MAX_BYTES + SEGMENT_MAX_PACKS * KIB <= SEGMENT_MAX_BYTES);
-const _: () = assert!(PACK_MAX_CHUNKS / 2 + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
+const _: () = assert!(PACK_FULL_CHUNKS + BLOCK_MAX_CHUNKS <= PACK_MAX_CHUNKS);
 // Even if every pack has an owner of its own.
 const _: () = assert!(GENERATION_MAX_PACKS * 48 < GENERATION_MAX_BYTES);
 const _: () = assert!(NODE_MAX_BYTES <= CHUNK_MAX_BYTES);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::base::codec::PutLe;
 use crate::base::id::{Nonce8, PackId, PackKind, SessionId};
 use crate::base::limits::{
-    PACK_MAX_BLOCKS, PACK_MAX_CHUNKS, PACK_OVERSHOOT_MAX_BYTES, PACK_TARGET_MAX_BYTES,
+    PACK_FULL_CHUNKS, PACK_MAX_BLOCKS, PACK_OVERSHOOT_MAX_BYTES, PACK_TARGET_MAX_BYTES,
 };
 use crate::blob::block::OpenBlock;
 use crate::blob::buffers::{PackBuffer, PackBuffers};
@@ -129,7 +129,7 @@ impl OpenPack {
     pub fn is_full(&self, target_bytes: usize) -> bool {
         // One more block adds at most `BLOCK_MAX_CHUNKS`: it still fits below the limit.
         if self.table.blocks.len() + 1 >= PACK_MAX_BLOCKS
-            || self.table.chunks.len() >= PACK_MAX_CHUNKS / 2
+            || self.table.chunks.len() >= PACK_FULL_CHUNKS
         {
             return true;
         }

@@ -124,9 +124,9 @@ mod tests {
     fn packs_of_very_many_chunks_fill_a_segment_long_before_nobody_may_read_it() {
         let mut packs = Vec::new();
         while !is_full(&packs) {
-            packs.push(pack(packs.len() as u32, crate::base::limits::PACK_MAX_CHUNKS / 2));
+            packs.push(pack(packs.len() as u32, crate::base::limits::PACK_FULL_CHUNKS));
         }
-        assert_eq!(packs.len(), 2);
+        assert!((2..SEGMENT_MAX_PACKS / 4).contains(&packs.len()), "{}", packs.len());
         assert!(encode_packs(&packs).len() < SEGMENT_MAX_BYTES / 2);
         let ordinary: Vec<_> = (0..SEGMENT_MAX_PACKS as u32).map(|n| pack(n, 500)).collect();
         assert!(is_full(&ordinary) && !is_full(&ordinary[1..]));
