@@ -19,6 +19,7 @@ mod collecting;
 mod crash;
 mod index_loss;
 mod roles;
+mod searching;
 mod cost;
 mod store_contract;
 mod damage;

@@ -5,7 +5,7 @@ use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
 use engine::disk::exclude::PathMatcher;
 use engine::index::catalog::Committed;
-use engine::tree::cursor::EntryCursor;
+use engine::tree::cursor::{EntryCursor, Searched};
 
 use crate::args::look::FindArgs;
 use crate::command::context::Context;
@@ -31,12 +31,16 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
     let mut found = Vec::new();
     let mut damage = None;
+    // Nights resemble each other: only what was not in an earlier snapshot is searched.
+    let mut searched = Searched::default();
     for one in chosen {
         let mut matches = Vec::new();
         let mut hits = 0;
-        for item in EntryCursor::new(&fetcher, one.snapshot.root) {
+        let mut cursor = EntryCursor::except(&fetcher, one.snapshot.root, &mut searched);
+        while let Some(item) = cursor.next() {
             match item {
                 Ok((path, entry)) if patterns.hit(&path) => {
+                    cursor.found();
                     hits += 1;
                     if context.ui.is_json() {
                         matches.push(node(&path, &entry));

@@ -4,6 +4,11 @@
 //! end where the parent says. So no node is entered twice on one level: a tree cannot be endless,
 //! nor larger than what is stored of it, and cannot name one path twice. A node that cannot be
 //! read or does not fit is reported once and stepped over; the rest of the tree still comes.
+//!
+//! Who searches many trees for one thing lends the cursor a [`Searched`]: a node says which paths are
+//! below it, so one in which nothing was found need not be read again where another tree shares it.
+
+use hashbrown::HashSet;
 
 use crate::base::id::ChunkId;
 use crate::base::path::TreePath;
@@ -12,10 +17,23 @@ use crate::format::node::{Child, Node};
 use crate::tree::error::TreeError;
 use crate::tree::source::NodeRead;
 
-enum Frame {
+/// A node whose items are being walked.
+struct Frame {
+    node: ChunkId,
+    /// Something was found below it, or something could not be read.
+    is_fruitful: bool,
+    items: Items,
+}
+
+enum Items {
     Leaf(std::vec::IntoIter<(Vec<u8>, Entry)>),
     Inner { level: u8, children: std::vec::IntoIter<Child> },
 }
+
+/// The nodes that were walked to their end without that anything below them was
+/// [found](EntryCursor::found) or was damaged.
+#[derive(Debug, Default)]
+pub struct Searched(HashSet<ChunkId>);
 
 /// Iterates over entries.
 pub struct EntryCursor<'a> {
@@ -25,6 +43,7 @@ pub struct EntryCursor<'a> {
     stack: Vec<Frame>,
     /// The walk is past this key and everything before it, read or not.
     passed: Option<Vec<u8>>,
+    searched: Option<&'a mut Searched>,
 }
 
 impl<'a> EntryCursor<'a> {
@@ -38,14 +57,52 @@ impl<'a> EntryCursor<'a> {
     #[must_use]
     pub fn from(source: &'a dyn NodeRead, root: ChunkId, path: &TreePath) -> Self {
         let from_key = path.key().to_vec();
-        Self { source, root: Some(root), from_key, stack: Vec::new(), passed: None }
+        let stack = Vec::new();
+        Self { source, root: Some(root), from_key, stack, passed: None, searched: None }
+    }
+
+    /// All entries but those below nodes that `searched` knows, to which others are added.
+    #[must_use]
+    pub fn except(source: &'a dyn NodeRead, root: ChunkId, searched: &'a mut Searched) -> Self {
+        Self { searched: Some(searched), ..Self::new(source, root) }
+    }
+
+    /// The entry that came last was looked for: the nodes above it will be walked again.
+    pub fn found(&mut self) {
+        if let Some(frame) = self.stack.last_mut() {
+            frame.is_fruitful = true;
+        }
+    }
+
+    fn is_searched(&self, node: &ChunkId) -> bool {
+        self.searched.as_ref().is_some_and(|searched| searched.0.contains(node))
+    }
+
+    /// Leaves the node at the end of the stack, all of which was walked.
+    fn leave(&mut self) {
+        let Some(frame) = self.stack.pop() else { return };
+        match (frame.is_fruitful, self.stack.last_mut(), &mut self.searched) {
+            (true, Some(above), _) => above.is_fruitful = true,
+            (false, _, Some(searched)) => {
+                searched.0.insert(frame.node);
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, node: ChunkId, items: Items) {
+        self.stack.push(Frame { node, is_fruitful: false, items });
     }
 
     /// Enters a child of an inner node of `level`, or passes it for good.
     fn enter(&mut self, child: &Child, level: u8) -> Result<(), TreeError> {
-        let entered = self.try_enter(child, level);
-        if entered.is_err() && self.is_ahead(&child.last_key) {
+        let is_searched = self.is_searched(&child.node);
+        let entered = if is_searched { Ok(()) } else { self.try_enter(child, level) };
+        if (is_searched || entered.is_err()) && self.is_ahead(&child.last_key) {
             self.passed = Some(child.last_key.clone());
+        }
+        if entered.is_err() {
+            self.found();
         }
         entered
     }
@@ -74,13 +131,14 @@ impl<'a> EntryCursor<'a> {
                 if entries.last().map(|(key, _)| key) != Some(&child.last_key) {
                     return Err(misplaced("its last key is another"));
                 }
-                self.stack.push(Frame::Leaf(entries.into_iter()));
+                self.push(child.node, Items::Leaf(entries.into_iter()));
             }
             Node::EntryChildren { level: found, children } if found + 1 == level => {
                 if children.last().map(|last| &last.last_key) != Some(&child.last_key) {
                     return Err(misplaced("its last key is another"));
                 }
-                self.stack.push(Frame::Inner { level: found, children: children.into_iter() });
+                let children = children.into_iter();
+                self.push(child.node, Items::Inner { level: found, children });
             }
             _ => return Err(misplaced("it is of another kind or level")),
         }
@@ -88,33 +146,32 @@ impl<'a> EntryCursor<'a> {
     }
 
     fn enter_root(&mut self, root: ChunkId) -> Result<(), TreeError> {
-        let frame = match self.source.read_node(&root)? {
-            Node::Entries(entries) => Frame::Leaf(entries.into_iter()),
+        let items = match self.source.read_node(&root)? {
+            Node::Entries(entries) => Items::Leaf(entries.into_iter()),
             Node::EntryChildren { level, children } => {
-                Frame::Inner { level, children: children.into_iter() }
+                Items::Inner { level, children: children.into_iter() }
             }
             _ => return Err(TreeError::Misplaced { node: root, why: "it is no root of entries" }),
         };
-        self.stack.push(frame);
+        self.push(root, items);
         Ok(())
     }
 
     fn step(&mut self) -> Option<Result<(Vec<u8>, Entry), TreeError>> {
         if let Some(root) = self.root.take()
+            && !self.is_searched(&root)
             && let Err(error) = self.enter_root(root)
         {
             return Some(Err(error));
         }
         loop {
-            match self.stack.last_mut()? {
-                Frame::Leaf(entries) => match entries.next() {
+            match &mut self.stack.last_mut()?.items {
+                Items::Leaf(entries) => match entries.next() {
                     Some(item) if item.0 < self.from_key => {}
                     Some(item) => return Some(Ok(item)),
-                    None => {
-                        self.stack.pop();
-                    }
+                    None => self.leave(),
                 },
-                Frame::Inner { level, children } => match children.next() {
+                Items::Inner { level, children } => match children.next() {
                     Some(child) if child.last_key < self.from_key => {}
                     Some(child) => {
                         let level = *level;
@@ -122,9 +179,7 @@ impl<'a> EntryCursor<'a> {
                             return Some(Err(error));
                         }
                     }
-                    None => {
-                        self.stack.pop();
-                    }
+                    None => self.leave(),
                 },
             }
         }
@@ -141,6 +196,9 @@ impl Iterator for EntryCursor<'_> {
         };
         let path = TreePath::from_key(&key);
         self.passed = Some(key);
+        if path.is_err() {
+            self.found();
+        }
         Some(path.map(|path| (path, entry)).map_err(|source| TreeError::BadPath { source }))
     }
 }
