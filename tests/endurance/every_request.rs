@@ -246,7 +246,7 @@ fn all(workloads: &[Workload], part: (u64, u64)) {
     for stage in &stages {
         stage.every_request(&SHORT, part, &mut None);
     }
-    for round in 0..rounds {
+    for round in count("MAINSTAY_TEST_FAULT_FIRST_ROUND", 0)..rounds {
         for stage in &stages {
             let mut chance = (round > 0).then(|| Chance::new(2 * round + part.0));
             stage.every_request(&Fault::ALL, part, &mut chance);
