@@ -77,8 +77,9 @@ class Scale:
     def call(self, *words):
         return self.tool.call(*words)
 
-    def chunks(self, count):
-        """A snapshot of so many chunks, and what everything costs afterwards."""
+    def chunks(self, count, target):
+        """A snapshot of so many chunks, and what everything costs afterwards. Without a `target` where
+        all of it has room, it is read, but not restored."""
         with open(os.path.join(self.tree, "file"), "w", encoding="ascii") as file:
             file.write("one small file")
         mib = count * PAGE_BYTES / 2**20
@@ -95,6 +96,11 @@ class Scale:
         self.phase("index rebuild", self.call("index", "rebuild"), per=(count, "chunks"))
         self.phase("stats", self.call("stats"))
         self.sizes()
+        if target:
+            self.phase("restore", self.call("restore", f"latest~1:{NAME}", "--target", target),
+                       per=(mib, "MiB"))
+            same = '"$0" "$@" | cmp - "$NAME"'
+            self.phase(None, ["env", f"NAME={os.path.join(target, NAME)}", "sh", "-c", same, *made])
 
     def files(self, count):
         """So many files there and back."""
