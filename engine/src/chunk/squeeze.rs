@@ -1,9 +1,10 @@
 //! Compresses blocks with zstd, or leaves them as they are when that saves next to nothing.
 //!
-//! zstd runs over incompressible bytes at several GB/s, so nothing is probed before: every block
-//! is tried, and stored raw if under 1.5 % would be saved, because every reader pays for undoing.
-//! One context is kept for all blocks of a worker. Frames bear neither checksum (the AEAD does
-//! that) nor content size (the block's own header says it, and two truths could differ).
+//! A block is stored raw if under 1.5 % would be saved, because every reader pays for undoing.
+//! Films and archives come in many blocks: after one that did not compress, samples of the next say
+//! whether it is tried, so that they cost next to nothing. One context is kept for all blocks of a
+//! worker. Frames bear neither checksum (the AEAD does that) nor content size (the block's own
+//! header says it, and two truths could differ).
 //!
 //! The reader trusts no frame: output goes into room for exactly the promised length, which is
 //! bounded before it is allocated, so neither a bomb nor a huge window costs any memory.
@@ -114,39 +115,89 @@ impl Level {
     }
 }
 
+/// A block is judged by so many samples, spread evenly over it,
+const SAMPLE_COUNT: usize = 8;
+/// ... of so many bytes each,
+const SAMPLE_BYTES: usize = 2 << 10;
+/// ... if it has at least so many bytes: of a shorter one samples cost too much.
+const SAMPLED_MIN_BYTES: usize = 8 * SAMPLE_COUNT * SAMPLE_BYTES;
+/// One of so many is tried whatever samples say: they do not see what repeats far away.
+const TRIED_ANYWAY: u32 = 64;
+
 /// Compresses blocks, one after the other; each worker has its own.
-pub struct Compressor(Option<zstd::bulk::Compressor<'static>>);
+pub struct Compressor {
+    context: Option<zstd::bulk::Compressor<'static>>,
+    /// Whether every block is tried.
+    is_thorough: bool,
+    /// Blocks since the last that was worth compressing.
+    stored_in_row: u32,
+    samples: Vec<u8>,
+    squeezed_samples: Vec<u8>,
+}
 
 impl Compressor {
     /// Prepares a context; its memory grows with the level, is taken with the first block and kept.
     #[must_use]
     pub fn new(level: Level) -> Self {
         const VALID: &str = "because level and flag are among those that zstd has";
-        Self(level.zstd_level().map(|number| {
+        let context = level.zstd_level().map(|number| {
             let mut context = zstd::bulk::Compressor::new(number).expect(VALID);
             context.include_contentsize(false).expect(VALID);
             context.include_checksum(false).expect(VALID);
             context
-        }))
+        });
+        let (samples, squeezed_samples) = (Vec::new(), Vec::new());
+        let is_thorough = level == Level::Max;
+        Self { context, is_thorough, stored_in_row: 0, samples, squeezed_samples }
     }
 
     /// Appends `raw` to `out`, compressed if that is worth it, and returns the codec. Should zstd
     /// fail (it lacks memory), the bytes are stored as they are.
     pub fn compress_into(&mut self, raw: &[u8], out: &mut Vec<u8>) -> u8 {
         let start = out.len();
-        if let Some(context) = &mut self.0 {
-            out.reserve(zstd_safe::compress_bound(raw.len()));
-            let mut end = Cursor::new(&mut *out);
-            end.set_position(start as u64);
-            let outcome = context.compress_to_buffer(raw, &mut end);
-            if outcome.is_ok_and(|squeezed_bytes| is_worth_it(raw.len(), squeezed_bytes)) {
-                return CODEC_ZSTD;
-            }
+        if !self.seems_in_vain(raw)
+            && let Some(context) = &mut self.context
+            && append_squeezed(context, raw, out)
+        {
+            self.stored_in_row = 0;
+            return CODEC_ZSTD;
         }
+        self.stored_in_row = self.stored_in_row.wrapping_add(1);
         out.truncate(start);
         out.extend_from_slice(raw);
         CODEC_STORED
     }
+
+    /// Whether the block before did not compress, and neither do samples of this one.
+    fn seems_in_vain(&mut self, raw: &[u8]) -> bool {
+        let Some(context) = &mut self.context else { return true };
+        if self.is_thorough
+            || self.stored_in_row.is_multiple_of(TRIED_ANYWAY)
+            || raw.len() < SAMPLED_MIN_BYTES
+        {
+            return false;
+        }
+        self.samples.clear();
+        self.squeezed_samples.clear();
+        for part in raw.chunks_exact(raw.len() / SAMPLE_COUNT).take(SAMPLE_COUNT) {
+            self.samples.extend_from_slice(&part[..SAMPLE_BYTES]);
+        }
+        !append_squeezed(context, &self.samples, &mut self.squeezed_samples)
+    }
+}
+
+/// Appends `raw` compressed, and says whether that was worth it; if not, `out` has any end.
+fn append_squeezed(
+    context: &mut zstd::bulk::Compressor<'static>,
+    raw: &[u8],
+    out: &mut Vec<u8>,
+) -> bool {
+    out.reserve(zstd_safe::compress_bound(raw.len()));
+    let start = out.len() as u64;
+    let mut end = Cursor::new(out);
+    end.set_position(start);
+    let outcome = context.compress_to_buffer(raw, &mut end);
+    outcome.is_ok_and(|squeezed_bytes| is_worth_it(raw.len(), squeezed_bytes))
 }
 
 impl fmt::Debug for Compressor {

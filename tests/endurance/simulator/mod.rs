@@ -269,7 +269,7 @@ pub(crate) fn settle(faulty: &Faulty) {
         .block_on(faulty.settle());
 }
 
-/// Runs seeds from `first` on; `MAINSTAY_TEST_SEED` runs that one alone, as often as told.
+/// Runs so many seeds, from `first` on.
 fn simulate(first: u64, seeds: u64) {
     let stage = Stage::new();
     let mut all = Tally::default();

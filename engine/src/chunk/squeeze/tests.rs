@@ -60,6 +60,39 @@ fn what_does_not_compress_is_stored_as_it_is() {
 }
 
 #[test]
+fn after_noise_samples_decide_and_now_and_then_all_is_tried() {
+    const MIB: usize = 1 << 20;
+    let codec =
+        |compressor: &mut Compressor, raw: &[u8]| compressor.compress_into(raw, &mut Vec::new());
+    let mut compressor = Compressor::new(Level::Auto);
+    let raw = noise([3; 32], MIB);
+    assert!(!compressor.seems_in_vain(&raw), "nothing is known yet");
+    assert_eq!(codec(&mut compressor, &raw), CODEC_STORED);
+    assert!(compressor.seems_in_vain(&raw));
+    // Text alone, and an eighth of it anywhere.
+    for start in (0..MIB).step_by(MIB / 16).take(15) {
+        let mut mixed = raw.clone();
+        mixed[start..start + MIB / 8].copy_from_slice(&text(MIB / 8));
+        assert!(!compressor.seems_in_vain(&mixed), "text from {start} on was overlooked");
+    }
+    assert_eq!(codec(&mut compressor, &text(MIB)), CODEC_ZSTD);
+    assert!(!compressor.seems_in_vain(&raw), "the block before did compress");
+    // Samples do not see that the second half repeats most of the first: sooner or later it is tried.
+    let mut twice = noise([4; 32], MIB / 2 + 5000).repeat(2);
+    twice.truncate(MIB);
+    assert_eq!(codec(&mut compressor, &raw), CODEC_STORED);
+    assert!(compressor.seems_in_vain(&twice));
+    let codecs: Vec<u8> = (0..TRIED_ANYWAY).map(|_| codec(&mut compressor, &twice)).collect();
+    assert!(codecs.contains(&CODEC_ZSTD), "{codecs:?}");
+    // Who wants the least size tries everything, and a short block always is.
+    let mut thorough = Compressor::new(Level::Max);
+    assert_eq!(codec(&mut thorough, &raw), CODEC_STORED);
+    assert_eq!(codec(&mut thorough, &twice), CODEC_ZSTD);
+    assert_eq!(codec(&mut compressor, &raw), CODEC_STORED);
+    assert!(!compressor.seems_in_vain(&raw[..SAMPLED_MIN_BYTES - 1]));
+}
+
+#[test]
 fn output_is_appended_and_the_room_of_a_reused_buffer_suffices() {
     let mut out = b"front".to_vec();
     let mut compressor = Compressor::new(Level::Auto);
