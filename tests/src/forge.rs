@@ -96,7 +96,7 @@ impl<'a> Forger<'a> {
             for (id, bytes) in chunks {
                 let mut block = OpenBlock::default();
                 block.push(*id, bytes);
-                pack.add_block(&block, &mut compressor);
+                pack.add_block(block.raw(), block.chunks(), &mut compressor);
             }
             if !pack.is_empty() {
                 let pack = pack.finish(repo, write);

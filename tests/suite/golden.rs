@@ -456,7 +456,7 @@ fn make_vectors_anew() {
     let raw = leaf().encode();
     let mut block = OpenBlock::default();
     block.push(write.chunk_id.id(PackKind::Tree, &raw), &raw);
-    pack.add_block(&block, &mut Compressor::new(Level::Off));
+    pack.add_block(block.raw(), block.chunks(), &mut Compressor::new(Level::Off));
     let finished = pack.finish(&repo, write);
     let name = ObjectName::Pack(finished.listed.pack);
     repo.store().put_new(&name, finished.bytes).expect("a pack can be stored");

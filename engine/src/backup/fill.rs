@@ -10,7 +10,7 @@ use crossbeam_channel::{SendTimeoutError, Sender};
 use crate::backup::error::BackupError;
 use crate::backup::shared::{LOOK_AROUND, Shared, Tally};
 use crate::base::id::{ChunkId, PackKind, SessionId};
-use crate::blob::block::OpenBlock;
+use crate::blob::block::{OpenBlock, is_block_of_its_own};
 use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::DedupView;
 use crate::blob::pack::{FinishedPack, OpenPack};
@@ -73,6 +73,11 @@ impl<'a> Filler<'a> {
             PackKind::Tree => Tally::add(&tally.tree_nodes_new, 1),
         }
         let slot = profile as usize;
+        if is_block_of_its_own(bytes.len()) {
+            self.close_block(slot)?;
+            self.add_block(bytes, &[(id, bytes.len() as u32)])?;
+            return Ok(id);
+        }
         if self.blocks[slot].is_full_for(bytes.len()) {
             self.close_block(slot)?;
         }
@@ -97,6 +102,14 @@ impl<'a> Filler<'a> {
         if self.blocks[slot].is_empty() {
             return Ok(());
         }
+        let mut block = std::mem::take(&mut self.blocks[slot]);
+        self.add_block(block.raw(), block.chunks())?;
+        block.clear();
+        self.blocks[slot] = block;
+        Ok(())
+    }
+
+    fn add_block(&mut self, raw: &[u8], chunks: &[(ChunkId, u32)]) -> Result<(), BackupError> {
         let context = self.context;
         if self.pack.is_none() {
             let counter = context.next_pack.fetch_add(1, Ordering::Relaxed);
@@ -105,8 +118,7 @@ impl<'a> Filler<'a> {
             self.pack = Some(OpenPack::new(repo, write, buffers, kind, session, counter)?);
         }
         let Some(pack) = self.pack.as_mut() else { return Err(BackupError::Lost) };
-        pack.add_block(&self.blocks[slot], &mut self.compressor);
-        self.blocks[slot].clear();
+        pack.add_block(raw, chunks, &mut self.compressor);
         if pack.is_full(context.pack_bytes) { self.close_pack() } else { Ok(()) }
     }
 

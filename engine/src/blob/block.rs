@@ -10,6 +10,13 @@ pub struct OpenBlock {
     chunks: Vec<(ChunkId, u32)>,
 }
 
+/// Whether a chunk of so many bytes should be a block of its own: hardly another has room beside it,
+/// and it need not be copied into one.
+#[must_use]
+pub fn is_block_of_its_own(chunk_bytes: usize) -> bool {
+    chunk_bytes >= BLOCK_TARGET_BYTES / 2
+}
+
 impl OpenBlock {
     /// Adds a chunk.
     pub fn push(&mut self, id: ChunkId, bytes: &[u8]) {

@@ -3,11 +3,10 @@
 use bytes::Bytes;
 
 use crate::base::codec::PutLe;
-use crate::base::id::{Nonce8, PackId, PackKind, SessionId};
+use crate::base::id::{ChunkId, Nonce8, PackId, PackKind, SessionId};
 use crate::base::limits::{
     PACK_FULL_CHUNKS, PACK_MAX_BLOCKS, PACK_OVERSHOOT_MAX_BYTES, PACK_TARGET_MAX_BYTES,
 };
-use crate::blob::block::OpenBlock;
 use crate::blob::buffers::{PackBuffer, PackBuffers};
 use crate::chunk::squeeze::Compressor;
 use crate::crypt::aead::BlockCipher;
@@ -94,22 +93,27 @@ impl OpenPack {
         })
     }
 
-    /// Compresses, seals and appends a block.
-    pub fn add_block(&mut self, block: &OpenBlock, compressor: &mut Compressor) {
+    /// Compresses, seals and appends a block: `raw` is the bytes of all its chunks, one after the
+    /// other, whose ids and lengths are `chunks`.
+    pub fn add_block(
+        &mut self,
+        raw: &[u8],
+        chunks: &[(ChunkId, u32)],
+        compressor: &mut Compressor,
+    ) {
         let start = self.bytes.len();
         let number = self.table.blocks.len() as u32;
-        let raw_bytes = block.raw().len() as u32;
+        let raw_bytes = raw.len() as u32;
         self.bytes.put_u8(0);
         self.bytes.put_u32(raw_bytes);
         debug_assert_eq!(self.bytes.len() - start, BLOCK_HEADER_BYTES);
-        let codec = compressor.compress_into(block.raw(), &mut self.bytes);
+        let codec = compressor.compress_into(raw, &mut self.bytes);
         self.bytes[start] = codec;
         let tag = self.cipher.seal_in_place(number, &self.block_data, &mut self.bytes[start..]);
         self.bytes.put(&tag);
         let mut offset = 0;
-        for (id, length_bytes) in block.chunks() {
-            let length_bytes = *length_bytes;
-            self.table.chunks.push(ChunkInfo { id: *id, block: number, offset, length_bytes });
+        for &(id, length_bytes) in chunks {
+            self.table.chunks.push(ChunkInfo { id, block: number, offset, length_bytes });
             offset += length_bytes;
         }
         self.table.blocks.push(BlockInfo {

@@ -265,7 +265,7 @@ impl<'a> Rewriter<'a> {
                 OpenPack::new(repo, &open.write, buffers, open.kind, *session, number)?
             }
         };
-        pack.add_block(&open.block, &mut self.compressor);
+        pack.add_block(open.block.raw(), open.block.chunks(), &mut self.compressor);
         open.block.clear();
         let is_full = pack.is_full(PACK_TARGET_BYTES);
         open.pack = Some(pack);

@@ -354,7 +354,7 @@ fn wrong_bytes_under_a_right_id_fail_a_drill() {
         for chunk in table.chunks.iter().filter(|chunk| chunk.block == number) {
             block.push(chunk.id, &noise(77, chunk.length_bytes as usize));
         }
-        forged.add_block(&block, &mut compressor);
+        forged.add_block(block.raw(), block.chunks(), &mut compressor);
     }
     let finished = forged.finish(repo, write);
     let forged_key = ObjectName::Pack(finished.listed.pack).key();
