@@ -9,8 +9,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use engine::base::id::PackKind;
 use engine::chunk::cut::Cutter;
 use engine::chunk::gear::GearTable;
+use engine::chunk::level::Level;
 use engine::chunk::profile::Profile;
-use engine::chunk::squeeze::{Compressor, Decompressor, Level};
+use engine::chunk::squeeze::{Compressor, Decompressor};
 use engine::crypt::aead::BlockCipher;
 use engine::crypt::hash::ChunkIdKey;
 use engine::crypt::secret::SecretKey;

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use engine::base::limits::BLOCK_TARGET_BYTES;
-use engine::chunk::squeeze::{Compressor, Level};
+use engine::chunk::level::Level;
+use engine::chunk::squeeze::Compressor;
 
 /// What the tables of pack, segment and index need for a chunk; measured on real repositories.
 const TABLE_BYTES: u64 = 40;

@@ -11,7 +11,7 @@ use engine::backup::{self, BackupOptions, BackupReport, Source};
 use engine::base::error::in_one_line;
 use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
-use engine::chunk::squeeze::Level;
+use engine::chunk::level::Level;
 use restore_verify::evidence::heads;
 
 use crate::args::backup::BackupArgs;

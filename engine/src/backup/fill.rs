@@ -14,8 +14,9 @@ use crate::blob::block::{OpenBlock, is_block_of_its_own};
 use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::DedupView;
 use crate::blob::pack::{FinishedPack, OpenPack};
+use crate::chunk::level::Level;
 use crate::chunk::profile::Profile;
-use crate::chunk::squeeze::{Compressor, Level};
+use crate::chunk::squeeze::Compressor;
 use crate::repo::Repo;
 use crate::repo::keyring::WriteKeys;
 

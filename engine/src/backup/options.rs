@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::base::id::SessionId;
-use crate::chunk::squeeze::Level;
+use crate::chunk::level::Level;
 use crate::disk::exclude::ExcludeOptions;
 use crate::format::snapshot::EvidenceHead;
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Clock;
-use crate::chunk::squeeze::Level;
+use crate::chunk::level::Level;
 use crate::store::Store;
 
 pub use error::BenchmarkError;

@@ -8,4 +8,6 @@
 pub mod gear;
 pub mod profile;
 pub mod cut;
+pub mod level;
+mod ways;
 pub mod squeeze;

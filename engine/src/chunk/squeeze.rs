@@ -10,13 +10,13 @@
 //! bounded before it is allocated, so neither a bomb nor a huge window costs any memory.
 
 use std::fmt;
-use std::io::Cursor;
 
 use zstd::zstd_safe;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::BLOCK_MAX_RAW_BYTES;
-use crate::chunk::profile::is_worth_it;
+use crate::chunk::level::Level;
+use crate::chunk::ways::{Ways, append_squeezed};
 
 /// The bytes are as they are.
 pub const CODEC_STORED: u8 = 0;
@@ -66,55 +66,6 @@ impl Classified for SqueezeError {
     }
 }
 
-/// How hard to compress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Level {
-    /// Not at all.
-    Off,
-    /// zstd 1: a fifth faster on text than the default, for 5 to 8 % more bytes.
-    Fast,
-    /// zstd 3.
-    #[default]
-    Auto,
-    /// zstd 7: worth it when the network is the limit.
-    Better,
-    /// zstd 15: for archives written once.
-    Max,
-}
-
-impl Level {
-    /// All levels, from fast to small.
-    pub const ALL: [Self; 5] = [Self::Off, Self::Fast, Self::Auto, Self::Better, Self::Max];
-
-    /// The level's name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Fast => "fast",
-            Self::Auto => "auto",
-            Self::Better => "better",
-            Self::Max => "max",
-        }
-    }
-
-    /// The level of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.name() == name)
-    }
-
-    const fn zstd_level(self) -> Option<i32> {
-        match self {
-            Self::Off => None,
-            Self::Fast => Some(1),
-            Self::Auto => Some(3),
-            Self::Better => Some(7),
-            Self::Max => Some(15),
-        }
-    }
-}
-
 /// A block is judged by so many samples, spread evenly over it,
 const SAMPLE_COUNT: usize = 8;
 /// ... of so many bytes each,
@@ -126,7 +77,7 @@ const TRIED_ANYWAY: u32 = 64;
 
 /// Compresses blocks, one after the other; each worker has its own.
 pub struct Compressor {
-    context: Option<zstd::bulk::Compressor<'static>>,
+    ways: Option<Ways>,
     /// Whether every block is tried.
     is_thorough: bool,
     /// Blocks since the last that was worth compressing.
@@ -139,16 +90,9 @@ impl Compressor {
     /// Prepares a context; its memory grows with the level, is taken with the first block and kept.
     #[must_use]
     pub fn new(level: Level) -> Self {
-        const VALID: &str = "because level and flag are among those that zstd has";
-        let context = level.zstd_level().map(|number| {
-            let mut context = zstd::bulk::Compressor::new(number).expect(VALID);
-            context.include_contentsize(false).expect(VALID);
-            context.include_checksum(false).expect(VALID);
-            context
-        });
         let (samples, squeezed_samples) = (Vec::new(), Vec::new());
         let is_thorough = level == Level::Max;
-        Self { context, is_thorough, stored_in_row: 0, samples, squeezed_samples }
+        Self { ways: Ways::of(level), is_thorough, stored_in_row: 0, samples, squeezed_samples }
     }
 
     /// Appends `raw` to `out`, compressed if that is worth it, and returns the codec. Should zstd
@@ -156,8 +100,8 @@ impl Compressor {
     pub fn compress_into(&mut self, raw: &[u8], out: &mut Vec<u8>) -> u8 {
         let start = out.len();
         if !self.seems_in_vain(raw)
-            && let Some(context) = &mut self.context
-            && append_squeezed(context, raw, out)
+            && let Some(ways) = &mut self.ways
+            && ways.append(raw, out)
         {
             self.stored_in_row = 0;
             return CODEC_ZSTD;
@@ -170,7 +114,7 @@ impl Compressor {
 
     /// Whether the block before did not compress, and neither do samples of this one.
     fn seems_in_vain(&mut self, raw: &[u8]) -> bool {
-        let Some(context) = &mut self.context else { return true };
+        let Some(ways) = &mut self.ways else { return true };
         if self.is_thorough
             || self.stored_in_row.is_multiple_of(TRIED_ANYWAY)
             || raw.len() < SAMPLED_MIN_BYTES
@@ -182,22 +126,8 @@ impl Compressor {
         for part in raw.chunks_exact(raw.len() / SAMPLE_COUNT).take(SAMPLE_COUNT) {
             self.samples.extend_from_slice(&part[..SAMPLE_BYTES]);
         }
-        !append_squeezed(context, &self.samples, &mut self.squeezed_samples)
+        !append_squeezed(&mut ways.context, &self.samples, &mut self.squeezed_samples)
     }
-}
-
-/// Appends `raw` compressed, and says whether that was worth it; if not, `out` has any end.
-fn append_squeezed(
-    context: &mut zstd::bulk::Compressor<'static>,
-    raw: &[u8],
-    out: &mut Vec<u8>,
-) -> bool {
-    out.reserve(zstd_safe::compress_bound(raw.len()));
-    let start = out.len() as u64;
-    let mut end = Cursor::new(out);
-    end.set_position(start);
-    let outcome = context.compress_to_buffer(raw, &mut end);
-    outcome.is_ok_and(|squeezed_bytes| is_worth_it(raw.len(), squeezed_bytes))
 }
 
 impl fmt::Debug for Compressor {

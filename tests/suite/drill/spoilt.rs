@@ -347,8 +347,7 @@ fn wrong_bytes_under_a_right_id_fail_a_drill() {
     let mut forged =
         engine::blob::pack::OpenPack::new(repo, write, &buffers, pack.kind, pack.session, 99)
             .expect("it can be made");
-    let mut compressor =
-        engine::chunk::squeeze::Compressor::new(engine::chunk::squeeze::Level::Fast);
+    let mut compressor = engine::chunk::squeeze::Compressor::new(engine::chunk::level::Level::Fast);
     for number in 0..table.blocks.len() as u32 {
         let mut block = engine::blob::block::OpenBlock::default();
         for chunk in table.chunks.iter().filter(|chunk| chunk.block == number) {
