@@ -9,9 +9,10 @@
 # Environment, with defaults:
 #   STORE=memstore     objects in memory; `bluestore` keeps them in DIR and survives killed OSDs
 #   RGWS=2             gateways, each on a port of its own
+#   COPIES=3           of each object; one needs a third of the memory, and loses what an OSD held
 set -euo pipefail
 D=${1:?usage: ceph-up.sh DIR}
-STORE=${STORE:-memstore} RGWS=${RGWS:-2} OSDS=3
+STORE=${STORE:-memstore} RGWS=${RGWS:-2} COPIES=${COPIES:-3} OSDS=3
 ACCESS=mainstaytestaccess SECRET=mainstaytestsecret0123456789 REGION=us-east-1
 mkdir -p "$D" && D=$(cd "$D" && pwd)
 if [ -e "$D/ceph.conf" ]; then echo "ceph-up: $D is in use; stop it with ceph-down.sh" >&2; exit 2; fi
@@ -49,8 +50,9 @@ pid_file = $D/run/\$name.pid
 admin_socket = $D/run/\$name.\$pid.asok
 log_file = $D/log/\$name.log
 crash_dir = $D/log
-osd_pool_default_size = 3
-osd_pool_default_min_size = 2
+osd_pool_default_size = $COPIES
+osd_pool_default_min_size = $(( (COPIES + 1) / 2 ))
+mon_allow_pool_size_one = true
 osd_pool_default_pg_num = 8
 osd_pool_default_pgp_num = 8
 osd_pool_default_pg_autoscale_mode = off

@@ -7,11 +7,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{ObjectStore, PutPayload};
+use object_store::ObjectStore;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{Classified, ErrorClass};
@@ -19,18 +17,17 @@ use crate::base::limits::{
     LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_RUNTIME_THREADS,
 };
 use crate::store::backend::Backend;
-use crate::store::bucket::BucketFacts;
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
 use crate::store::listed::Listed;
-use crate::store::listing::Page;
 use crate::store::location::{Location, StoreOptions};
 use crate::store::meter::{RequestKind, Usage};
 use crate::store::name::ObjectName;
 use crate::store::request::Link;
 use crate::store::retry::{Backoff, RetrySettings};
-use crate::store::transport::Fault;
+
+mod raw;
 
 /// A connection to a store; clones share it. Blocks, so it belongs on ordinary threads.
 #[derive(Clone)]
@@ -172,7 +169,7 @@ impl Store {
                 self.read_folder(folder, into, |into| folder.read(&name.key(), max_bytes, into))
             }
             None => {
-                *into = self.get(name, max_bytes)?.into();
+                *into = self.raw_get_in(&name.key(), max_bytes, std::mem::take(into))?;
                 Ok(())
             }
         }
@@ -193,7 +190,7 @@ impl Store {
                 self.read_folder(folder, into, |into| folder.read_range(&name.key(), range, into))
             }
             _ => {
-                *into = self.get_range(name, range)?.into();
+                *into = self.raw_get_range_in(&name.key(), range, std::mem::take(into))?;
                 Ok(())
             }
         }
@@ -332,168 +329,5 @@ impl Store {
         self.link().meter.retry();
         tokio::time::sleep(wait).await;
         Ok(())
-    }
-}
-
-/// The same with free keys: what the public methods stand on, and what the probe needs besides.
-impl Store {
-    pub(crate) fn raw_put_new(&self, key: &str, body: Bytes) -> Result<(), StoreError> {
-        if let Some(folder) = &self.link().backend.folder {
-            folder.prepare(key)?;
-        }
-        let mut backoff = Backoff::new(self.retry);
-        self.block_on(async {
-            loop {
-                let failed = match self.put_and_look(key, &body).await {
-                    Err(error) if error.class() == ErrorClass::Transient => error,
-                    other => return other,
-                };
-                self.pause(&mut backoff, failed).await?;
-            }
-        })
-    }
-
-    /// One attempt to write, and a look at what is there if its outcome is not plain.
-    async fn put_and_look(&self, key: &str, body: &Bytes) -> Result<(), StoreError> {
-        let link = self.link();
-        let mut create = link.creates();
-        let failed = loop {
-            match link.put_once(key, body.clone(), create, None).await {
-                Ok(_) => return Ok(()),
-                Err(StoreError::NotSupported { .. }) if create => {
-                    link.plain_puts.store(true, Ordering::Relaxed);
-                    create = false;
-                }
-                Err(error) => break error,
-            }
-        };
-        if !matches!(failed.class(), ErrorClass::Conflict | ErrorClass::Transient) {
-            return Err(failed);
-        }
-        match self.look(key, body).await? {
-            Held::Same => link.backend.folder.as_ref().map_or(Ok(()), |folder| folder.sync(key)),
-            Held::Other => Err(StoreError::Conflict { key: key.to_owned() }),
-            Held::Nothing if failed.class() == ErrorClass::Conflict => {
-                Err(StoreError::Inconsistent { key: key.to_owned() })
-            }
-            Held::Nothing => Err(failed),
-        }
-    }
-
-    async fn look(&self, key: &str, body: &Bytes) -> Result<Held, StoreError> {
-        match self.link().get_once(key, body.len() as u64).await {
-            Ok(held) if held == *body => Ok(Held::Same),
-            Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(Held::Other),
-            Err(StoreError::NotFound { .. }) => Ok(Held::Nothing),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// One write, not repeated and not looked after; the version if the bucket keeps versions.
-    pub(crate) fn raw_put_once(
-        &self,
-        key: &str,
-        body: Bytes,
-        create: bool,
-        fault: Option<Fault>,
-    ) -> Result<Option<String>, StoreError> {
-        if let Some(folder) = &self.link().backend.folder {
-            folder.prepare(key)?;
-        }
-        self.block_on(self.link().put_once(key, body, create, fault))
-    }
-
-    pub(crate) fn raw_get(&self, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
-        self.check_folder()?;
-        self.repeat(|| self.link().get_once(key, max_bytes))
-    }
-
-    pub(crate) fn raw_get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.check_folder()?;
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        self.repeat(|| self.link().range_once(key, range.clone()))
-    }
-
-    pub(crate) fn raw_get_tail(
-        &self,
-        key: &str,
-        last_bytes: u64,
-    ) -> Result<(Bytes, u64), StoreError> {
-        self.check_folder()?;
-        if last_bytes == 0 {
-            return Ok((Bytes::new(), self.raw_size(key)?));
-        }
-        self.repeat(|| self.link().tail_once(key, last_bytes))
-    }
-
-    pub(crate) fn raw_size(&self, key: &str) -> Result<u64, StoreError> {
-        self.repeat(|| self.link().size_once(key))
-    }
-
-    pub(crate) fn raw_delete(&self, key: &str) -> Result<(), StoreError> {
-        self.check_folder()?;
-        self.repeat(|| self.link().delete_once(key))
-    }
-
-    pub(crate) fn raw_page(
-        &self,
-        prefix: &str,
-        token: Option<String>,
-        max_keys: Option<usize>,
-    ) -> Result<Page, StoreError> {
-        self.repeat(|| self.link().page_once(prefix, token.clone(), max_keys))
-    }
-
-    /// Begins an upload in parts, sends one part, lets `look` see the store, then aborts.
-    pub(crate) fn raw_abandoned_upload<T>(
-        &self,
-        key: &str,
-        part: Bytes,
-        look: impl FnOnce() -> T,
-    ) -> Result<T, StoreError> {
-        let path = self.link().backend.path(key);
-        let objects = &self.link().backend.objects;
-        let failed = |error| crate::store::error::classify("writing", key, error);
-        let begun = self.block_on(async {
-            let mut upload = objects.put_multipart_opts(&path, Default::default()).await?;
-            upload.put_part(PutPayload::from(part)).await?;
-            Ok(upload)
-        });
-        let mut upload = begun.map_err(failed)?;
-        let seen = look();
-        self.block_on(upload.abort()).map_err(failed)?;
-        Ok(seen)
-    }
-
-    /// What an S3 bucket says about itself; `None` for all other stores.
-    pub(crate) fn raw_bucket_facts(&self) -> Option<BucketFacts> {
-        let bucket = self.link().backend.bucket.as_ref()?;
-        let wait = Duration::from_secs(30);
-        let asked = async { tokio::time::timeout(wait, bucket.facts()).await.unwrap_or_default() };
-        Some(self.block_on(asked))
-    }
-
-    /// Whether [`Fault`]s have an effect.
-    pub(crate) fn raw_can_misbehave(&self) -> bool {
-        self.link().backend.can_misbehave()
-    }
-
-    /// Whether the hash of each payload is part of its signature.
-    pub(crate) fn raw_signs_payload(&self) -> bool {
-        self.link().backend.bucket.is_some()
-    }
-
-    /// Whether pages come in the store's own order, not in ours.
-    pub(crate) fn raw_has_pages(&self) -> bool {
-        self.link().backend.pager.is_some()
-    }
-
-    /// Removes what a local store leaves of a folder once its files are deleted.
-    pub(crate) fn raw_remove_empty(&self, folder_key: &str) {
-        if let Some(folder) = &self.link().backend.folder {
-            folder.remove_empty(folder_key);
-        }
     }
 }

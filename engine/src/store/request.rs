@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{
     Extensions, GetOptions, GetRange, GetResult, GetResultPayload, ObjectStoreExt, PutMode,
@@ -74,22 +74,28 @@ impl Link {
         }
     }
 
-    /// Reads a whole object of at most `max_bytes`.
-    pub(crate) async fn get_once(&self, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+    /// Reads a whole object of at most `max_bytes`, into the memory of `room`.
+    pub(crate) async fn get_once(
+        &self,
+        key: &str,
+        max_bytes: u64,
+        room: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
         let answer = self.open(key, None, false).await?;
         let size_bytes = answer.meta.size;
         if size_bytes > max_bytes {
             return Err(StoreError::TooLarge { key: key.to_owned(), size_bytes, max_bytes });
         }
-        self.body(key, answer, size_bytes).await
+        self.body(key, answer, size_bytes, room).await
     }
 
-    /// Reads exactly `range`.
+    /// Reads exactly `range`, into the memory of `room`.
     pub(crate) async fn range_once(
         &self,
         key: &str,
         range: Range<u64>,
-    ) -> Result<Bytes, StoreError> {
+        room: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
         let outside =
             || StoreError::OutOfRange { key: key.to_owned(), start: range.start, end: range.end };
         let answer = match self.open(key, Some(GetRange::Bounded(range.clone())), false).await {
@@ -106,7 +112,7 @@ impl Link {
         if answer.range != range {
             return Err(outside());
         }
-        self.body(key, answer, range.end - range.start).await
+        self.body(key, answer, range.end - range.start, room).await
     }
 
     /// Reads the last `last_bytes` bytes, or all if there are fewer, and the size of the whole.
@@ -119,7 +125,8 @@ impl Link {
             Err(StoreError::NotSupported { .. }) => {
                 let size_bytes = self.size_once(key).await?;
                 let start = size_bytes.saturating_sub(last_bytes);
-                return Ok((self.range_once(key, start..size_bytes).await?, size_bytes));
+                let bytes = self.range_once(key, start..size_bytes, Vec::new()).await?;
+                return Ok((bytes.into(), size_bytes));
             }
             other => other?,
         };
@@ -129,8 +136,8 @@ impl Link {
             let (start, end) = (expected.start, expected.end);
             return Err(StoreError::OutOfRange { key: key.to_owned(), start, end });
         }
-        let bytes = self.body(key, answer, expected.end - expected.start).await?;
-        Ok((bytes, size_bytes))
+        let bytes = self.body(key, answer, expected.end - expected.start, Vec::new()).await?;
+        Ok((bytes.into(), size_bytes))
     }
 
     /// The size of an object.
@@ -161,12 +168,15 @@ impl Link {
     }
 
     /// Collects a body that must have exactly `announced_bytes`, and stops at the first byte more.
+    /// Its memory is that of `room`: packs that come and go in memory of their own leave holes.
     async fn body(
         &self,
         key: &str,
         answer: GetResult,
         announced_bytes: u64,
-    ) -> Result<Bytes, StoreError> {
+        mut room: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
+        room.clear();
         let collect = async {
             let pace = self.backend.limits.download.as_ref();
             let mut stream = match answer.payload {
@@ -175,30 +185,22 @@ impl Link {
                     if let Some(pace) = pace {
                         pace.wait(bytes.len()).await;
                     }
-                    return Ok(bytes);
+                    return Ok(bytes.into());
                 }
                 GetResultPayload::Stream(stream) => stream,
             };
-            let mut first = Bytes::new();
-            let mut rest = BytesMut::new();
             while let Some(piece) = stream.next().await.transpose()? {
                 if let Some(pace) = pace {
                     pace.wait(piece.len()).await;
                 }
-                if first.is_empty() {
-                    first = piece;
-                } else {
-                    if rest.is_empty() {
-                        rest.reserve(announced_bytes as usize);
-                        rest.extend_from_slice(&first);
-                    }
-                    rest.extend_from_slice(&piece);
-                }
-                if first.len().max(rest.len()) as u64 > announced_bytes {
+                // Only now: who sends nothing costs no memory.
+                room.reserve_exact((announced_bytes as usize).saturating_sub(room.len()));
+                room.extend_from_slice(&piece);
+                if room.len() as u64 > announced_bytes {
                     break;
                 }
             }
-            Ok(if rest.is_empty() { first } else { rest.freeze() })
+            Ok(room)
         };
         let paced = self.backend.limits.download.as_ref();
         let more = paced.map_or(Duration::ZERO, |pace| pace.allowance(announced_bytes));

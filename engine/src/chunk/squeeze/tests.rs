@@ -110,6 +110,18 @@ fn output_is_appended_and_the_room_of_a_reused_buffer_suffices() {
 }
 
 #[test]
+fn whichever_way_was_gone_it_comes_back() {
+    let prose: Vec<u8> = noise([5; 32], 1 << 20).iter().map(|byte| b'a' + byte % 24).collect();
+    let mut compressor = Compressor::new(Level::Auto);
+    for raw in [&prose, &text(1 << 20), &prose].repeat(12) {
+        let mut out = Vec::new();
+        assert_eq!(compressor.compress_into(raw, &mut out), CODEC_ZSTD);
+        assert_eq!(out[4], 0, "no content size, no checksum");
+        assert!(expand(CODEC_ZSTD, &out, raw.len()).as_ref() == Ok(raw));
+    }
+}
+
+#[test]
 fn frames_bear_neither_content_size_nor_checksum() {
     let (codec, frame) = squeeze(Level::Auto, &text(50_000));
     assert_eq!(codec, CODEC_ZSTD);
