@@ -265,6 +265,7 @@ pub fn large() -> Vec<Case> {
             it.restores = true;
             it.is_fine = false;
             it.second = Second::Revive;
+            it.budget.forgets = 2;
             it.budget.fences = 0;
         }),
         Case::collect("two collectors, repacking, crash", |it| {

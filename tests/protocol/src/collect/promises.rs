@@ -98,7 +98,8 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
             swept.filter(|at| at.is_done && !at.sweep.is_empty()).count() > 1
         }));
     }
-    if setup.restores {
+    // Where a tree comes back, what the pin keeps is all that could go: no collection is done beside it.
+    if setup.restores && setup.second != Second::Revive {
         all.push(Property::sometimes("only a pin keeps a snapshot", |_, state: &State| {
             let is_forgotten = state.store.tombed.has(0);
             let is_spared = state.store.generations.iter().any(|at| at.is_done);
