@@ -38,6 +38,18 @@ fn a_lost_answer_is_looked_up_and_costs_no_second_write() {
 }
 
 #[test]
+fn a_remote_body_goes_into_the_memory_that_is_there() {
+    let store = store(Wrong::Nothing);
+    store.put_new(&NAME, body(50_000)).expect("written");
+    let mut into = vec![9; 60_000];
+    let room = into.as_ptr();
+    store.get_into(&NAME, 60_000, &mut into).expect("read");
+    assert_eq!((into.as_ptr(), &into[..]), (room, &body(50_000)[..]));
+    store.get_range_into(&NAME, 10..40_000, &mut into).expect("inside");
+    assert_eq!((into.as_ptr(), &into[..]), (room, &body(50_000)[10..40_000]));
+}
+
+#[test]
 fn failed_writes_are_repeated_and_counted_once_each() {
     let store = store(Wrong::ErrorBefore(2));
     store.put_new(&NAME, body(100)).expect("the third attempt succeeds");
