@@ -223,7 +223,7 @@ impl<'a> Start<'a> {
         let uploads = Uploader::new(repo, index, &dedup, self.session, self.options.dry_run);
         pipeline.with_uploads(uploads, |packs| match source {
             Source::Paths(roots) => {
-                let walk = Walk::new(self.walk_options(roots.clone())?)?;
+                let walk = Walk::new(self.walk_options(roots.clone())?)?.on_all_cores();
                 // What the last run saw is close enough; only the first one has to count.
                 let counts = self.options.scan && previous.summary.is_none();
                 let count = counts.then(|| self.walk_options(roots)).transpose()?;

@@ -147,6 +147,13 @@ pub const BENCHMARK_FILES_MAX: usize = 200_000;
 pub const WALK_OPEN_FOLDERS: usize = 256;
 /// Names of one directory held for sorting; a directory that never ends is a broken file system.
 pub const FOLDER_MAX_NAMES: usize = 50_000_000;
+/// Names of one directory that are looked at in one go; the others may be looked at beside it.
+pub const WALK_STRETCH_NAMES: usize = 256;
+/// Items that lie ready ahead of a walk, a few hundred bytes each; looking ahead further gains nothing.
+pub const WALK_AHEAD_ITEMS: usize = 4096;
+/// Most threads that look ahead of a walk. Metadata in memory is a matter of cores; a few more
+/// threads than that would only help where it has to be fetched.
+pub const WALK_HELPERS_MAX: usize = 3;
 /// Bytes that one `getdents` call may fill: few calls for large directories.
 pub const FOLDER_READ_BYTES: usize = 64 * KIB;
 /// Descriptors of directories that a restore target keeps open.

@@ -125,7 +125,7 @@ fn walk(
     let started = turns.clock.monotonic();
     let passed = || turns.clock.monotonic().saturating_sub(started);
     let (mut items, mut files) = (0, Vec::new());
-    for item in Walk::new(options)? {
+    for item in Walk::new(options)?.on_all_cores() {
         items += 1;
         if let WalkItem::Found(found) = item
             && found.stat.facts.kind == EntryKind::File

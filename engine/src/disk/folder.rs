@@ -43,7 +43,7 @@ impl Shared {
     }
 
     /// Closes all folders that nobody is using at this moment.
-    fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         let all: Vec<_> = lock(&self.open).drain(..).collect();
         all.iter().filter_map(Weak::upgrade).for_each(|folder| folder.close());
     }
@@ -85,15 +85,16 @@ impl Folder {
     pub(crate) fn open_absolute(path: Vec<u8>, shared: &Arc<Shared>) -> io::Result<Arc<Self>> {
         let fd = open_absolute(&path)?;
         let identity = meta::identity(&meta::stat_open(&fd)?);
-        Ok(Self::opened(Place::Absolute(path), identity, fd, shared))
+        Ok(Self::opened(Place::Absolute(path), identity, Arc::new(fd), shared))
     }
 
-    /// Opens the directory `name` in `parent` for listing. It must be the one known by `identity`.
+    /// Opens the directory `name` in `parent`, and gives the descriptor that can list it: one that is
+    /// opened again later can only look names up. It must be the directory known by `identity`.
     pub(crate) fn open_below(
         parent: &Arc<Self>,
         name: &[u8],
         identity: (u64, u64),
-    ) -> io::Result<Arc<Self>> {
+    ) -> io::Result<(Arc<Self>, Arc<OwnedFd>)> {
         let parent_fd = parent.fd()?;
         let access = OFlags::RDONLY | OFlags::NOATIME;
         let fd = parent.shared.with_descriptors(|| match open_real(&parent_fd, name, access) {
@@ -102,11 +103,17 @@ impl Folder {
         })?;
         require(&fd, identity)?;
         let place = Place::Below(Arc::clone(parent), name.to_vec());
-        Ok(Self::opened(place, identity, fd, &parent.shared))
+        let fd = Arc::new(fd);
+        Ok((Self::opened(place, identity, Arc::clone(&fd), &parent.shared), fd))
     }
 
-    fn opened(place: Place, identity: (u64, u64), fd: OwnedFd, shared: &Arc<Shared>) -> Arc<Self> {
-        let slot = Mutex::new(Some(Arc::new(fd)));
+    fn opened(
+        place: Place,
+        identity: (u64, u64),
+        fd: Arc<OwnedFd>,
+        shared: &Arc<Shared>,
+    ) -> Arc<Self> {
+        let slot = Mutex::new(Some(fd));
         let folder = Arc::new(Self { place, identity, slot, shared: Arc::clone(shared) });
         shared.remember(&folder);
         folder
@@ -197,7 +204,6 @@ fn require(fd: &OwnedFd, identity: (u64, u64)) -> io::Result<()> {
 pub(crate) struct Names {
     bytes: Vec<u8>,
     spans: Vec<(usize, u16)>,
-    next: usize,
 }
 
 impl Names {
@@ -230,7 +236,7 @@ impl Names {
         Ok(())
     }
 
-    /// Whether a name is among those not yet taken.
+    /// Whether a name is among them.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         self.spans.binary_search_by(|span| slice(&self.bytes, *span).cmp(name)).is_ok()
     }
@@ -241,11 +247,14 @@ impl Names {
         self.spans.retain(|span| kept.contains(&slice(bytes, *span)));
     }
 
-    /// The next name in order.
-    pub(crate) fn take(&mut self) -> Option<&[u8]> {
-        let span = self.spans.get(self.next)?;
-        self.next += 1;
-        Some(slice(&self.bytes, *span))
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The name of this number in order.
+    pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
+        self.spans.get(number).map(|span| slice(&self.bytes, *span))
     }
 
     /// All names.

@@ -13,6 +13,8 @@ pub mod pattern;
 pub mod exclude;
 pub mod read;
 mod found;
+mod look;
+mod ahead;
 pub mod walk;
 pub mod command;
 mod beneath;

@@ -4,27 +4,25 @@
 //! the order of [`TreePath`], so the walk can be merged with the previous snapshot in one pass.
 //! Every directory is opened by its name in its parent and must be the one that was seen there.
 
-use std::collections::{HashSet, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 
-use crate::base::limits::FOLDER_READ_BYTES;
-use crate::base::monitor::Problem;
+use crate::base::limits::WALK_HELPERS_MAX;
 use crate::base::path::{TreePath, escape};
-use crate::disk::error::{DiskError, problem};
-use crate::disk::exclude::{Excludes, IfPresent, Standing};
-use crate::disk::folder::{Folder, Names, Shared, lock};
+use crate::disk::ahead::Lookahead;
+use crate::disk::error::DiskError;
+use crate::disk::exclude::{Excludes, Standing};
+use crate::disk::folder::{Folder, Shared, lock};
 pub use crate::disk::found::Found;
 use crate::disk::found::describe;
-use crate::disk::meta::{self, Stat};
+pub use crate::disk::look::WalkItem;
+use crate::disk::look::{Looked, Looker, Seen, Way};
+use crate::disk::meta;
 use crate::disk::owner::Owners;
-use crate::disk::read::OpenFile;
-use crate::format::entry::EntryKind;
 
 /// What to walk and what to leave out.
 #[derive(Debug, Clone, Default)]
@@ -40,15 +38,6 @@ pub struct WalkOptions {
     pub skip: Vec<(u64, u64)>,
 }
 
-/// One step of a [`Walk`].
-#[derive(Debug)]
-pub enum WalkItem {
-    /// Something to back up.
-    Found(Found),
-    /// Something that could not be looked at; the walk goes on beside it.
-    Problem(Problem),
-}
-
 /// Iterates over everything below the roots in rising order of [`TreePath`], each path once.
 ///
 /// The directories above a root appear once, as directories, even if the path leads through
@@ -56,14 +45,12 @@ pub enum WalkItem {
 /// system has no entry of its own. What vanishes during the walk is left out silently.
 #[derive(Debug)]
 pub struct Walk {
-    excludes: Excludes,
-    skip: HashSet<(u64, u64)>,
     shared: Arc<Shared>,
     roots: std::vec::IntoIter<TreePath>,
     last_root: Option<TreePath>,
-    levels: Vec<Level>,
-    ready: VecDeque<WalkItem>,
-    buffer: Vec<u8>,
+    /// What was seen and not given out yet: from the root down to the current directory.
+    levels: Vec<std::vec::IntoIter<Seen>>,
+    ahead: Lookahead,
 }
 
 /// The owners' names of a walk.
@@ -84,17 +71,6 @@ impl OwnerBook {
     }
 }
 
-/// A directory on the way down.
-#[derive(Debug)]
-struct Level {
-    folder: Arc<Folder>,
-    path: TreePath,
-    names: Names,
-    standing: Standing,
-    /// Device of the root that the walk came from.
-    device: u64,
-}
-
 impl Walk {
     /// Prepares a walk.
     ///
@@ -109,16 +85,27 @@ impl Walk {
         }
         roots.sort();
         roots.dedup_by(|later, earlier| earlier.contains(later));
-        Ok(Self {
+        let shared = Shared::new(options.with_atime);
+        let looker = Looker {
             excludes: options.excludes,
             skip: options.skip.into_iter().collect(),
-            shared: Shared::new(options.with_atime),
-            roots: roots.into_iter(),
-            last_root: None,
-            levels: Vec::new(),
-            ready: VecDeque::new(),
-            buffer: Vec::with_capacity(FOLDER_READ_BYTES),
-        })
+            shared: Arc::clone(&shared),
+        };
+        let (roots, last_root, levels) = (roots.into_iter(), None, Vec::new());
+        Ok(Self { shared, roots, last_root, levels, ahead: Lookahead::new(looker) })
+    }
+
+    /// The same walk, with as many threads looking at directories ahead of it as the machine has use
+    /// for.
+    #[must_use]
+    pub fn on_all_cores(self) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.with_helpers(cores.saturating_sub(1).clamp(1, WALK_HELPERS_MAX))
+    }
+
+    fn with_helpers(mut self, count: usize) -> Self {
+        self.ahead.start_helpers(count);
+        self
     }
 
     /// Whether entries carry the time of last access.
@@ -134,10 +121,11 @@ impl Walk {
     }
 
     /// Starts with a root: the directories above it that did not appear yet, then itself.
-    fn begin(&mut self, root: &TreePath) {
-        let standing = self.excludes.judge_all(root);
-        if self.excludes.is_out(standing) {
-            return;
+    fn begin(&self, root: &TreePath) -> Looked {
+        let mut looked = Looked::default();
+        let standing = self.ahead.looker().excludes.judge_all(root);
+        if self.ahead.looker().excludes.is_out(standing) {
+            return looked;
         }
         let mut above = Vec::new();
         let mut next = root.parent();
@@ -149,16 +137,15 @@ impl Walk {
             }
         }
         while let Some(path) = above.pop() {
-            let item = match self.ancestor(&path) {
-                Ok(found) => WalkItem::Found(found),
-                Err(error) => WalkItem::Problem(problem(&path, "looking at", &error)),
-            };
-            self.ready.push_back(item);
+            match self.ancestor(&path) {
+                Ok(found) => looked.seen.push(Seen::Item(WalkItem::Found(found))),
+                Err(error) => looked.problem(&path, "looking at", &error),
+            }
         }
-        if let Err(error) = self.begin_at(root, standing) {
-            self.ready.push_back(WalkItem::Problem(problem(root, "looking at", &error)));
+        if let Err(error) = self.begin_at(root, standing, &mut looked) {
+            looked.problem(root, "looking at", &error);
         }
-        self.last_root = Some(root.clone());
+        looked
     }
 
     fn ancestor(&self, path: &TreePath) -> std::io::Result<Found> {
@@ -169,140 +156,21 @@ impl Walk {
         Ok(Found { path: path.clone(), stat, folder, is_folder_itself: true })
     }
 
-    fn begin_at(&mut self, root: &TreePath, standing: Standing) -> std::io::Result<()> {
-        let Some(parent) = root.parent() else {
-            let base = Folder::open_absolute(b"/".to_vec(), &self.shared)?;
-            let device = base.identity().0;
-            self.enter(&base, root, base.identity(), (standing, device));
-            return Ok(());
-        };
+    fn begin_at(
+        &self,
+        root: &TreePath,
+        standing: Standing,
+        looked: &mut Looked,
+    ) -> std::io::Result<()> {
+        let looker = self.ahead.looker();
+        let Some(parent) = root.parent() else { return looker.announce_base(standing, looked) };
         let folder = Folder::open_absolute(parent.to_slashes(), &self.shared)?;
         let fd = folder.fd()?;
-        if let Some(stat) = self.look(&fd, root.name(), None)? {
+        if let Some(stat) = looker.look(&fd, root.name(), None)? {
             let found = Found { path: root.clone(), stat, folder, is_folder_itself: false };
-            self.announce(found, (standing, stat.facts.device));
+            looker.announce(found, Way { standing, device: stat.facts.device }, looked);
         }
         Ok(())
-    }
-
-    /// What `name` is, unless it is gone or its size or its file system leave it out.
-    fn look(
-        &self,
-        fd: &OwnedFd,
-        name: &[u8],
-        device: Option<u64>,
-    ) -> std::io::Result<Option<Stat>> {
-        let stat = match self.stat(fd, name) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let stat = describe(&stat)?;
-        let is_elsewhere = self.is_elsewhere(stat.facts.device, device);
-        let is_out = match stat.facts.kind {
-            EntryKind::Directory => false,
-            EntryKind::File => is_elsewhere || self.excludes.is_too_large(stat.facts.size_bytes),
-            _ => is_elsewhere,
-        };
-        Ok((!is_out).then_some(stat))
-    }
-
-    /// Metadata of a name. What is mounted only when somebody looks inside is mounted now if the
-    /// walk will go there, because entering it later must find the same directory.
-    fn stat(&self, fd: &OwnedFd, name: &[u8]) -> rustix::io::Result<Statx> {
-        let stat = meta::stat_at(fd, name)?;
-        let mounts_itself = stat.stx_attributes.contains(StatxAttributes::AUTOMOUNT);
-        if !mounts_itself || self.excludes.one_file_system() {
-            return Ok(stat);
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let _ = rustix::fs::openat(fd, name, flags, Mode::empty());
-        meta::stat_at(fd, name)
-    }
-
-    /// Puts an item in the queue, with a new level if it is a directory to enter.
-    fn announce(&mut self, found: Found, (standing, device): (Standing, u64)) {
-        let facts = found.stat.facts;
-        let identity = (facts.device, facts.inode);
-        let enters = facts.kind == EntryKind::Directory
-            && !self.skip.contains(&identity)
-            && !self.is_elsewhere(identity.0, Some(device));
-        let place = enters.then(|| (Arc::clone(&found.folder), found.path.clone()));
-        self.ready.push_back(WalkItem::Found(found));
-        if let Some((folder, path)) = place {
-            self.enter(&folder, &path, identity, (standing, device));
-        }
-    }
-
-    /// Lists a directory and goes down into it; `parent` is itself for the root of everything.
-    fn enter(
-        &mut self,
-        parent: &Arc<Folder>,
-        path: &TreePath,
-        identity: (u64, u64),
-        (standing, device): (Standing, u64),
-    ) {
-        let name = if path.is_root() { b"." } else { path.name() };
-        let opened = Folder::open_below(parent, name, identity)
-            .and_then(|folder| folder.fd().map(|fd| (folder, fd)));
-        let (folder, fd) = match opened {
-            Ok(opened) => opened,
-            // Removed since it was seen: then there is nothing in it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-            Err(error) => {
-                self.ready.push_back(WalkItem::Problem(problem(path, "opening", &error)));
-                return;
-            }
-        };
-        let (mut names, result) = Names::list(&fd, &mut self.buffer);
-        if let Err(error) = result {
-            self.ready.push_back(WalkItem::Problem(problem(path, "listing", &error)));
-        }
-        let tags = self.excludes.tags().iter().filter(|tag| is_tagged(&fd, &names, tag));
-        let kept: Vec<&[u8]> = tags.map(|tag| tag.name.as_bytes()).collect();
-        if !kept.is_empty() {
-            names.keep_only(&kept);
-        }
-        self.levels.push(Level { folder, path: path.clone(), names, standing, device });
-    }
-
-    /// Takes the next name of the current directory; `false` if there is none left.
-    fn advance(&mut self) -> bool {
-        let Some(level) = self.levels.last_mut() else { return false };
-        let Some(name) = level.names.take() else {
-            self.levels.pop();
-            return !self.levels.is_empty();
-        };
-        let path = match level.path.join(name) {
-            Ok(path) => path,
-            Err(error) => {
-                let why = format!("{}: {error}", escape(name));
-                let item = problem(&level.path, "taking a name of", &why);
-                self.ready.push_back(WalkItem::Problem(item));
-                return true;
-            }
-        };
-        let standing = self.excludes.judge(level.standing, &path);
-        if self.excludes.is_out(standing) {
-            return true;
-        }
-        let (folder, device) = (Arc::clone(&level.folder), level.device);
-        match folder.fd().and_then(|fd| self.look(&fd, path.name(), Some(device))) {
-            Ok(Some(stat)) => {
-                let found = Found { path, stat, folder, is_folder_itself: false };
-                self.announce(found, (standing, device));
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let item = problem(&path, "reading the metadata of", &error);
-                self.ready.push_back(WalkItem::Problem(item));
-            }
-        }
-        true
-    }
-
-    fn is_elsewhere(&self, device: u64, root_device: Option<u64>) -> bool {
-        self.excludes.one_file_system() && root_device.is_some_and(|root| root != device)
     }
 }
 
@@ -311,13 +179,21 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<WalkItem> {
         loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Some(item);
-            }
-            if !self.advance() {
-                let root = self.roots.next()?;
-                self.begin(&root);
-            }
+            let seen = match self.levels.last_mut().map(Iterator::next) {
+                Some(Some(Seen::Item(item))) => return Some(item),
+                Some(Some(Seen::Later(place))) => self.ahead.fetch(&place),
+                Some(None) => {
+                    self.levels.pop();
+                    continue;
+                }
+                None => {
+                    let root = self.roots.next()?;
+                    let looked = self.begin(&root);
+                    self.last_root = Some(root);
+                    self.ahead.put(looked)
+                }
+            };
+            self.levels.push(seen.into_iter());
         }
     }
 }
@@ -342,23 +218,6 @@ fn root_path(root: &Path) -> Result<TreePath, DiskError> {
 fn look_at(root: &TreePath) -> Result<(), Errno> {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     rustix::fs::statx(CWD, root.to_slashes(), flags, StatxFlags::TYPE).map(|_| ())
-}
-
-/// Whether a directory holds the file that excludes the rest of it.
-fn is_tagged(folder: &OwnedFd, names: &Names, tag: &IfPresent) -> bool {
-    if !names.contains(tag.name.as_bytes()) {
-        return false;
-    }
-    let Some(header) = &tag.header else { return true };
-    let starts_right = || {
-        let fd = OpenFile::open_at(folder.as_fd(), tag.name.as_bytes()).ok()?;
-        let stat = meta::stat_open(&fd).ok().filter(|s| meta::kind(s) == Some(EntryKind::File))?;
-        let file = OpenFile::new(fd, TreePath::root(), &stat);
-        let mut start = vec![0; header.len()];
-        let count = file.read_at(&mut start, 0).ok()?;
-        Some(count == header.len() && start == header.as_bytes())
-    };
-    starts_right().unwrap_or(false)
 }
 
 #[cfg(test)]

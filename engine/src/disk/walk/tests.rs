@@ -10,7 +10,10 @@ use proptest::prelude::{Strategy, any, proptest};
 
 use super::*;
 use crate::base::error::{Classified, ErrorClass};
-use crate::disk::exclude::ExcludeOptions;
+use crate::base::limits::{WALK_AHEAD_ITEMS, WALK_OPEN_FOLDERS, WALK_STRETCH_NAMES};
+use crate::disk::exclude::{ExcludeOptions, IfPresent};
+use crate::disk::folder::Names;
+use crate::format::entry::EntryKind;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -41,12 +44,22 @@ fn walk_with(roots: &[&Path], excludes: &ExcludeOptions) -> Vec<Found> {
         excludes: Excludes::new(excludes).expect("because the test wrote valid patterns"),
         ..WalkOptions::default()
     };
-    let walk = Walk::new(options).expect("because the roots exist");
-    walk.map(|item| match item {
-        WalkItem::Found(found) => found,
-        WalkItem::Problem(problem) => panic!("{problem:?}"),
-    })
-    .collect()
+    let walk = |helpers| {
+        let walk = Walk::new(options.clone()).expect("because the roots exist");
+        let items = walk.with_helpers(helpers).map(|item| match item {
+            WalkItem::Found(found) => found,
+            WalkItem::Problem(problem) => panic!("{problem:?}"),
+        });
+        items.collect::<Vec<_>>()
+    };
+    let (alone, helped) = (walk(0), walk(3));
+    // Not times: folders above the roots change while other tests run.
+    let seen = |all: &[Found]| -> Vec<_> {
+        let facts = all.iter().map(|found| (found.path.clone(), found.stat.facts));
+        facts.map(|(path, facts)| (path, facts.kind, facts.inode, facts.device)).collect()
+    };
+    assert_eq!(seen(&alone), seen(&helped), "helpers change nothing");
+    helped
 }
 
 /// Paths below the root, as text without the root.
@@ -315,7 +328,7 @@ fn a_directory_replaced_by_a_link_is_not_entered_and_an_open_one_may_move() {
 #[test]
 fn results_outlive_the_descriptors_of_their_directories() {
     let folder = scratch();
-    let count = crate::base::limits::WALK_OPEN_FOLDERS * 3;
+    let count = WALK_OPEN_FOLDERS * 3;
     for number in 0..count {
         put(&folder.path().join(format!("{number}/inner/file")), number.to_string().as_bytes());
     }
@@ -332,6 +345,78 @@ fn results_outlive_the_descriptors_of_their_directories() {
         opened += 1;
     }
     assert_eq!(opened, count);
+}
+
+#[test]
+fn large_directories_are_looked_at_in_stretches() {
+    let folder = scratch();
+    let count = 2 * WALK_STRETCH_NAMES + 1;
+    for number in 0..count {
+        let name = format!("{number:04}");
+        match number % WALK_STRETCH_NAMES {
+            // The last of a stretch, the first of the next and the one after it are directories.
+            0 | 1 | 255 => put(&folder.path().join(name).join("inner/file"), b""),
+            _ => put(&folder.path().join(name), b""),
+        }
+    }
+    let all = walk_with(&[folder.path()], &ExcludeOptions::default());
+    assert_rising(&all);
+    let base = tree_path(folder.path());
+    let inside = all.iter().filter(|found| base.contains(&found.path)).count();
+    assert_eq!(inside, 1 + count + 2 * 7);
+}
+
+#[test]
+fn a_walk_may_be_left_at_any_point() {
+    let folder = scratch();
+    for number in 0..200 {
+        put(&folder.path().join(format!("{number}/inner/file")), b"");
+    }
+    for taken in [0, 1, 7, 300] {
+        let options = WalkOptions { roots: vec![folder.path().into()], ..WalkOptions::default() };
+        let walk = Walk::new(options).expect("because the root exists").with_helpers(3);
+        assert_eq!(walk.take(taken).count(), taken);
+    }
+}
+
+#[test]
+fn helpers_stop_when_enough_lies_ready_and_go_on_when_it_is_taken() {
+    let folder = scratch();
+    let directory_count = 2 * WALK_AHEAD_ITEMS / 64;
+    for number in 0..64 * directory_count {
+        put(&folder.path().join(format!("{}/{number}", number / 64)), b"");
+    }
+    let options = WalkOptions { roots: vec![folder.path().into()], ..WalkOptions::default() };
+    let walk = Walk::new(options).expect("because the root exists");
+    let mut walk = walk.with_helpers(2);
+    let is_root = |item: &WalkItem| matches!(item, WalkItem::Found(found) if found.path == tree_path(folder.path()));
+    walk.find(is_root).expect("because the root comes first");
+    walk.next().expect("because it holds something");
+    let ready_count = (0..6000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        walk.ahead.ready_count()
+    });
+    let ready_count = ready_count.expect("because helpers rest some time");
+    assert!(ready_count >= WALK_AHEAD_ITEMS, "{ready_count}");
+    assert!(ready_count <= WALK_AHEAD_ITEMS + 2 * WALK_STRETCH_NAMES, "{ready_count}");
+    assert_eq!(walk.count() + 1, 65 * directory_count);
+}
+
+/// Other threads of a walk may need descriptors at any moment.
+#[test]
+fn a_directory_can_be_listed_though_its_descriptor_was_taken_away() {
+    let folder = scratch();
+    put(&folder.path().join("inner/file"), b"");
+    let shared = Shared::new(false);
+    let path = tree_path(folder.path()).to_slashes();
+    let parent = Folder::open_absolute(path, &shared).expect("because it exists");
+    let inner = std::fs::metadata(folder.path().join("inner")).expect("because it exists");
+    let opened = Folder::open_below(&parent, b"inner", (inner.dev(), inner.ino()));
+    let (inner, fd) = opened.expect("because it exists");
+    shared.close_all();
+    let (names, result) = Names::list(&fd, &mut Vec::with_capacity(1024));
+    assert!(result.is_ok() && names.contains(b"file"));
+    assert!(inner.fd().is_ok(), "it opens again");
 }
 
 #[test]
