@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine::backup::BackupOptions;
 use engine::base::time::SystemClock;
 use engine::format::slot::Role;
 use engine::index::catalog;
@@ -17,7 +18,7 @@ use system_tests::store::hook::{Hooked, Moment, Verdict};
 use system_tests::store::record::{Call, CallKind, Recorder};
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
-use system_tests::world::{World, open_index};
+use system_tests::world::{World, open_index, options};
 
 /// A machine with a key of `role` that has worked with its repository before.
 struct Stage {
@@ -102,6 +103,27 @@ fn one_file_out_of_a_known_repository_costs_five_requests() {
     // Key slot; snapshots and segments listed; one block of the pack of names and one of the pack
     // of content, each with the header of its pack. A block far into a pack would cost one more.
     assert_eq!(calls.len(), 5, "{}", show(&calls));
+}
+
+/// Threads that restore read one pack in several stretches. The one that reads its beginning brings
+/// the header along; if the others asked for it first, each would wait once more for nothing.
+#[test]
+fn the_header_of_a_pack_is_asked_for_after_the_stretch_that_needs_it() {
+    let stage = Stage::new(Role::Backup);
+    put(&stage.source.join("3/7"), &random_bytes(7, 2_000_000));
+    // One worker makes one pack.
+    let options = BackupOptions { workers: 1, ..options() };
+    stage.machine.backup_with(&stage.source, &options).expect("the backup runs");
+    let restore_key = stage.admin.cut_key(Role::Restore, 0);
+    let reader = World::with_key(&stage.store, &restore_key).expect("the key opens");
+    let (newest, target) = (reader.newest(), reader.out.path().join("out"));
+    drop(stage.recorder.take());
+    // Behind two megabytes that do not compress.
+    reader.restore(&newest, &stage.source.join("3/8"), &target).expect("the restore runs");
+    let calls = stage.recorder.take();
+    let of_data: Vec<&Call> = calls.iter().filter(|call| call.key.contains("data/")).collect();
+    let sizes: Vec<u64> = of_data.iter().map(|call| call.body_bytes).collect();
+    assert!(matches!(sizes[..], [stretch, header] if stretch > header), "{}", show(&calls));
 }
 
 /// The way there and back is long, and a machine that knows nothing needs the record of every

@@ -122,9 +122,10 @@ pub const FETCH_THREADS_REMOTE: usize = 8;
 /// Requests for records in flight: 14,600 of them, a year of nightly backups of 40 machines, with a
 /// latency of 50 ms take 23 s on a machine that knows none.
 pub const FETCH_RECORD_THREADS_REMOTE: usize = 32;
-/// One joined range read of a restore is at most this long: each thread holds one, and eight in
-/// flight hide a latency of 50 ms at several hundred MB/s.
-pub const FETCH_RANGE_MAX_BYTES: usize = 4 * MIB;
+/// One joined range read of a restore from a local folder is at most this long; each thread holds one.
+pub const FETCH_RANGE_LOCAL_MAX_BYTES: usize = 4 * MIB;
+/// The same from a remote store: eight in flight hide a latency of 50 ms at 500 MB/s.
+pub const FETCH_RANGE_REMOTE_MAX_BYTES: usize = 8 * MIB;
 /// Two wanted blocks of a pack closer than this are read with one request.
 pub const FETCH_GAP_MAX_BYTES: usize = 256 * KIB;
 /// Chunk references that one window of a restore plan holds in memory, 80 bytes each: 6 GiB of

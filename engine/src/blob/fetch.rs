@@ -65,9 +65,9 @@ impl<'a> Openers<'a> {
             self.repo.store().get_range_into(&name, 0..bytes.end, into)?;
             return Ok((self.with_header(pack, into)?, bytes.start as usize));
         }
-        let opener = self.get(pack, pack_bytes)?;
+        // The header afterwards: whoever reads the beginning of the pack meanwhile brings it along.
         self.repo.store().get_range_into(&name, bytes, into)?;
-        Ok((opener, 0))
+        Ok((self.get(pack, pack_bytes)?, 0))
     }
 
     fn known(&self, pack: PackId) -> Option<Arc<PackOpener>> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::base::limits::{FETCH_GAP_MAX_BYTES, FETCH_RANGE_MAX_BYTES};
+use crate::base::limits::FETCH_GAP_MAX_BYTES;
 
 /// A stretch of a pack, and which of the wanted blocks lie in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +13,10 @@ pub struct GatheredRange {
     pub wanted: Range<usize>,
 }
 
-/// Joins neighbours. `wanted` is `(offset, stored bytes)`, sorted by offset.
+/// Joins neighbours to ranges of at most `range_max_bytes`, unless one block is larger. `wanted` is
+/// `(offset, stored bytes)`, sorted by offset.
 #[must_use]
-pub fn gather(wanted: &[(u32, u32)]) -> Vec<GatheredRange> {
+pub fn gather(wanted: &[(u32, u32)], range_max_bytes: usize) -> Vec<GatheredRange> {
     let mut ranges: Vec<GatheredRange> = Vec::new();
     for (number, (offset, stored_bytes)) in wanted.iter().enumerate() {
         let start = u64::from(*offset);
@@ -23,7 +24,7 @@ pub fn gather(wanted: &[(u32, u32)]) -> Vec<GatheredRange> {
         if let Some(last) = ranges.last_mut() {
             let gap = start.saturating_sub(last.bytes.end);
             let joined = end - last.bytes.start;
-            if gap <= FETCH_GAP_MAX_BYTES as u64 && joined <= FETCH_RANGE_MAX_BYTES as u64 {
+            if gap <= FETCH_GAP_MAX_BYTES as u64 && joined <= range_max_bytes as u64 {
                 last.bytes.end = last.bytes.end.max(end);
                 last.wanted.end = number + 1;
                 continue;
@@ -37,11 +38,12 @@ pub fn gather(wanted: &[(u32, u32)]) -> Vec<GatheredRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::MIB;
 
     #[test]
     fn neighbours_are_read_together_and_far_ones_are_not() {
         let far = FETCH_GAP_MAX_BYTES as u32 + 300;
-        let ranges = gather(&[(100, 100), (200, 50), (260, 10), (far + 1000, 5)]);
+        let ranges = gather(&[(100, 100), (200, 50), (260, 10), (far + 1000, 5)], MIB);
         assert_eq!(ranges.len(), 2);
         assert_eq!(ranges[0], GatheredRange { bytes: 100..270, wanted: 0..3 });
         assert_eq!(ranges[1].wanted, 3..4);
@@ -49,10 +51,10 @@ mod tests {
 
     #[test]
     fn no_range_grows_beyond_its_limit() {
-        let block = FETCH_RANGE_MAX_BYTES as u32 / 3;
+        let block = MIB as u32 / 3;
         let wanted: Vec<_> = (0..10).map(|n| (n * block, block)).collect();
-        let ranges = gather(&wanted);
-        assert!(ranges.iter().all(|r| r.bytes.end - r.bytes.start <= FETCH_RANGE_MAX_BYTES as u64));
+        let ranges = gather(&wanted, MIB);
+        assert!(ranges.iter().all(|r| r.bytes.end - r.bytes.start <= MIB as u64));
         assert_eq!(ranges.iter().map(|r| r.wanted.len()).sum::<usize>(), 10);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use crate::base::limits::NODE_CACHE_BYTES;
 use crate::base::monitor::Monitor;
 use crate::base::path::TreePath;
-use crate::blob::fetch::{ChunkFetcher, Openers};
+use crate::blob::fetch::ChunkFetcher;
 use crate::disk::write::{MetadataOptions, Target, is_root};
 use crate::format::entry::Entry;
 use crate::index::Index;
@@ -17,7 +17,7 @@ use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
 use crate::restore::options::RestoreOptions;
 use crate::restore::report::{RestoreReport, Tally};
-use crate::restore::run::{plan_and_carry_out, thread_count};
+use crate::restore::run::plan_and_carry_out;
 
 /// Restores entries under the names that come with them, which are paths below `folder`, in the
 /// order of a tree: each folder before what is in it. Nothing else is in `folder` under these
@@ -38,7 +38,7 @@ pub fn run_entries(
     let started_ms = repo.clock().monotonic().as_millis() as u64;
     let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
     let target = Target::create(folder)?;
-    let (tally, openers) = (Tally::default(), Openers::new(repo));
+    let tally = Tally::default();
     let to = Destination {
         target: &target,
         metadata: MetadataOptions {
@@ -50,8 +50,7 @@ pub fn run_entries(
         tally: &tally,
         open_files: AtomicUsize::new(0),
     };
-    let threads = thread_count(repo, options);
-    let executor = Executor { openers: &openers, fetcher: &fetcher, to: &to, threads };
+    let executor = Executor::new(repo, &fetcher, &to, options);
     let base = TreePath::root();
     let work = Work { base: &base, is_empty: true, options, to: &to, executor: &executor };
     let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run_list(entries))?;

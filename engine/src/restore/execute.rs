@@ -1,28 +1,54 @@
 //! Carries out a window: threads read ranges, decode blocks, verify chunks and write them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::error::in_one_line;
+use crate::base::limits::{
+    FETCH_RANGE_LOCAL_MAX_BYTES, FETCH_RANGE_REMOTE_MAX_BYTES, FETCH_THREADS_REMOTE,
+};
 use crate::blob::BlobError;
 use crate::blob::fetch::{ChunkFetcher, Openers};
 use crate::blob::open_pack::{PackOpener, key_of};
 use crate::chunk::squeeze::Decompressor;
+use crate::repo::Repo;
 use crate::restore::error::RestoreError;
 use crate::restore::file::Destination;
+use crate::restore::options::RestoreOptions;
 use crate::restore::report::Tally;
 use crate::restore::window::{Plan, PlannedBlock, PlannedRead, Wanted};
 
 /// What reading needs.
 pub(super) struct Executor<'a> {
-    pub(super) openers: &'a Openers<'a>,
+    openers: Openers<'a>,
     /// Tries every copy of a chunk when the first one is damaged.
     pub(super) fetcher: &'a ChunkFetcher<'a>,
-    pub(super) to: &'a Destination<'a>,
-    pub(super) threads: usize,
+    to: &'a Destination<'a>,
+    threads: usize,
+    /// How much is read with one request.
+    pub(super) range_max_bytes: usize,
+    /// What the threads of one window leave for those of the next: memory that comes and goes with
+    /// each of them would leave holes.
+    decoders: Mutex<Vec<Decoder>>,
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
+    pub(super) fn new(
+        repo: &'a Repo,
+        fetcher: &'a ChunkFetcher<'a>,
+        to: &'a Destination<'a>,
+        options: &RestoreOptions,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (threads, range_max_bytes) = match repo.store().is_local() {
+            true => (cores, FETCH_RANGE_LOCAL_MAX_BYTES),
+            false => (cores.max(FETCH_THREADS_REMOTE), FETCH_RANGE_REMOTE_MAX_BYTES),
+        };
+        let threads = if options.threads == 0 { threads } else { options.threads };
+        let (openers, decoders) = (Openers::new(repo), Mutex::default());
+        Self { openers, fetcher, to, threads, range_max_bytes, decoders }
+    }
+
     /// Writes everything that `plan` can fulfil and tells which files are hurt by the rest; does
     /// `meanwhile` beside it.
     pub(super) fn run(
@@ -36,7 +62,7 @@ impl Executor<'_> {
         std::thread::scope(|scope| {
             for _ in 0..self.threads.min(plan.reads.len()) {
                 scope.spawn(|| {
-                    let mut decoder = Decoder::default();
+                    let mut decoder = lock(&self.decoders).pop().unwrap_or_default();
                     while let Some(read) = plan.reads.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if self.to.monitor.is_cancelled() {
                             keep_first(&failure, RestoreError::Interrupted);
@@ -48,6 +74,7 @@ impl Executor<'_> {
                             keep_first(&failure, error);
                         }
                     }
+                    lock(&self.decoders).push(decoder);
                 });
             }
             meanwhile();
@@ -190,10 +217,14 @@ struct Decoder {
     raw: Vec<u8>,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn keep_first(failure: &Mutex<Option<RestoreError>>, error: RestoreError) {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    lock(failure).get_or_insert(error);
 }
 
 fn is_set(failure: &Mutex<Option<RestoreError>>) -> bool {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    lock(failure).is_some()
 }

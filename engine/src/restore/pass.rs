@@ -376,7 +376,7 @@ impl<'a> Pass<'a> {
     fn hand_over(&mut self, is_between_files: bool) -> Result<(), RestoreError> {
         let next = self.window.next();
         let wanted = std::mem::replace(&mut self.window, next).wanted;
-        let plan = plan(&wanted, &self.reader)?;
+        let plan = plan(&wanted, &self.reader, self.executor.range_max_bytes)?;
         let after = match is_between_files {
             true => After { links: self.links.take_later(), left: std::mem::take(&mut self.left) },
             false => After::default(),

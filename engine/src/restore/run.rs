@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
-use crate::base::limits::{FETCH_THREADS_REMOTE, NODE_CACHE_BYTES, RESTORE_QUEUE_WINDOWS};
+use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_QUEUE_WINDOWS};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
-use crate::blob::fetch::{ChunkFetcher, Openers};
+use crate::blob::fetch::ChunkFetcher;
 use crate::disk::write::{MetadataOptions, Target, is_root};
 use crate::format::entry::EntryKind;
 use crate::format::extent::Extent;
@@ -72,13 +72,7 @@ pub fn run(
         tally: &tally,
         open_files: AtomicUsize::new(0),
     };
-    let openers = Openers::new(repo);
-    let executor = Executor {
-        openers: &openers,
-        fetcher: &fetcher,
-        to: &to,
-        threads: thread_count(repo, options),
-    };
+    let executor = Executor::new(repo, &fetcher, &to, options);
     let work = Work { base: &base, is_empty, options, to: &to, executor: &executor };
     let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from))?;
     if options.verify && !options.dry_run {
@@ -119,15 +113,6 @@ fn base_of(
         None => Err(RestoreError::NoSuchPath { path: from.to_string() }),
         Some(entry) if entry.kind == EntryKind::Directory => Ok(from.clone()),
         Some(_) => Ok(from.parent().unwrap_or_default()),
-    }
-}
-
-pub(super) fn thread_count(repo: &Repo, options: &RestoreOptions) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match (options.threads, repo.store().is_local()) {
-        (0, true) => cores,
-        (0, false) => cores.max(FETCH_THREADS_REMOTE),
-        (wanted, _) => wanted,
     }
 }
 

@@ -112,8 +112,12 @@ pub(super) struct Plan {
 
 type Blocks = HashMap<u32, PlannedBlock>;
 
-/// Orders the wishes of a window by pack and block.
-pub(super) fn plan(wanted: &[Wanted], reader: &IndexReader) -> Result<Plan, IndexError> {
+/// Orders the wishes of a window by pack and block, in reads of at most `range_max_bytes`.
+pub(super) fn plan(
+    wanted: &[Wanted],
+    reader: &IndexReader,
+    range_max_bytes: usize,
+) -> Result<Plan, IndexError> {
     let mut packs: HashMap<PackId, (u32, Blocks)> = HashMap::new();
     let mut unknown = Vec::new();
     for (number, wish) in wanted.iter().enumerate() {
@@ -134,8 +138,11 @@ pub(super) fn plan(wanted: &[Wanted], reader: &IndexReader) -> Result<Plan, Inde
     let mut packs: Vec<_> = packs.into_iter().collect();
     // Packs in the order they were written: neighbours in time are neighbours in the tree.
     packs.sort_by_key(|(pack, _)| *pack);
-    let reads = packs.into_iter().flat_map(|(pack, (bytes, blocks))| reads_of(pack, bytes, blocks));
-    Ok(Plan { reads: reads.collect(), unknown })
+    let mut reads = Vec::new();
+    for (pack, (pack_bytes, blocks)) in packs {
+        reads_of(pack, pack_bytes, blocks, range_max_bytes, &mut reads);
+    }
+    Ok(Plan { reads, unknown })
 }
 
 fn new_block(place: &ChunkPlace) -> PlannedBlock {
@@ -148,18 +155,21 @@ fn new_block(place: &ChunkPlace) -> PlannedBlock {
     }
 }
 
-fn reads_of(pack: PackId, pack_bytes: u32, blocks: Blocks) -> Vec<PlannedRead> {
+fn reads_of(
+    pack: PackId,
+    pack_bytes: u32,
+    blocks: Blocks,
+    range_max_bytes: usize,
+    reads: &mut Vec<PlannedRead>,
+) {
     let mut blocks: Vec<_> = blocks.into_values().collect();
     blocks.sort_by_key(|block| block.offset);
     let extents: Vec<_> = blocks.iter().map(|b| (b.offset, b.stored_bytes)).collect();
     let mut blocks = blocks.into_iter();
-    gather(&extents)
-        .into_iter()
-        .map(|range| PlannedRead {
-            pack,
-            pack_bytes,
-            bytes: range.bytes,
-            blocks: blocks.by_ref().take(range.wanted.len()).collect(),
-        })
-        .collect()
+    reads.extend(gather(&extents, range_max_bytes).into_iter().map(|range| PlannedRead {
+        pack,
+        pack_bytes,
+        bytes: range.bytes,
+        blocks: blocks.by_ref().take(range.wanted.len()).collect(),
+    }));
 }
