@@ -82,9 +82,16 @@ impl Opened {
     /// # Errors
     /// Those of the store and of the index.
     pub fn look(&self, monitor: &dyn Monitor) -> Result<Catalog, Fault> {
-        let catalog = self.catalog()?;
-        self.refresh(monitor)?;
-        Ok(catalog)
+        let failed = |error| trouble::index(&error);
+        std::thread::scope(|scope| {
+            // Tags can be read beside all that: nothing else depends on them.
+            let changes = scope.spawn(|| TagChanges::read(&self.repo, &self.index));
+            let mut catalog = catalog::live(&self.repo, &self.index).map_err(failed)?;
+            self.refresh(monitor)?;
+            let changes = changes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            catalog.apply(&changes.map_err(failed)?);
+            Ok(catalog)
+        })
     }
 
     /// All snapshots, forgotten ones apart, with the tags in force.

@@ -28,7 +28,7 @@ impl Pin {
     ) -> Result<Self, IndexError> {
         let pin = Self { session: session::new_id(identity, 0), identity: identity.clone() };
         session::register_reader(repo, identity, pin.session, host, snapshots.to_vec())?;
-        let marks = marks::read(repo, index)?;
+        let marks = marks::read_forgotten(repo, index)?;
         let Some(gone) = snapshots.iter().find(|session| marks.is_forgotten(**session)) else {
             return Ok(pin);
         };
