@@ -75,7 +75,8 @@ pub(crate) fn config() -> Config {
         admin_key: *keys().admin_key(),
         suite: 2,
         chunker: ChunkerConfig { kind: 1, version: 5 },
-        tree: TreeConfig::default(),
+        // Not the default, which may change: a repository keeps what it was made with.
+        tree: TreeConfig { boundary_bits: 6, min_items: 16, max_items: 256 },
         features: Vec::new(),
         capabilities: Capabilities::default(),
         kdf_memory_kib_min: 65_536,

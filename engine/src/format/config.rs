@@ -65,7 +65,7 @@ pub struct TreeConfig {
 
 impl Default for TreeConfig {
     fn default() -> Self {
-        Self { boundary_bits: 6, min_items: 16, max_items: 256 }
+        Self { boundary_bits: 4, min_items: 8, max_items: 256 }
     }
 }
 
