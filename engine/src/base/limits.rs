@@ -157,6 +157,13 @@ pub const WALK_AHEAD_ITEMS: usize = 4096;
 pub const WALK_HELPERS_MAX: usize = 3;
 /// Bytes that one `getdents` call may fill: few calls for large directories.
 pub const FOLDER_READ_BYTES: usize = 64 * KIB;
+/// Objects of this size and more are written past the page cache in a local folder: packs of data,
+/// not the small ones of names that are read often.
+pub const DIRECT_WRITE_MIN_BYTES: usize = 4 * MIB;
+/// Bytes of one write past the page cache: nearly as fast as larger ones on a disk that does 2 GB/s.
+pub const DIRECT_WRITE_PIECE_BYTES: usize = 512 * KIB;
+/// What such a write is aligned to: no disk has larger blocks.
+pub const DIRECT_WRITE_ALIGNMENT_BYTES: usize = 4 * KIB;
 /// Descriptors of directories that a restore target keeps open.
 pub const TARGET_OPEN_FOLDERS: usize = 128;
 /// Longest relative path given to the kernel at once, its PATH_MAX without the closing zero byte.

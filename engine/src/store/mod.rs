@@ -14,6 +14,7 @@ pub mod location;
 pub mod retry;
 mod transport;
 mod folder;
+mod direct;
 mod listed;
 mod walk;
 mod bucket;

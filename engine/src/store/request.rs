@@ -1,7 +1,9 @@
 //! Single attempts of single requests: bounded, timed, counted, classified; nothing repeated.
 
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,8 +14,9 @@ use object_store::{
     PutOptions, PutPayload,
 };
 
-use crate::base::limits::{ANSWER_TIMEOUT_MS, TRANSFER_MIN_BYTES_PER_S};
+use crate::base::limits::{ANSWER_TIMEOUT_MS, DIRECT_WRITE_MIN_BYTES, TRANSFER_MIN_BYTES_PER_S};
 use crate::store::backend::Backend;
+use crate::store::direct;
 use crate::store::error::{StoreError, TimedOut, classify};
 use crate::store::meter::{Meter, RequestKind};
 use crate::store::transport::{Fault, Paced};
@@ -59,19 +62,19 @@ impl Link {
                 false => pace.wait(body.len()).await,
             }
         }
+        if let Some(folder) = &self.backend.folder
+            && create
+            && body.len() >= DIRECT_WRITE_MIN_BYTES
+        {
+            let written = write_direct(folder.root().join(key), key, body, limit).await;
+            return written.map(|()| None).map_err(without_links);
+        }
         let mode = if create { PutMode::Create } else { PutMode::Overwrite };
         let options = PutOptions { mode, extensions, ..PutOptions::default() };
         let path = self.backend.path(key);
         let request = self.backend.objects.put_opts(&path, PutPayload::from(body), options);
-        match timed("writing", key, limit, request).await {
-            Err(StoreError::Local { source, .. })
-                if create && source.raw_os_error().is_some_and(|e| NO_HARD_LINKS.contains(&e)) =>
-            {
-                let (action, key) = ("creating", key.to_owned());
-                Err(StoreError::NotSupported { action, key, source: Box::new(source) })
-            }
-            other => other.map(|answer| answer.version),
-        }
+        let written = timed("writing", key, limit, request).await.map(|answer| answer.version);
+        written.map_err(|error| if create { without_links(error) } else { error })
     }
 
     /// Reads a whole object of at most `max_bytes`, into the memory of `room`.
@@ -221,6 +224,41 @@ impl Link {
     /// Whether new objects are still asked for with `If-None-Match`.
     pub(crate) fn creates(&self) -> bool {
         !self.plain_puts.load(Ordering::Relaxed)
+    }
+}
+
+/// Says of a file system without hard links that it cannot create atomically.
+fn without_links(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Local { source, key, .. }
+            if source.raw_os_error().is_some_and(|e| NO_HARD_LINKS.contains(&e)) =>
+        {
+            StoreError::NotSupported { action: "creating", key, source: Box::new(source) }
+        }
+        other => other,
+    }
+}
+
+/// Writes a large object into a folder, as long as `limit` at most.
+async fn write_direct(
+    path: PathBuf,
+    key: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<(), StoreError> {
+    let (action, key) = ("writing", key.to_owned());
+    let written = tokio::task::spawn_blocking(move || direct::write_new(&path, &body));
+    match tokio::time::timeout(limit, written).await {
+        Ok(written) => match written.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => {
+                Err(StoreError::Conflict { key })
+            }
+            written => written.map_err(|source| StoreError::Local { action, key, source }),
+        },
+        Err(_) => {
+            let source = Box::new(TimedOut { limit_ms: limit.as_millis() as u64 });
+            Err(StoreError::Unavailable { action, key, source })
+        }
     }
 }
 
