@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::error::in_one_line;
 use crate::base::limits::{
-    FETCH_RANGE_LOCAL_MAX_BYTES, FETCH_RANGE_REMOTE_MAX_BYTES, FETCH_THREADS_REMOTE,
+    FETCH_RANGE_LOCAL_MAX_BYTES, FETCH_RANGE_REMOTE_MAX_BYTES, FETCH_THREADS_LOCAL_MORE,
+    FETCH_THREADS_REMOTE,
 };
 use crate::blob::BlobError;
 use crate::blob::fetch::{ChunkFetcher, Openers};
@@ -41,7 +42,7 @@ impl<'a> Executor<'a> {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (threads, range_max_bytes) = match repo.store().is_local() {
-            true => (cores, FETCH_RANGE_LOCAL_MAX_BYTES),
+            true => (cores + FETCH_THREADS_LOCAL_MORE, FETCH_RANGE_LOCAL_MAX_BYTES),
             false => (cores.max(FETCH_THREADS_REMOTE), FETCH_RANGE_REMOTE_MAX_BYTES),
         };
         let threads = if options.threads == 0 { threads } else { options.threads };
