@@ -124,7 +124,9 @@ impl Lookahead {
             }
             if state.is_broken {
                 let mut lost = Looked::default();
-                let why = std::io::Error::other("a thread of this program ended unexpectedly");
+                let why =
+                    "a thread of this program ended; what follows in its folder may be missing";
+                let why = std::io::Error::other(why);
                 lost.problem(&place.path(), "looking at", &why);
                 return lost.seen;
             }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ClientId, Nonce8, RepositoryId, SessionId, SlotId};
+use crate::base::limits::DIRECT_WRITE_MIN_BYTES;
 use crate::store::client::Store;
 use crate::store::error::StoreError;
 use crate::store::faulty::{Faulty, Wrong};
@@ -235,6 +236,25 @@ fn a_folder_that_disappears_is_an_error_and_not_an_empty_repository() {
     let into = store.get_into(&NAME, 10, &mut Vec::new());
     assert!(matches!(into, Err(StoreError::FolderMissing { .. })), "{into:?}");
     assert!(!path.exists(), "it was made anew");
+}
+
+/// Large objects go past the library; the promises are the same.
+#[test]
+fn a_large_object_in_a_folder_is_made_once_and_never_replaced() {
+    let place = tempfile::tempdir().expect("a scratch folder");
+    let location = Location::parse(&place.path().display().to_string()).expect("a location");
+    let store = Store::open(&location, &StoreOptions::default(), false).expect("opened");
+    let large = body(DIRECT_WRITE_MIN_BYTES + 5);
+    store.put_new(&NAME, large.clone()).expect("written");
+    store.put_new(&NAME, large.clone()).expect("the same is there");
+    let mut other = large.to_vec();
+    other[DIRECT_WRITE_MIN_BYTES] ^= 1;
+    let refused = store.put_new(&NAME, other.into());
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert_eq!(store.get(&NAME, large.len() as u64).expect("read"), large);
+    let path = place.path().join(NAME.key());
+    let names = std::fs::read_dir(path.parent().expect("a folder")).expect("listed");
+    assert_eq!(names.count(), 1, "something was left behind");
 }
 
 #[test]
