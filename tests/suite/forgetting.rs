@@ -1,5 +1,9 @@
 //! Forgetting, bringing back, holding and tagging as a user does it, and how each ends.
 
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 
 use crate::place::{Place, last_json, put};
@@ -262,6 +266,38 @@ fn a_forgotten_snapshot_is_no_reason_to_make_none() {
     }
     place.run(["forget", &newest, "--delete-all-snapshots"]).expect(0);
     assert!(made().is_some(), "nothing that counts says what the source holds");
+}
+
+/// A run that is killed while it writes into a folder leaves half a file there.
+#[test]
+fn what_killed_runs_left_in_a_folder_goes_with_a_later_prune() {
+    let (place, _) = five();
+    let first = |folder| {
+        let mut entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        entries.next().expect("something is in it").path()
+    };
+    let pack = first(first(place.path("repository/data"))).display().to_string();
+    let (old, fresh) = (PathBuf::from(format!("{pack}#1")), PathBuf::from(format!("{pack}#2")));
+    let put_old = || {
+        put(&old, &[1; 3000]);
+        let file = File::options().write(true).open(&old).expect("it is there");
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 30))
+            .expect("it is set");
+    };
+    put_old();
+    put(&fresh, &[1; 3000]);
+    let dry = last_json(&place.run(["prune", "-n", "--json"]).expect(0));
+    assert!(old.exists() && dry["leftovers_removed"] == 0, "{dry}");
+    let done = last_json(&place.run(["prune", "--json"]).expect(0));
+    assert_eq!(
+        (&done["leftovers_removed"], &done["bytes_of_leftovers"]),
+        (&1.into(), &3000.into())
+    );
+    assert!(!old.exists() && fresh.exists(), "somebody may still be writing the other");
+    put_old();
+    let told = place.run(["prune"]).expect(0);
+    assert!(told.contains("1 half-written file of killed runs"), "{told}");
+    place.run(["check", "-q", "--read-data"]).expect(0);
 }
 
 /// A client leaves in three steps, and the certificate comes only when nothing of it is left.

@@ -110,6 +110,8 @@ fn summary(report: &GcReport, dry_run: bool) -> PruneSummary {
         bytes_repacked: report.repack.bytes,
         bytes_written: report.repack.written_bytes,
         packs_unreadable: report.repack.unreadable_packs,
+        leftovers_removed: report.leftovers.count,
+        bytes_of_leftovers: report.leftovers.bytes,
         sessions_given_up: report.fenced_sessions,
         generation: report.generation.map(|id| id.to_string()),
         void: report.is_void,
@@ -147,6 +149,11 @@ fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
         context.ui.note("somebody closed this collection, so it deleted nothing; run it again");
     }
     line("deleted", packs(report.deleted_packs, report.deleted_bytes));
+    if report.leftovers.count > 0 {
+        let files = units::counted(report.leftovers.count, "half-written file");
+        let size = units::size(report.leftovers.bytes);
+        line("removed", format!("{files} of killed runs, {size}"));
+    }
     if report.announced_packs > 0 {
         let announced = packs(report.announced_packs, report.announced_bytes);
         let grace = units::duration(args.grace);

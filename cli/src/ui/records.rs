@@ -424,6 +424,10 @@ pub struct PruneSummary {
     pub bytes_written: u64,
     /// Packs that this key could not rewrite.
     pub packs_unreadable: u64,
+    /// Half-written files of killed runs that were removed from a local store.
+    pub leftovers_removed: u64,
+    /// Bytes of these files.
+    pub bytes_of_leftovers: u64,
     /// Sessions that were given up.
     pub sessions_given_up: u64,
     /// The generation that deleted; absent if none did.

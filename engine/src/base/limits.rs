@@ -204,6 +204,9 @@ pub const GC_GRACE_S: u64 = 24 * 3600;
 pub const SESSION_SILENT_S: u64 = 24 * 3600;
 /// A reader uploads nothing, so it is silent from the start: it may read for so long, in seconds.
 pub const READER_SILENT_S: u64 = 7 * 24 * 3600;
+/// What nobody wrote to for so long in a local store will never be finished, in seconds. A request
+/// takes minutes at most; clocks of file servers may differ from ours.
+pub const LEFTOVER_AGE_S: i64 = 24 * 3600;
 /// A generation that the store heard nothing of for so long is closed, in seconds.
 pub const GENERATION_SILENT_S: u64 = 2 * 24 * 3600;
 /// Packs that one run deletes without being asked twice, in percent of all.

@@ -1,6 +1,7 @@
 //! What a collection did, or would do.
 
 use crate::base::id::GenerationId;
+use crate::store::Leftovers;
 
 /// Outcome of a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +36,8 @@ pub struct GcReport {
     pub replaced_segments: u64,
     /// Sessions that were given up because they were silent, or on demand.
     pub fenced_sessions: u64,
+    /// Half-written files of killed runs that were removed from a local store.
+    pub leftovers: Leftovers,
     /// Generations of others that were closed.
     pub closed_generations: u64,
     /// The generation that deleted, if one did.

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SessionId};
-use crate::base::limits::GC_POLL_MS;
+use crate::base::limits::{GC_POLL_MS, LEFTOVER_AGE_S};
 use crate::base::monitor::{Monitor, Phase};
+use crate::base::time::Timestamp;
 use crate::format::generation::PackSet;
 use crate::gc::brake::{self, Braked};
 use crate::gc::collector::{Collector, Generation, Survey};
@@ -56,6 +57,9 @@ pub fn run(
         Step::Stop => return Ok(report.end(repo, started, requests_before)),
     };
     collector.collect(survey, deadline, &mut report)?;
+    let now = repo.clock().now();
+    let before = Timestamp { seconds: now.seconds.saturating_sub(LEFTOVER_AGE_S), ..now };
+    report.leftovers = repo.store().remove_leftovers(before);
     Ok(report.end(repo, started, requests_before))
 }
 

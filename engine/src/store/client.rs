@@ -16,10 +16,12 @@ use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
     LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_RUNTIME_THREADS,
 };
+use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
+use crate::store::leftover::{self, Leftovers};
 use crate::store::listed::Listed;
 use crate::store::location::{Location, StoreOptions};
 use crate::store::meter::{RequestKind, Usage};
@@ -268,6 +270,14 @@ impl Store {
         {
             folder.remove_if_empty(parent);
         }
+    }
+
+    /// Removes from a local store what killed runs left half written `before` some time. Other stores
+    /// show and keep nothing of that.
+    #[must_use]
+    pub fn remove_leftovers(&self, before: Timestamp) -> Leftovers {
+        let folder = self.link().backend.folder.as_ref();
+        folder.map(|folder| leftover::remove(folder.root(), before)).unwrap_or_default()
     }
 
     /// The rules for repeating requests that this handle follows.

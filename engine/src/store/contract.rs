@@ -14,6 +14,8 @@
 //! Versioning and Object Lock are asked of S3 buckets by signed requests; elsewhere versioning is
 //! told from the answer to a PUT and Object Lock counts as absent.
 
+use std::thread;
+
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::monitor::{Monitor, Phase};
 use crate::format::config::Capabilities;
@@ -121,6 +123,9 @@ const CHECKS: [(&str, Check); 10] = [
 /// Checks with numbers up to this one are required.
 const REQUIRED: u8 = 5;
 
+/// So many checks come before those whose requests are not repeated when a store has too much to do.
+const RACING: usize = 8;
+
 /// Probes a store.
 ///
 /// # Errors
@@ -136,27 +141,52 @@ pub fn probe(
     let second = options.second.as_ref().unwrap_or(store);
     let second = second.with_retry(patience(second));
     let bench = Bench::new(&first, &second, options.effort, monitor)?;
+    let total_items = Some(CHECKS.len() as u64);
+    monitor.phase(&Phase { name: "probing the store", total_items, total_bytes: None });
+    let (plain, races) = CHECKS.split_at(RACING);
+    let mut ended = side_by_side(&bench, plain);
+    ended.extend(side_by_side(&bench, races));
+    bench.clean();
     let mut capabilities = Capabilities::default();
     let mut checks = Vec::with_capacity(CHECKS.len());
-    for (number, (name, check)) in (1..).zip(CHECKS) {
-        monitor.phase(&Phase { name, total_items: None, total_bytes: None });
+    for ((number, (name, _)), (seen, failure)) in (1..).zip(CHECKS).zip(ended) {
         let required = number <= REQUIRED;
-        let (outcome, detail) = match check(&bench, &mut capabilities) {
+        let (outcome, detail) = match failure {
             Ok(detail) => (Outcome::Passed, detail),
             Err(Failure::Skipped(why)) => (Outcome::Skipped, why),
             Err(Failure::Wrong(why)) => (Outcome::Failed, why),
-            Err(Failure::Store(error)) if stops(&error, required) => {
-                bench.clean();
-                return Err(error);
-            }
+            Err(Failure::Store(error)) if stops(&error, required) => return Err(error),
             Err(Failure::Store(error)) => (Outcome::Failed, in_words(&error)),
         };
         checks.push(CheckResult { number, name, required, outcome, detail });
+        // Only one check looks for abilities.
+        if seen != Capabilities::default() {
+            capabilities = seen;
+        }
     }
-    bench.clean();
     let mut report = ProbeReport { checks, capabilities };
     report.capabilities.probed = report.is_safe();
     Ok(report)
+}
+
+/// What a check found.
+type Ended = (Capabilities, Result<String, Failure>);
+
+/// Checks work in folders of their own, so that none has to wait for another: most of their time is
+/// that of the line to the store.
+fn side_by_side(bench: &Bench<'_>, checks: &[(&'static str, Check)]) -> Vec<Ended> {
+    let carry_out = |check: Check| {
+        let mut capabilities = Capabilities::default();
+        let ended = check(bench, &mut capabilities);
+        bench.count();
+        (capabilities, ended)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            checks.iter().map(|(_, check)| scope.spawn(|| carry_out(*check))).collect();
+        let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// A store that needs many repetitions is not worth waiting for here.

@@ -17,6 +17,7 @@ mod folder;
 mod direct;
 mod listed;
 mod walk;
+mod leftover;
 mod bucket;
 mod backend;
 mod connect;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use client::Store;
 pub use error::StoreError;
+pub use leftover::Leftovers;
 pub use listed::Listed;
 pub use location::{Location, StoreOptions};
 pub use meter::Usage;

@@ -81,9 +81,15 @@ fn is_no_folder(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// What the library is writing bears a number behind a hash until it is complete.
 fn is_staged(name: &str) -> bool {
-    name.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()))
+    without_stage(name).is_some()
+}
+
+/// What is being written bears a number behind a hash until it is complete: the name that it will
+/// have then.
+pub(super) fn without_stage(name: &str) -> Option<&str> {
+    let (object, number) = name.rsplit_once('#')?;
+    number.bytes().all(|b| b.is_ascii_digit()).then_some(object)
 }
 
 #[cfg(test)]

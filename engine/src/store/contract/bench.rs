@@ -7,13 +7,15 @@ use std::thread;
 use bytes::Bytes;
 
 use crate::base::id::encode_hex;
-use crate::base::monitor::Monitor;
+use crate::base::monitor::{Counter, Monitor};
 use crate::store::client::Store;
 use crate::store::contract::Effort;
 use crate::store::error::StoreError;
 
 /// Requests in flight at once.
 const THREADS: usize = 8;
+/// Deletions in flight at once.
+const CLEANING_THREADS: usize = 32;
 
 /// Why a check did not pass.
 pub(super) enum Failure {
@@ -118,6 +120,11 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// One check has ended.
+    pub(super) fn count(&self) {
+        self.monitor.add(Counter::Items, 1);
+    }
+
     /// Does `work` for 0..count on several threads; the first failure ends it.
     pub(super) fn each<E: From<StoreError> + Send>(
         &self,
@@ -169,7 +176,7 @@ impl<'a> Bench<'a> {
             let keys: Vec<_> = objects.into_iter().map(|object| object.key).collect();
             // Not through `each`, which would stop when the user asks to.
             thread::scope(|scope| {
-                let part = keys.len().div_ceil(THREADS).max(1);
+                let part = keys.len().div_ceil(CLEANING_THREADS).max(1);
                 let threads: Vec<_> = keys
                     .chunks(part)
                     .map(|part| {
