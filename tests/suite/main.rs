@@ -21,6 +21,7 @@ mod index_loss;
 mod roles;
 mod searching;
 mod cost;
+mod memory;
 mod store_contract;
 mod damage;
 mod attacks;
