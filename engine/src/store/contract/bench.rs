@@ -13,7 +13,7 @@ use crate::store::contract::Effort;
 use crate::store::error::StoreError;
 
 /// Requests in flight at once.
-const THREADS: usize = 8;
+const THREADS: usize = 16;
 /// Deletions in flight at once.
 const CLEANING_THREADS: usize = 32;
 
