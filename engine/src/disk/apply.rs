@@ -44,8 +44,7 @@ impl Target {
     ) -> Vec<Problem> {
         match self.subject(path, entry.kind) {
             Ok((fd, is_pointer, stat)) => {
-                let subject = Subject { fd: fd.as_fd(), is_pointer };
-                subject.apply(path, entry, Some((stat.stx_uid, stat.stx_gid)), options)
+                Subject { fd: fd.as_fd(), is_pointer }.apply(path, entry, &stat, options)
             }
             Err(error) => vec![error.into_problem(path)],
         }
@@ -85,34 +84,33 @@ impl TargetFile {
     #[must_use]
     pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Vec<Problem> {
         let subject = Subject { fd: self.as_fd(), is_pointer: false };
-        let depends_on_owner = options.owners || entry.mode & (SET_UID | SET_GID) != 0;
-        let owner = match depends_on_owner.then(|| meta::stat_open(self.as_fd())).transpose() {
-            Ok(stat) => stat.map(|stat| (stat.stx_uid, stat.stx_gid)),
+        match meta::stat_open(self.as_fd()) {
+            Ok(stat) => subject.apply(self.path(), entry, &stat, options),
             Err(error) => {
                 let error = DiskError::io("looking at", self.path(), error);
-                return vec![error.into_problem(self.path())];
+                vec![error.into_problem(self.path())]
             }
-        };
-        subject.apply(self.path(), entry, owner, options)
+        }
     }
 }
 
 impl Subject<'_> {
-    /// Sets everything; `owner` is the present one, if it was asked for.
+    /// Sets everything that is not so yet; `present` is what it is now.
     fn apply(
         &self,
         path: &TreePath,
         entry: &Entry,
-        mut owner: Option<(u32, u32)>,
+        present: &Statx,
         options: &MetadataOptions,
     ) -> Vec<Problem> {
+        let mut owner = (present.stx_uid, present.stx_gid);
         let mut problems = Vec::new();
         let mut note = |action, why: &dyn std::fmt::Display| {
             problems.push(problem(path, action, why));
         };
-        if options.owners && owner != Some((entry.uid, entry.gid)) {
+        if options.owners && owner != (entry.uid, entry.gid) {
             match self.set_owner(entry.uid, entry.gid) {
-                Ok(()) => owner = Some((entry.uid, entry.gid)),
+                Ok(()) => owner = (entry.uid, entry.gid),
                 Err(error) => note("setting the owner of", &io::Error::from(error)),
             }
         }
@@ -123,7 +121,10 @@ impl Subject<'_> {
         }
         if entry.kind != EntryKind::Symlink {
             let mode = allowed_mode(entry, owner);
-            if let Err(error) = self.set_mode(mode) {
+            // A new owner takes set-id bits away, and an ACL among the attributes changes the mode.
+            let is_kept = mode & (SET_UID | SET_GID) == 0 && entry.xattrs.is_empty();
+            let is_set = is_kept && mode == u32::from(present.stx_mode) & 0o7777;
+            if !is_set && let Err(error) = self.set_mode(mode) {
                 note("setting the mode of", &io::Error::from(error));
             }
         }
@@ -190,14 +191,13 @@ impl Subject<'_> {
     }
 }
 
-/// The mode of an entry without the set-id bits that would lend somebody else's rights, or the
-/// rights of an owner that is not known.
-fn allowed_mode(entry: &Entry, owner: Option<(u32, u32)>) -> u32 {
+/// The mode of an entry without the set-id bits that would lend somebody else's rights.
+fn allowed_mode(entry: &Entry, (uid, gid): (u32, u32)) -> u32 {
     let mut mode = entry.mode & 0o7777;
-    if owner.is_none_or(|(uid, _)| uid != entry.uid) {
+    if uid != entry.uid {
         mode &= !SET_UID;
     }
-    if owner.is_none_or(|(_, gid)| gid != entry.gid) {
+    if gid != entry.gid {
         mode &= !SET_GID;
     }
     mode

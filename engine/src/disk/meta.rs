@@ -21,6 +21,9 @@ const KEPT_FLAGS: IFlags = IFlags::APPEND
     .union(IFlags::COMPRESSED)
     .union(IFlags::TOPDIR);
 
+/// Mode of a file that is not finished yet: for its owner only.
+pub(crate) const CLOSED_FILE: u32 = 0o600;
+
 const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 
 /// Metadata of `name` in `directory`; a symbolic link is not followed, nothing is mounted.
@@ -152,4 +155,12 @@ pub(crate) fn set_inode_flags(open: impl AsFd, wanted: u32) -> io::Result<()> {
 fn has_no_flags(error: rustix::io::Errno) -> bool {
     use rustix::io::Errno;
     [Errno::NOTTY, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL].contains(&error)
+}
+
+/// The mode with which a file can be made that gets this one: until it gets its own, it belongs to
+/// this process's user and group, and its owner still writes attributes.
+pub(crate) fn early_mode(mode: u32) -> u32 {
+    let (group, others) = (mode >> 3 & 0o7, mode & 0o7);
+    let is_safe = mode & 0o7600 == 0o600 && group & !others == 0;
+    if is_safe { mode } else { CLOSED_FILE }
 }

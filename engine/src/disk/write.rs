@@ -24,8 +24,7 @@ use crate::disk::meta;
 use crate::disk::read::OpenFile;
 use crate::format::entry::{Entry, EntryKind};
 
-/// Mode of what is not finished yet: for the owner only.
-const CLOSED_FILE: u32 = 0o600;
+/// Mode of a directory that is not finished yet: for its owner only.
 const CLOSED_DIRECTORY: u32 = 0o700;
 
 /// What already lies at a path of the target.
@@ -188,12 +187,33 @@ impl Target {
     /// # Errors
     /// [`DiskError::Io`], also if anything lies there; [`DiskError::Obstructed`].
     pub fn create_file(&self, path: &TreePath, size_bytes: u64) -> Result<TargetFile, DiskError> {
+        self.create_with_mode(path, size_bytes, meta::CLOSED_FILE)
+    }
+
+    /// Makes a new file that one write completes, with the mode of `entry` if that opens it to nobody
+    /// who will not be allowed to read it: this saves a system call and a change of the inode.
+    ///
+    /// # Errors
+    /// As [`Target::create_file`].
+    pub fn create_whole_file(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+    ) -> Result<TargetFile, DiskError> {
+        self.create_with_mode(path, 0, meta::early_mode(entry.mode))
+    }
+
+    fn create_with_mode(
+        &self,
+        path: &TreePath,
+        size_bytes: u64,
+        mode: u32,
+    ) -> Result<TargetFile, DiskError> {
         let action = "creating";
         let (directory, name) = self.holder(path, action)?;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(CLOSED_FILE);
-        let fd = rustix::fs::openat(&directory, name, flags, mode)
+        let fd = rustix::fs::openat(&directory, name, flags, Mode::from_raw_mode(mode))
             .map_err(|error| DiskError::io(action, path, error))?;
         let file = TargetFile { fd, path: path.clone() };
         if size_bytes > 0
@@ -298,7 +318,7 @@ impl Target {
         let Some(device) = device else {
             return Err(DiskError::io(action, path, io::ErrorKind::InvalidInput));
         };
-        rustix::fs::mknodat(&fd, name, file_type, Mode::from_raw_mode(CLOSED_FILE), device)
+        rustix::fs::mknodat(&fd, name, file_type, Mode::from_raw_mode(meta::CLOSED_FILE), device)
             .map_err(|error| DiskError::io(action, path, error))
     }
 

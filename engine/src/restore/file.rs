@@ -136,6 +136,9 @@ impl RestoredFile {
             Handle::Open(file) => return Ok(Some(Arc::clone(file))),
             // The last step finds it at its path.
             Handle::Closed if step_count == 0 => return Ok(None),
+            Handle::NotCreated if size_bytes == 0 => {
+                to.target.create_whole_file(&self.path, &self.entry)?
+            }
             Handle::NotCreated => to.target.create_file(&self.path, size_bytes)?,
             Handle::Closed => to.target.open_existing_file(&self.path)?,
         };

@@ -114,6 +114,53 @@ fn the_descriptor_that_wrote_a_file_sets_what_its_path_would() {
     }
 }
 
+/// A default ACL (`acl(5)`, as the kernel stores it) that lets user 12,345 write.
+fn default_acl() -> Vec<u8> {
+    let none = u32::MAX;
+    let entries = [
+        (0x01_u16, 7_u16, none),
+        (0x02, 7, 12_345),
+        (0x04, 5, none),
+        (0x10, 7, none),
+        (0x20, 5, none),
+    ];
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        bytes.extend([tag.to_le_bytes(), rights.to_le_bytes()].concat());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn files_that_are_made_with_their_mode_end_like_all_others() {
+    let (folder, target) = scene();
+    let mut wanted = look(folder.path(), "/dir/file");
+    wanted.xattrs.clear();
+    let directory = folder.path().join("target/dir");
+    for has_acl in [false, true] {
+        if has_acl {
+            let flags = rustix::fs::XattrFlags::empty();
+            let name = "system.posix_acl_default";
+            if rustix::fs::setxattr(&directory, name, &default_acl(), flags).is_err() {
+                return; // a file system without ACLs
+            }
+        }
+        for mode in [0o644, 0o755, 0o600, 0o666, 0o640, 0o664, 0o4755, 0o2755, 0o1644, 0o400, 0] {
+            wanted.mode = mode;
+            let new = path("dir/new");
+            let file = target.create_whole_file(&new, &wanted).expect("because it is new");
+            let early = look(folder.path(), "/dir/new").mode;
+            assert_eq!(early & !(mode | 0o600), 0, "{mode:o} was opened to others as {early:o}");
+            file.write_at(b"x", 0).expect("because there is space");
+            assert_eq!(file.apply_metadata(&wanted, &ALL), []);
+            let seen = look(folder.path(), "/dir/new");
+            assert_eq!((seen.mode, seen.xattrs), (mode, Vec::new()));
+            target.remove(&new).expect("because it can go");
+        }
+    }
+}
+
 #[test]
 fn special_files_and_the_target_itself_get_metadata_too() {
     let (folder, target) = scene();
