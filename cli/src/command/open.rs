@@ -82,16 +82,7 @@ impl Opened {
     /// # Errors
     /// Those of the store and of the index.
     pub fn look(&self, monitor: &dyn Monitor) -> Result<Catalog, Fault> {
-        let failed = |error| trouble::index(&error);
-        std::thread::scope(|scope| {
-            // Tags can be read beside all that: nothing else depends on them.
-            let changes = scope.spawn(|| TagChanges::read(&self.repo, &self.index));
-            let mut catalog = catalog::live(&self.repo, &self.index).map_err(failed)?;
-            self.refresh(monitor)?;
-            let changes = changes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            catalog.apply(&changes.map_err(failed)?);
-            Ok(catalog)
-        })
+        self.catalog_and(|| self.refresh(monitor))
     }
 
     /// All snapshots, forgotten ones apart, with the tags in force.
@@ -99,10 +90,21 @@ impl Opened {
     /// # Errors
     /// Those of the store and of the index.
     pub fn catalog(&self) -> Result<Catalog, Fault> {
+        self.catalog_and(|| Ok(()))
+    }
+
+    /// All snapshots, and `then` whatever must come after they were listed.
+    fn catalog_and(&self, then: impl FnOnce() -> Result<(), Fault>) -> Result<Catalog, Fault> {
         let failed = |error| trouble::index(&error);
-        let mut catalog = catalog::live(&self.repo, &self.index).map_err(failed)?;
-        catalog.apply(&TagChanges::read(&self.repo, &self.index).map_err(failed)?);
-        Ok(catalog)
+        std::thread::scope(|scope| {
+            // Tags can be read beside all that: nothing else depends on them.
+            let changes = scope.spawn(|| TagChanges::read(&self.repo, &self.index));
+            let mut catalog = catalog::live(&self.repo, &self.index).map_err(failed)?;
+            then()?;
+            let changes = changes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            catalog.apply(&changes.map_err(failed)?);
+            Ok(catalog)
+        })
     }
 
     /// Whether the key may read names.

@@ -7,11 +7,11 @@ use engine::base::id::SessionId;
 use engine::base::path::escape;
 use engine::format::snapshot::Snapshot;
 use engine::index::catalog::{self, Catalog, Committed};
-use engine::index::marks::{self, Marks, TagChanges};
+use engine::index::marks::Marks;
 
 use crate::args::look::SnapshotsArgs;
 use crate::command::context::Context;
-use crate::command::open::{Opened, open};
+use crate::command::open::open;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
@@ -25,7 +25,8 @@ use crate::units;
 /// Exit code 20 if the record of one cannot be read; the others are listed all the same.
 pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
-    let (mut catalog, marks) = read(&opened)?;
+    let (mut catalog, marks) =
+        catalog::marked(&opened.repo, &opened.index).map_err(|error| trouble::index(&error))?;
     if args.all {
         let forgotten = std::mem::take(&mut catalog.forgotten);
         catalog.snapshots.extend(forgotten);
@@ -48,17 +49,6 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         context.ui.detail(1, &format!("{id} is not confirmed: its backup runs, or was cut off"));
     }
     report_damaged(&catalog, context)
-}
-
-/// All snapshots with the tags in force, forgotten ones apart, and what people decided.
-fn read(opened: &Opened) -> Result<(Catalog, Marks), Fault> {
-    let failed = |error| trouble::index(&error);
-    let (repo, index) = (&opened.repo, &opened.index);
-    let mut catalog = catalog::snapshots(repo, index).map_err(failed)?;
-    let marks = marks::read(repo, index).map_err(failed)?;
-    catalog.set_apart_forgotten(&marks);
-    catalog.apply(&TagChanges::read(repo, index).map_err(failed)?);
-    Ok((catalog, marks))
 }
 
 /// Says which records cannot be read; the exit code is 20 then.

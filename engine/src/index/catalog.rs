@@ -72,9 +72,35 @@ impl Catalog {
 /// # Errors
 /// Those of [`snapshots`] and of [`marks::read_forgotten`].
 pub fn live(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
-    let mut catalog = snapshots(repo, index)?;
-    catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
-    Ok(catalog)
+    std::thread::scope(|scope| {
+        // What was forgotten before this began is seen to be, whichever listing is answered first.
+        let marks = scope.spawn(|| marks::read_forgotten(repo, index));
+        let catalog = snapshots(repo, index);
+        let marks = marks.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut catalog = catalog?;
+        catalog.set_apart_forgotten(&marks?);
+        Ok(catalog)
+    })
+}
+
+/// All snapshots with the tags in force, the forgotten ones apart, and what people decided.
+///
+/// # Errors
+/// Those of [`snapshots`], [`marks::read`] and [`TagChanges::read`].
+pub fn marked(repo: &Repo, index: &Index) -> Result<(Catalog, Marks), IndexError> {
+    let (catalog, marks, changes) = std::thread::scope(|scope| {
+        // As in `live`.
+        let marks = scope.spawn(|| marks::read(repo, index));
+        let changes = scope.spawn(|| TagChanges::read(repo, index));
+        let catalog = snapshots(repo, index);
+        let marks = marks.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let changes = changes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (catalog, marks, changes)
+    });
+    let (mut catalog, marks) = (catalog?, marks?);
+    catalog.set_apart_forgotten(&marks);
+    catalog.apply(&changes?);
+    Ok((catalog, marks))
 }
 
 /// Lists the snapshots, forgotten or not.

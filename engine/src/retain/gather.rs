@@ -4,7 +4,7 @@ use crate::base::id::SessionId;
 use crate::format::snapshot::SnapshotState;
 use crate::index::Index;
 use crate::index::catalog::{self, Catalog, Committed};
-use crate::index::marks::{self, Marks, TagChanges};
+use crate::index::marks::Marks;
 use crate::repo::Repo;
 use crate::repo::marks::may_mark;
 use crate::repo::object::client;
@@ -22,15 +22,12 @@ pub struct Gathered {
     pub candidates: Vec<Candidate>,
 }
 
-/// Reads snapshots, tombstones, holds and tags.
+/// Reads snapshots with what people decided about them, and picks those that may be forgotten.
 ///
 /// # Errors
 /// Those of store and index.
 pub fn gather(repo: &Repo, index: &Index) -> Result<Gathered, RetainError> {
-    let mut catalog = catalog::snapshots(repo, index)?;
-    let marks = marks::read(repo, index)?;
-    catalog.set_apart_forgotten(&marks);
-    catalog.apply(&TagChanges::read(repo, index)?);
+    let (catalog, marks) = catalog::marked(repo, index)?;
     let candidates = catalog.snapshots.iter().map(|one| candidate(repo, one, &marks)).collect();
     Ok(Gathered { catalog, marks, candidates })
 }
