@@ -117,11 +117,16 @@ pub const UPLOAD_THREADS_LOCAL: usize = 2;
 pub const FILE_WINDOW: usize = 4096;
 /// Bytes of decoded blocks that a tree reader keeps.
 pub const NODE_CACHE_BYTES: usize = 32 * MIB;
+/// The same of a check, which meets each node once, beside threads that hold whole packs.
+pub const CHECK_NODE_CACHE_BYTES: usize = 12 * MIB;
 /// Threads of a restore from a local folder beyond one for each core: while the disk is waited for,
 /// others decode. More gain nothing and cost 5 MiB each.
 pub const FETCH_THREADS_LOCAL_MORE: usize = 2;
 /// Requests for blocks in flight during a restore from a remote store.
 pub const FETCH_THREADS_REMOTE: usize = 8;
+/// Records larger than this are verified one after the other: a full segment takes 30 MiB with the
+/// tables that it is compared with.
+pub const RECORD_ALONE_BYTES: u64 = MIB as u64;
 /// Requests for records in flight: 14,600 of them, a year of nightly backups of 40 machines, with a
 /// latency of 50 ms take 23 s on a machine that knows none.
 pub const FETCH_RECORD_THREADS_REMOTE: usize = 32;

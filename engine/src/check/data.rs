@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{PackId, PackKind};
-use crate::base::limits::{FETCH_THREADS_REMOTE, PACK_MAX_BYTES};
+use crate::base::limits::{BLOCK_MAX_RAW_BYTES, FETCH_THREADS_REMOTE, PACK_MAX_BYTES};
 use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::blob::BlobError;
 use crate::blob::open_pack::{PackOpener, key_of};
@@ -57,13 +57,15 @@ pub(super) fn read_packs(
         (0, false) => cores.max(FETCH_THREADS_REMOTE / 2),
         (wanted, _) => wanted,
     };
+    let largest_bytes = chosen.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
+    let largest_bytes = largest_bytes.min(PACK_MAX_BYTES as u64) as usize;
     let next = AtomicUsize::new(0);
     let (sender, receiver) = crossbeam_channel::bounded(threads);
     std::thread::scope(|scope| -> Result<(), BlobError> {
         for _ in 0..threads.min(chosen.len()) {
             let (sender, next, chosen) = (sender.clone(), &next, &chosen);
             scope.spawn(move || {
-                let mut decoder = Decoder::default();
+                let mut decoder = Decoder::with_room(largest_bytes);
                 while let Some((pack, bytes)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let read = read_pack(repo, *pack, &mut decoder);
                     monitor.add(Counter::Bytes, *bytes);
@@ -135,6 +137,18 @@ struct Decoder {
     decompressor: Decompressor,
     pack: Vec<u8>,
     raw: Vec<u8>,
+}
+
+impl Decoder {
+    /// With room from the start for the largest pack and block: buffers that grow leave holes in the
+    /// memory of their thread. What is not used of it costs nothing.
+    fn with_room(pack_bytes: usize) -> Self {
+        Self {
+            decompressor: Decompressor::default(),
+            pack: Vec::with_capacity(pack_bytes),
+            raw: Vec::with_capacity(BLOCK_MAX_RAW_BYTES),
+        }
+    }
 }
 
 /// Reads a pack whole and authenticates every byte of it.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Classified, ErrorClass, in_one_line};
 use crate::base::id::{ClientId, Digest, SessionId};
-use crate::base::limits::FETCH_THREADS_REMOTE;
+use crate::base::limits::{FETCH_THREADS_REMOTE, RECORD_ALONE_BYTES};
 use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::check::error::CheckError;
 use crate::check::options::CheckOptions;
@@ -45,6 +45,8 @@ pub(super) fn check(
         (0, false) => FETCH_THREADS_REMOTE,
         (wanted, _) => wanted,
     };
+    let (large, chosen): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|(_, bytes)| *bytes > RECORD_ALONE_BYTES);
     let readers =
         (0..threads.min(chosen.len())).map(|_| index.reader()).collect::<Result<Vec<_>, _>>()?;
     let next = AtomicUsize::new(0);
@@ -53,7 +55,7 @@ pub(super) fn check(
         for reader in readers {
             let (sender, next, chosen) = (sender.clone(), &next, &chosen);
             scope.spawn(move || {
-                while let Some(name) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((name, _)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let verified = verify_if_there(repo, &reader, name);
                     monitor.add(Counter::Items, 1);
                     if monitor.is_cancelled() || sender.send((*name, verified)).is_err() {
@@ -69,16 +71,29 @@ pub(super) fn check(
         }
         Ok::<(), CheckError>(())
     })?;
+    // One at a time, on this thread: each other one would keep the memory of its largest for itself.
+    let reader = index.reader()?;
+    for (name, _) in large {
+        if monitor.is_cancelled() {
+            break;
+        }
+        report.records_read += 1;
+        take(name, verify_if_there(repo, &reader, &name), report)?;
+        monitor.add(Counter::Items, 1);
+    }
     if monitor.is_cancelled() { Err(CheckError::Interrupted) } else { Ok(()) }
 }
 
-fn choose(repo: &Repo, options: &CheckOptions) -> Result<Vec<ObjectName>, CheckError> {
+/// Names and sizes.
+fn choose(repo: &Repo, options: &CheckOptions) -> Result<Vec<(ObjectName, u64)>, CheckError> {
     let mut chosen = Vec::new();
     repo.store().list_each("", &mut |object| {
         match ObjectName::parse(&object.key) {
             // Packs are read elsewhere, and whoever holds `repo` has verified the configuration.
             None | Some(ObjectName::Pack(_) | ObjectName::Config(_)) => {}
-            Some(name) if options.read_data.reads_record(&object.key) => chosen.push(name),
+            Some(name) if options.read_data.reads_record(&object.key) => {
+                chosen.push((name, object.size_bytes));
+            }
             Some(_) => {}
         }
         true

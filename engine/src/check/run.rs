@@ -6,7 +6,7 @@
 
 use crate::base::error::in_one_line;
 use crate::base::id::PackId;
-use crate::base::limits::{CHECK_LOOKS, NODE_CACHE_BYTES};
+use crate::base::limits::{CHECK_LOOKS, CHECK_NODE_CACHE_BYTES};
 use crate::base::monitor::Monitor;
 use crate::blob::fetch::ChunkFetcher;
 use crate::check::error::CheckError;
@@ -79,7 +79,7 @@ fn look(
     report.snapshots = catalog.snapshots.len() as u64;
     report.unconfirmed = catalog.unconfirmed.len() as u64;
     let walk = |packs: &Inventory, monitor: &dyn Monitor| {
-        let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
+        let fetcher = ChunkFetcher::new(repo, index, CHECK_NODE_CACHE_BYTES)?;
         structure::check(&catalog, &fetcher, &index.reader()?, packs, monitor)
     };
     let found = if options.read_data == ReadData::None {

@@ -306,6 +306,8 @@ pub fn get_segment_of(
         aead::open(&index_key, &segment_data(repo, &name, domain), sealed).map_err(|_| {
             RepoError::corrupt(&key, "it does not open with the key of this repository")
         })?;
+    // A full one has 8 MiB, and its tables take as much again.
+    drop(bytes);
     let packs = segment::decode_packs(&plain).map_err(|e| RepoError::codec(&key, &e))?;
     Ok((domain, Some(packs)))
 }
