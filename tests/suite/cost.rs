@@ -1,7 +1,7 @@
 //! How many requests things cost; each one is a round trip, and money with most providers.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::backup::BackupOptions;
@@ -164,6 +164,39 @@ fn records_that_a_machine_does_not_know_are_asked_for_beside_each_other() {
     assert_eq!((live.snapshots.len(), live.forgotten.len()), (4, 8));
     let most = *locked(&most);
     assert!(most.iter().all(|count| *count > 1), "one after the other: {most:?}");
+}
+
+/// Who lists snapshots to read them waits for one answer, not for one after the other: each listing
+/// is held back here until all three were asked for.
+#[test]
+fn snapshots_marks_and_tags_are_listed_beside_each_other() {
+    const LISTED: [&str; 3] = ["snap", "tomb", "tag"];
+    let inner = Arc::new(InMemory::new());
+    let world = World::in_store(Arc::clone(&inner) as _);
+    let source = world.new_folder("source");
+    put(&source.join("file"), b"x");
+    world.backup(&source).expect("the backup runs");
+    let meeting = Arc::new((Mutex::new([false; 3]), Condvar::new()));
+    let place = Arc::clone(&meeting);
+    let hooked = Hooked::new(inner, move |moment, kind, key| {
+        let at = LISTED.iter().position(|below| key.trim_end_matches('/').ends_with(below));
+        if let (CallKind::List, Moment::Before, Some(at)) = (kind, moment, at) {
+            let (seen, arrived) = &*place;
+            let mut seen = locked(seen);
+            seen[at] = true;
+            arrived.notify_all();
+            let is_missing = |seen: &mut [bool; 3]| seen.contains(&false);
+            let waited = arrived.wait_timeout_while(seen, Duration::from_secs(20), is_missing);
+            if waited.map_or(true, |(_, timeout)| timeout.timed_out()) {
+                return Verdict::Crash;
+            }
+        }
+        Verdict::Go
+    });
+    let far = Store::from_object_store(Arc::new(hooked), "far", false);
+    let machine = world.another(&far).expect("the words open it");
+    let (catalog, _) = catalog::marked(&machine.repo, &machine.index).expect("none waited in vain");
+    assert_eq!((catalog.snapshots.len(), *locked(&meeting.0)), (1, [true; 3]));
 }
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

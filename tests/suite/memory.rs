@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::place::{Place, last_json};
+use crate::place::{Place, last_json, put};
 
 const PAGE_BYTES: usize = 16 << 10;
 const PAGES: u64 = 640_000;
@@ -67,6 +67,16 @@ fn no_command_needs_much_memory_for_many_chunks() {
     assert!(stored["total_blob_count"].as_u64() >= Some(PAGES), "{stored:#}");
     run(&["check", "--read-data"], 0);
     run(&["cat", "latest:made.sqlite"], 0);
+    // Large records are read apart from small ones; damage in one is found as well.
+    let segment = place.largest("index");
+    let good = std::fs::read(&segment).expect("it is there");
+    assert!(good.len() > 1 << 20, "{} bytes are not large", good.len());
+    let mut spoilt = good.clone();
+    spoilt[good.len() / 2] ^= 1;
+    put(&segment, &spoilt);
+    let found = place.run(["check", "--read-data"]);
+    assert!(found.exit == 20 && found.stdout.contains("damaged: index/"), "{}", found.stdout);
+    put(&segment, &good);
     run(&["prune"], 0);
     run(&["index", "rebuild"], 0);
 }
