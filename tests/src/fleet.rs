@@ -302,6 +302,7 @@ impl Simulation {
             domain: 0,
             original: None,
             evidence: Vec::new(),
+            roots: Vec::new(),
         };
         self.clock.set(committed_ms);
         // As a commit does, but without the listing for fences: thousands of them would take hours.

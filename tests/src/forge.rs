@@ -135,6 +135,7 @@ impl<'a> Forger<'a> {
             domain: 0,
             original: None,
             evidence: Vec::new(),
+            roots: Vec::new(),
         }
     }
 }
@@ -163,6 +164,7 @@ pub fn entry(kind: EntryKind) -> Entry {
         device_number: None,
         flags: 0,
         content: None,
+        listing: 0,
     }
 }
 

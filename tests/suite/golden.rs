@@ -153,6 +153,7 @@ pub(crate) fn snapshot() -> Snapshot {
         domain: 0,
         original: None,
         evidence: Vec::new(),
+        roots: Vec::new(),
     }
 }
 
@@ -219,6 +220,7 @@ fn directory() -> Entry {
         device_number: None,
         flags: 0,
         content: None,
+        listing: 0,
     }
 }
 

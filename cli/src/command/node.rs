@@ -113,6 +113,7 @@ mod tests {
             device_number: None,
             flags: 0,
             content: None,
+            listing: 0,
         }
     }
 

@@ -20,6 +20,8 @@ use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Und
 pub enum Message<'a> {
     /// How far an operation is (standard output).
     Status(Status),
+    /// One path that differs, in a backup or a restore (standard output, with `-v`).
+    VerboseStatus(VerboseStatus),
     /// The outcome of a backup (standard output, last line).
     #[serde(rename = "summary")]
     BackupSummary(BackupSummary),
@@ -94,6 +96,23 @@ impl Message<'_> {
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("because all keys of all messages are strings")
     }
+}
+
+/// One path that differs, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerboseStatus {
+    /// `new`, `modified`, `metadata`, `kind` or `removed`.
+    pub action: &'static str,
+    /// The path, escaped.
+    pub item: String,
+    /// The path.
+    #[serde(flatten)]
+    pub path: JsonPath,
+    /// Logical bytes of its content.
+    pub size: u64,
+    /// What somebody should know before it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<&'static str>,
 }
 
 /// How far an operation is.

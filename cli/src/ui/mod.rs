@@ -170,9 +170,20 @@ impl Ui {
         }
     }
 
-    /// Begins to show how far an operation is.
+    /// Begins to show how far an operation is; with `-v`, each path that changes too.
     #[must_use]
     pub fn progress(&self, clock: Arc<dyn Clock>, cancel: Cancel) -> Progress {
+        self.progress_of_changes(clock, cancel, self.settings.verbosity > 0)
+    }
+
+    /// The same; `changes` says whether each path that changes is a line of the result.
+    #[must_use]
+    pub fn progress_of_changes(
+        &self,
+        clock: Arc<dyn Clock>,
+        cancel: Cancel,
+        changes: bool,
+    ) -> Progress {
         let style = if self.settings.quiet {
             Style::Hidden
         } else if self.settings.json {
@@ -186,6 +197,7 @@ impl Ui {
             style,
             json: self.settings.json,
             quiet: self.settings.quiet,
+            changes: changes && !self.settings.quiet,
             interval: self.settings.progress_interval.unwrap_or(style.default_interval()),
             stdout: self.stdout.clone(),
             stderr: self.stderr.clone(),

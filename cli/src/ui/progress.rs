@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use engine::base::monitor::{Counter, Monitor, Phase, Problem};
+use engine::base::monitor::{Change, Counter, Monitor, Phase, Problem};
 use engine::base::path::{TreePath, escape};
 use engine::base::time::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::ui::cancel::{Cancel, Observer};
-use crate::ui::json::{ItemError, JsonPath, Message, Why};
+use crate::ui::json::{ItemError, JsonPath, Message, VerboseStatus, Why};
 use crate::ui::output::{Output, printable};
 use crate::ui::view::{Meter, View};
 
@@ -53,6 +53,8 @@ pub struct Setup {
     pub json: bool,
     /// Whether notes are kept back.
     pub quiet: bool,
+    /// Whether each changed path is a line of the result.
+    pub changes: bool,
     /// Time between two drawings.
     pub interval: Duration,
     /// Standard output.
@@ -288,6 +290,33 @@ impl Monitor for Progress {
             let path = escape(&problem.path.to_slashes());
             let why = printable(&problem.why);
             self.shared.say(&format!("{path}: {}: {why}", problem.action));
+        }
+    }
+
+    fn wants_changes(&self) -> bool {
+        self.shared.setup.changes
+    }
+
+    fn change(&self, change: &Change<'_>) {
+        let setup = &self.shared.setup;
+        let bytes = change.path.to_slashes();
+        let line = if setup.json {
+            let path = JsonPath::new(&bytes);
+            Message::VerboseStatus(VerboseStatus {
+                action: change.action.name(),
+                item: path.path.clone(),
+                path,
+                size: change.size_bytes,
+                remark: change.remark,
+            })
+            .to_line()
+        } else {
+            let remark = change.remark.map(|remark| format!("  ({remark})")).unwrap_or_default();
+            format!("{} {}{remark}", change.action.mark(), escape(&bytes))
+        };
+        match &self.shared.bar {
+            Some(bar) => bar.suspend(|| setup.stdout.line(&line)),
+            None => setup.stdout.line(&line),
         }
     }
 

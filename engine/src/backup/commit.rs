@@ -65,6 +65,7 @@ impl Draft<'_> {
             domain: repo.keys().write()?.domain,
             original: None,
             evidence: self.evidence.clone(),
+            roots: Vec::new(),
         })
     }
 }

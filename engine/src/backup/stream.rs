@@ -93,5 +93,6 @@ fn stream_entry(now: Timestamp, size_bytes: u64) -> Entry {
         device_number: None,
         flags: 0,
         content: None,
+        listing: 0,
     }
 }

@@ -56,6 +56,60 @@ pub struct Problem {
     pub why: String,
 }
 
+/// What happens to one path, in a backup or in a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It is new.
+    Create,
+    /// Its content differs.
+    Content,
+    /// Only its metadata differ.
+    Metadata,
+    /// It is of another kind.
+    Kind,
+    /// It goes.
+    Remove,
+}
+
+impl Action {
+    /// The mark that people and scripts see before the path.
+    #[must_use]
+    pub const fn mark(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Content => 'M',
+            Self::Metadata => 'U',
+            Self::Kind => 'T',
+            Self::Remove => '-',
+        }
+    }
+
+    /// The word that programs see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "new",
+            Self::Content => "modified",
+            Self::Metadata => "metadata",
+            Self::Kind => "kind",
+            Self::Remove => "removed",
+        }
+    }
+}
+
+/// One path that differs, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// What happens to it.
+    pub action: Action,
+    /// The path, below the root of the file system or of the target.
+    pub path: &'a TreePath,
+    /// Logical bytes of its content.
+    pub size_bytes: u64,
+    /// What somebody should know before it happens.
+    pub remark: Option<&'static str>,
+}
+
 /// Receives progress, problems and notes of an operation.
 pub trait Monitor: Send + Sync {
     /// A new stretch of work begins; it replaces the one before.
@@ -72,6 +126,14 @@ pub trait Monitor: Send + Sync {
 
     /// One item failed.
     fn problem(&self, _problem: &Problem) {}
+
+    /// Whether somebody wants to know of each change; asked once, before the work.
+    fn wants_changes(&self) -> bool {
+        false
+    }
+
+    /// One path differs. Called only if [`Monitor::wants_changes`] says so.
+    fn change(&self, _change: &Change<'_>) {}
 
     /// A fact that the user should know once.
     fn note(&self, _note: &str) {}

@@ -127,6 +127,7 @@ impl Stat {
             device_number: self.device_number,
             flags: 0,
             content: None,
+            listing: 0,
         }
     }
 }

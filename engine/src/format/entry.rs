@@ -71,6 +71,18 @@ pub const FLAG_INCONSISTENT: u8 = 1;
 /// Part of the file or of its metadata could not be read.
 pub const FLAG_PARTIAL: u8 = 2;
 
+/// Something in the folder, or the folder itself, could not be read: what is missing from its listing
+/// may have been there.
+pub const LISTING_NOT_READ: u8 = 1;
+/// A filter left something out of the folder.
+pub const LISTING_FILTERED: u8 = 2;
+/// The folder, or one in it, lies on another file system and was not entered.
+pub const LISTING_OTHER_FILE_SYSTEM: u8 = 4;
+/// The folder is only on the way to a path that was asked for: nothing else in it was looked at.
+pub const LISTING_ON_THE_WAY: u8 = 8;
+/// Something that had been listed was gone when it was looked at.
+pub const LISTING_VANISHED: u8 = 16;
+
 /// Everything known about one path, except the path itself, which is the key in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -135,6 +147,9 @@ pub struct Entry {
     /// Content of a file; `None` for everything else.
     #[n(19)]
     pub content: Option<Content>,
+    /// How complete the listing of a directory is: `LISTING_…` bits; 0 is whole.
+    #[cbor(n(20), default, skip_if = "is_zero_u8")]
+    pub listing: u8,
 }
 
 /// What a `stat` says of a path and what decides whether the path changed.
@@ -192,6 +207,12 @@ impl Entry {
             device: self.device,
             link_count: self.link_count,
         }
+    }
+
+    /// Whether what the snapshot does not have below this directory was not there either.
+    #[must_use]
+    pub fn has_whole_listing(&self) -> bool {
+        self.kind == EntryKind::Directory && self.listing & !LISTING_VANISHED == 0
     }
 
     /// Whether its content was read whole and in one piece.

@@ -85,6 +85,55 @@ pub struct Summary {
     /// Requests that the run sent to the store, up to the commit.
     #[cbor(n(15), default)]
     pub requests: u64,
+    /// Logical bytes of the files among the paths that are gone.
+    #[cbor(n(16), default, skip_if = "is_zero")]
+    pub bytes_gone: u64,
+    /// Paths that were listed and had vanished when they were looked at.
+    #[cbor(n(17), default, skip_if = "is_zero")]
+    pub vanished: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// What became of a path that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RootState {
+    /// It is in the tree, with all that was selected of it.
+    #[n(1)]
+    Saved,
+    /// It is in the tree, and something in it could not be read.
+    #[n(2)]
+    Partial,
+    /// It was not there, and the run was told to go on without.
+    #[n(3)]
+    Missing,
+    /// It is there, and nothing below it was selected.
+    #[n(4)]
+    Empty,
+}
+
+/// A path that was asked for, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RecordedRoot {
+    /// The absolute path as it was asked for.
+    #[n(0)]
+    pub asked: PathBytes,
+    /// Where it led, if that is elsewhere: the path that is in the tree.
+    #[n(1)]
+    pub led_to: Option<PathBytes>,
+    /// What became of it.
+    #[n(2)]
+    pub state: RootState,
+    /// Entries at and below it.
+    #[cbor(n(3), default)]
+    pub entries: u64,
+    /// Logical bytes of the files among them.
+    #[cbor(n(4), default)]
+    pub total_bytes: u64,
 }
 
 /// One item that could not be backed up as it should.
@@ -195,6 +244,9 @@ pub struct Snapshot {
     /// chain that is cut off shows.
     #[cbor(n(19), default, skip_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceHead>,
+    /// What became of each of `paths`; absent for streams.
+    #[cbor(n(20), default, skip_if = "Vec::is_empty")]
+    pub roots: Vec<RecordedRoot>,
 }
 
 /// A path as raw bytes.

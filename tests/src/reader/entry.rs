@@ -94,6 +94,8 @@ pub struct Entry {
     pub target: Option<Vec<u8>>,
     /// 1 inconsistent, 2 partial.
     pub flags: u64,
+    /// How complete a directory's listing is; 0 is whole.
+    pub listing: u64,
     /// Content of a file.
     pub content: Option<Content>,
 }
@@ -121,6 +123,7 @@ impl Entry {
             xattrs,
             target: target.map(<[u8]>::to_vec),
             flags: or_zero(18)?,
+            listing: or_zero(20)?,
             content: value.optional(19).map(Content::read).transpose()?,
         };
         let has_content = entry.content.is_some();

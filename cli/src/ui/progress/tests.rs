@@ -149,6 +149,7 @@ fn the_helper_thread_keeps_the_pace_and_ends() {
         style: Style::Json,
         json: true,
         quiet: false,
+        changes: false,
         interval: Duration::from_millis(20),
         stdout: out,
         stderr: err,
