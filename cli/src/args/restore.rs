@@ -11,8 +11,15 @@ use crate::args::values::{Overwrite, SnapshotPath};
 /// Write files of a snapshot to a folder
 ///
 /// SNAP writes the whole snapshot, with its absolute paths below the target; SNAP:PATH writes what
-/// is in that folder directly into the target. An interrupted restore goes on where it stopped
-/// with the same command and `--overwrite if-changed`.
+/// is in that folder directly into the target. A single file lands in the target folder; if nothing
+/// is at the target and its parent exists, it gets that name.
+///
+/// A file shows its old content until the new one is whole. What is not finished lies in folders
+/// called .mainstay-restore-…; the same command again goes on with it and removes them.
+///
+/// Patterns mean what they mean for backup: without `/` they match any name, with a leading `/` they
+/// start at the root, and what lies below a match is matched too. `!PATTERN` takes back what an
+/// earlier --exclude left out, also below an excluded folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay restore latest --target /tmp/back\n\
@@ -38,7 +45,7 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "PATTERN")]
     pub iinclude: Vec<String>,
 
-    /// Not what matches this pattern (may be repeated)
+    /// Not what matches this pattern; `!PATTERN` takes back (may be repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
@@ -50,11 +57,26 @@ pub struct RestoreArgs {
     #[arg(long, value_enum, value_name = "WHEN")]
     pub overwrite: Option<Overwrite>,
 
-    /// Delete what is in the target and not in the snapshot; try it with --dry-run first
+    /// Delete what is in restored folders and was not there when they were backed up; try it with
+    /// --dry-run first
     #[arg(long, requires = "overwrite")]
     pub delete: bool,
 
-    /// Write nothing; say what would be written and deleted
+    /// Replace a link or a file by a folder, or a folder by a file; a folder that is not empty also
+    /// needs --delete
+    #[arg(long, requires = "overwrite")]
+    pub replace_kind: bool,
+
+    /// Overwrite existing files block by block where they are, for files larger than the free space;
+    /// a file that is not finished has a time in 1970
+    #[arg(long, requires = "overwrite")]
+    pub in_place: bool,
+
+    /// Do not check whether the target has room
+    #[arg(long)]
+    pub no_space_check: bool,
+
+    /// Write nothing; name what would be created, changed and deleted
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
@@ -65,6 +87,14 @@ pub struct RestoreArgs {
     /// Do not set owner and group
     #[arg(long)]
     pub no_owner: bool,
+
+    /// Do not set extended attributes and ACLs
+    #[arg(long)]
+    pub no_xattrs: bool,
+
+    /// Do not set inode flags
+    #[arg(long)]
+    pub no_flags: bool,
 
     /// Why it is done, for evidence
     #[arg(long, value_name = "WORDS", conflicts_with = "dry_run")]

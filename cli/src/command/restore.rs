@@ -1,18 +1,19 @@
 //! `restore`: files of a snapshot come back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use engine::disk::exclude::PathMatcher;
-use engine::format::snapshot::Snapshot;
+use engine::format::snapshot::{Snapshot, SnapshotState};
 use engine::index::identity::known_identity;
 use engine::index::pin::Pin;
-use engine::restore::{self, Overwrite, RestoreOptions, RestoreReport};
+use engine::restore::{self, Overwrite, Pattern, RestoreOptions, RestoreReport};
 
 use crate::args::restore::RestoreArgs;
 use crate::args::values;
 use crate::command::context::Context;
-use crate::command::open::{Opened, open, progress};
-use crate::command::place::{absolute, is_inside};
+use crate::command::open::{Opened, open};
+use crate::command::place::{absolute, device_and_inode, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::command::witness::{Purpose, restored};
@@ -28,33 +29,47 @@ use crate::units;
 /// for another reason; the rest is restored all the same.
 pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let target = absolute(&args.target, context.around)?;
-    let options = RestoreOptions {
+    let mut options = RestoreOptions {
         include: matchers(&args.include, &args.iinclude)?,
         exclude: matchers(&args.exclude, &args.iexclude)?,
+        patterns: patterns(args)?,
         overwrite: args.overwrite.map(overwrite),
         delete: args.delete,
+        replace_kind: args.replace_kind,
+        in_place: args.in_place,
+        no_space_check: args.no_space_check,
         dry_run: args.dry_run,
         verify: args.verify,
         no_owner: args.no_owner,
-        no_flags: false,
+        no_xattrs: args.no_xattrs,
+        no_flags: args.no_flags,
         threads: 0,
+        protected: Vec::new(),
     };
     let opened = open(context)?;
     opened.require_content()?;
-    let state = Some((opened.state.as_path(), "the state folder of this program"));
-    let folder = opened.folder.as_deref().map(|folder| (folder, "the repository"));
-    for (folder, what) in state.into_iter().chain(folder) {
+    for (folder, what) in own_folders(&opened) {
         if is_inside(&target, folder) {
             let shown = target.display();
             return Err(Fault::refused(format!("the target {shown} lies inside {what}"))
                 .hint("choose another target"));
         }
+        options.protected.extend(device_and_inode(folder));
     }
-    let monitor = progress(context);
+    let around = context.around;
+    let monitor = context.ui.progress_of_changes(
+        around.clock.clone(),
+        around.cancel.clone(),
+        args.dry_run || context.ui.is_verbose(),
+    );
     let catalog = opened.look(&monitor)?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let from = args.source.path.clone().unwrap_or_default();
+    if args.delete && is_root_folder(&target) && !covers_root(snapshot) {
+        return Err(Fault::refused("--delete into / is refused: the snapshot is not of all of /")
+            .hint("restore one folder at a time: SNAP:/etc --target /etc"));
+    }
     let pin = if args.dry_run { None } else { pin(&opened, snapshot, context) };
     let report =
         restore::run(&opened.repo, &opened.index, snapshot, &from, &target, &options, &monitor);
@@ -69,6 +84,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         let what = format!("snapshot {}", short_id(snapshot.session));
         tell(&report, args, &what, &printable(&target.display().to_string()), context);
     }
+    tell_lacks(&report, snapshot, context);
     if !args.dry_run {
         let is_filtered = !args.include.is_empty()
             || !args.iinclude.is_empty()
@@ -77,7 +93,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         let purpose = Purpose {
             reason: args.reason.as_deref(),
             ticket: args.ticket.as_deref(),
-            is_whole: args.source.path.is_none() && !is_filtered,
+            is_whole: args.source.path.is_none() && !is_filtered && report.unread == 0,
         };
         restored(&opened, snapshot, &report, &purpose, context);
     }
@@ -98,6 +114,37 @@ fn pin(opened: &Opened, snapshot: &Snapshot, context: &Context<'_>) -> Option<Pi
     }
 }
 
+/// Folders that no restore writes into, with what they are.
+fn own_folders(opened: &Opened) -> Vec<(&Path, &'static str)> {
+    let state = (opened.state.as_path(), "the state folder of this program");
+    let folder = opened.folder.as_deref().map(|folder| (folder, "the repository"));
+    std::iter::once(state).chain(folder).collect()
+}
+
+fn is_root_folder(target: &Path) -> bool {
+    device_and_inode(target).is_some_and(|found| Some(found) == device_and_inode(Path::new("/")))
+}
+
+fn covers_root(snapshot: &Snapshot) -> bool {
+    snapshot.paths.iter().any(|path| path.0.iter().all(|byte| *byte == b'/'))
+}
+
+/// Says what the snapshot has only the names of, and which patterns did nothing.
+fn tell_lacks(report: &RestoreReport, snapshot: &Snapshot, context: &Context<'_>) {
+    if snapshot.state == SnapshotState::Partial {
+        let id = short_id(snapshot.session);
+        let lacks = match snapshot.problem_count {
+            1 => "1 item could not be read".to_owned(),
+            more => format!("{} items could not be read", units::count(more)),
+        };
+        let what = format!("the snapshot is partial: {lacks} when it was made");
+        context.ui.note(&format!("{what}; `mainstay problems {id}` names them"));
+    }
+    for pattern in &report.idle_patterns {
+        context.ui.note(&format!("the pattern {pattern} matches nothing in the snapshot"));
+    }
+}
+
 fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
     let items = |count: u64| match count {
         1 => "1 item".to_owned(),
@@ -109,14 +156,42 @@ fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
             items(report.damage_count)
         );
         return Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message).hint(
-            "`mainstay check --read-data` shows what is affected; another snapshot may have it",
+            "`mainstay check --read-data` shows what is affected; another snapshot may have it. \
+             What was there before is still there",
         ));
     }
     if report.problem_count > 0 {
         let message = format!("{} could not be restored as they were", items(report.problem_count));
-        return Err(Fault::local(message).hint("the lines above name them"));
+        return Err(Fault::local(message).hint(match report.is_unfinished {
+            true => "the lines above name them; the same command again goes on with them",
+            false => "the lines above name them",
+        }));
+    }
+    if report.has_idle_include {
+        return Err(Fault::local("an --include pattern matches nothing in the snapshot")
+            .hint("`mainstay ls` and `mainstay find` show what there is"));
     }
     Ok(ExitCode::Ok)
+}
+
+/// The patterns one by one, to find out which of them match nothing.
+fn patterns(args: &RestoreArgs) -> Result<Vec<Pattern>, Fault> {
+    let lists = [
+        (&args.include, false, true),
+        (&args.iinclude, true, true),
+        (&args.exclude, false, false),
+        (&args.iexclude, true, false),
+    ];
+    let mut patterns = Vec::new();
+    for (list, ignore_case, is_include) in lists {
+        for text in list.iter().filter(|text| !text.is_empty()) {
+            let plain = text.strip_prefix('!').unwrap_or(text).to_owned();
+            let matcher = PathMatcher::new(&[plain], ignore_case);
+            let matcher = matcher.map_err(|error| trouble::disk(&error))?;
+            patterns.push(Pattern { text: text.clone(), is_include, matcher });
+        }
+    }
+    Ok(patterns)
 }
 
 fn matchers(exact: &[String], folded: &[String]) -> Result<Vec<PathMatcher>, Fault> {

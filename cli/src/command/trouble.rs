@@ -129,9 +129,13 @@ pub fn restore(error: &RestoreError) -> Fault {
             units::size(*free_bytes),
             units::size(*needed_bytes)
         ))
-        .hint("choose another target, or a part with SNAP:PATH"),
-        RestoreError::Interrupted => Fault::during(Doing::Work, error)
-            .hint("the same command with --overwrite if-changed goes on where it stopped"),
+        .hint(
+            "choose another target, or a part with SNAP:PATH; --in-place needs no room for files \
+             that are there, --no-space-check tries anyway",
+        ),
+        RestoreError::Interrupted => {
+            Fault::during(Doing::Work, error).hint("the same command goes on where it stopped")
+        }
         other => Fault::during(Doing::Work, other),
     }
 }

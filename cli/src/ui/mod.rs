@@ -81,6 +81,12 @@ impl Ui {
         self.settings.quiet
     }
 
+    /// Whether details are wanted.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        self.settings.verbosity > 0
+    }
+
     /// Whether nobody reads the results any more: a long list can stop here.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -152,6 +152,27 @@ impl<'a> ChunkFetcher<'a> {
         }
     }
 
+    /// Whether `bytes` are the chunk with this id, by the key of the dedup domain that it is stored in:
+    /// what one snapshot refers to may be of several domains.
+    ///
+    /// # Errors
+    /// [`BlobError::Unknown`] if no copy is known whose domain could be asked for.
+    pub fn is_chunk(&self, id: &ChunkId, bytes: &[u8]) -> Result<bool, BlobError> {
+        let places = match self.state.lock() {
+            Ok(state) => state.reader.places(id)?,
+            Err(poisoned) => poisoned.into_inner().reader.places(id)?,
+        };
+        let mut last = BlobError::Unknown { id: *id };
+        for place in places {
+            match self.openers.get(place.pack, place.pack_bytes) {
+                Ok(opener) => return Ok(opener.verify_chunk(id, bytes).is_ok()),
+                Err(error) if error.is_local_to_one_copy() => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
     /// The bytes of the first copy that is good.
     fn any_copy(&self, state: &mut FetchState, id: &ChunkId) -> Result<Vec<u8>, BlobError> {
         let mut last = BlobError::Unknown { id: *id };

@@ -28,6 +28,8 @@ struct Subject<'a> {
     fd: BorrowedFd<'a>,
     /// `fd` only points (`O_PATH`): it is a link or a special file, or cannot be opened.
     is_pointer: bool,
+    /// The directory that holds it and its name there, for systems without `/proc`.
+    place: Option<(BorrowedFd<'a>, &'a [u8])>,
 }
 
 impl Target {
@@ -44,10 +46,23 @@ impl Target {
     ) -> Vec<Problem> {
         match self.subject(path, entry.kind) {
             Ok((fd, is_pointer, stat)) => {
-                Subject { fd: fd.as_fd(), is_pointer }.apply(path, entry, &stat, options)
+                let holder = self.holder(path, "opening for its metadata").ok();
+                let place = holder.as_ref().map(|(folder, name)| (folder.as_fd(), *name));
+                Subject { fd: fd.as_fd(), is_pointer, place }.apply(path, entry, &stat, options)
             }
             Err(error) => vec![error.into_problem(path)],
         }
+    }
+
+    /// Sets only the inode flags of `entry`: those that forbid what has to be done before.
+    #[must_use]
+    pub fn apply_inode_flags(&self, path: &TreePath, entry: &Entry) -> Vec<Problem> {
+        let flagged = self.subject(path, entry.kind).and_then(|(fd, is_pointer, _)| {
+            let subject = Subject { fd: fd.as_fd(), is_pointer, place: None };
+            let set = subject.set_inode_flags(entry.inode_flags);
+            set.map_err(|error| DiskError::io("setting the inode flags of", path, error))
+        });
+        flagged.err().map(|error| error.into_problem(path)).into_iter().collect()
     }
 
     /// Opens what lies at `path`, provided it is of this kind.
@@ -83,7 +98,7 @@ impl TargetFile {
     /// descriptor that wrote it: nothing is looked up again. Nothing may be written after it.
     #[must_use]
     pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Vec<Problem> {
-        let subject = Subject { fd: self.as_fd(), is_pointer: false };
+        let subject = Subject { fd: self.as_fd(), is_pointer: false, place: None };
         match meta::stat_open(self.as_fd()) {
             Ok(stat) => subject.apply(self.path(), entry, &stat, options),
             Err(error) => {
@@ -114,7 +129,9 @@ impl Subject<'_> {
                 Err(error) => note("setting the owner of", &io::Error::from(error)),
             }
         }
-        if options.xattrs {
+        // A link inherits nothing, so one without attributes has none to lose.
+        let may_have_xattrs = entry.kind != EntryKind::Symlink || !entry.xattrs.is_empty();
+        if options.xattrs && may_have_xattrs {
             for why in self.set_xattrs(entry) {
                 note("setting the extended attributes of", &why);
             }
@@ -128,7 +145,9 @@ impl Subject<'_> {
                 note("setting the mode of", &io::Error::from(error));
             }
         }
-        if let Err(error) = self.set_times(entry) {
+        let has_times = meta::timestamp(present.stx_mtime) == entry.mtime
+            && entry.atime.is_none_or(|atime| meta::timestamp(present.stx_atime) == atime);
+        if !has_times && let Err(error) = self.set_times(entry) {
             note("setting the times of", &error);
         }
         let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
@@ -155,10 +174,21 @@ impl Subject<'_> {
 
     fn set_mode(&self, mode: u32) -> rustix::io::Result<()> {
         let mode = Mode::from_raw_mode(mode);
-        if self.is_pointer {
-            return rustix::fs::chmod(xattr::proc_path(self.fd), mode);
+        if !self.is_pointer {
+            return rustix::fs::fchmod(self.fd, mode);
         }
-        rustix::fs::fchmod(self.fd, mode)
+        match (rustix::fs::chmod(xattr::proc_path(self.fd), mode), self.place) {
+            // There is no `/proc`, as in a rescue system: by name, if that is still the same file.
+            (Err(Errno::NOENT | Errno::NOTDIR), Some((folder, name))) => {
+                let named = meta::stat_at(folder, name)?;
+                let same = meta::identity(&named) == meta::identity(&meta::stat_open(self.fd)?);
+                match same && meta::kind(&named) != Some(EntryKind::Symlink) {
+                    true => rustix::fs::chmodat(folder, name, mode, AtFlags::empty()),
+                    false => Err(Errno::NOENT),
+                }
+            }
+            (result, _) => result,
+        }
     }
 
     fn set_times(&self, entry: &Entry) -> io::Result<()> {

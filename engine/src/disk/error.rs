@@ -48,6 +48,12 @@ pub enum DiskError {
         /// How many names the file has.
         link_count: u32,
     },
+    /// Another process restores the same into the same target.
+    #[error("another restore of the same is running there: it holds {path}")]
+    Busy {
+        /// Name of its journal.
+        path: String,
+    },
     /// A pattern that cannot be understood.
     #[error("the pattern {pattern:?} cannot be used: {why}")]
     BadPattern {
@@ -109,6 +115,7 @@ impl Classified for DiskError {
                 io::ErrorKind::PermissionDenied => ErrorClass::Denied,
                 _ => ErrorClass::Local,
             },
+            Self::Busy { .. } => ErrorClass::Conflict,
             Self::BadPattern { .. } | Self::BadRoot { .. } => ErrorClass::Usage,
             Self::Replaced { .. }
             | Self::Obstructed { .. }

@@ -144,12 +144,27 @@ pub(crate) fn inode_flags(open: impl AsFd) -> io::Result<u32> {
 
 /// Sets the kept flags of an open file or directory to `wanted` and leaves the others alone.
 pub(crate) fn set_inode_flags(open: impl AsFd, wanted: u32) -> io::Result<()> {
-    let now = rustix::fs::ioctl_getflags(&open)?;
-    let next = (now & !KEPT_FLAGS) | (IFlags::from_bits_retain(wanted) & KEPT_FLAGS);
+    let now = rustix::fs::ioctl_getflags(&open)?.bits();
+    // Bits that have no name here stay: they say how the file system stores the file.
+    let next = (now & !KEPT_FLAGS.bits()) | (wanted & KEPT_FLAGS.bits());
     if next != now {
-        rustix::fs::ioctl_setflags(&open, next)?;
+        rustix::fs::ioctl_setflags(&open, IFlags::from_bits_retain(next))?;
     }
     Ok(())
+}
+
+/// Makes an open, empty file one that is not copied on write, which it can only become while empty.
+/// Where the file system does not know that, nothing is lost but speed.
+pub(crate) fn set_no_copy_on_write(open: impl AsFd) {
+    if let Ok(now) = rustix::fs::ioctl_getflags(&open) {
+        let wanted = IFlags::from_bits_retain(now.bits() | IFlags::NOCOW.bits());
+        let _ = rustix::fs::ioctl_setflags(&open, wanted);
+    }
+}
+
+/// Whether a file must be made without copying on write.
+pub(crate) fn is_no_copy_on_write(flags: u32) -> bool {
+    flags & IFlags::NOCOW.bits() != 0
 }
 
 /// The answers of file systems without inode flags.

@@ -18,8 +18,13 @@ mod ahead;
 pub mod walk;
 pub mod command;
 mod beneath;
+pub mod target_file;
+pub mod stage;
 pub mod write;
+pub mod aside;
+mod remove;
 mod apply;
+pub mod mounts;
 
 #[cfg(test)]
 mod tests;

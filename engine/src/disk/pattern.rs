@@ -120,6 +120,12 @@ impl PathMatcher {
         })
     }
 
+    /// Whether something below `path`, which is matched, may be taken back.
+    #[must_use]
+    pub fn may_release_below(&self, path: &TreePath) -> bool {
+        self.matches(path) && self.negated.contains(&true)
+    }
+
     /// What a verdict means.
     pub(crate) fn is_match(&self, verdict: Verdict) -> bool {
         verdict.is_some_and(|number| !self.negated[number])

@@ -5,16 +5,16 @@
 //! exists: a caller that may overwrite removes first.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxAttributes};
 use rustix::io::Errno;
 
-use crate::base::limits::{FOLDER_READ_BYTES, KIB};
+use crate::base::limits::FOLDER_READ_BYTES;
 use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
 use crate::disk::beneath::Beneath;
@@ -22,7 +22,9 @@ use crate::disk::error::DiskError;
 use crate::disk::folder::Names;
 use crate::disk::meta;
 use crate::disk::read::OpenFile;
-use crate::format::entry::{Entry, EntryKind};
+use crate::disk::stage::Stage;
+pub use crate::disk::target_file::TargetFile;
+use crate::format::entry::{DeviceNumber, Entry, EntryKind};
 
 /// Mode of a directory that is not finished yet: for its owner only.
 const CLOSED_DIRECTORY: u32 = 0o700;
@@ -48,6 +50,12 @@ pub struct ExistingStat {
     pub link_count: u32,
     /// Device and inode number.
     pub device_and_inode: (u64, u64),
+    /// Major and minor number of a device.
+    pub device_number: Option<DeviceNumber>,
+    /// Bytes of storage that it takes.
+    pub allocated_bytes: u64,
+    /// Whether something is mounted there.
+    pub is_mount_root: bool,
 }
 
 /// Which metadata to apply besides mode and times.
@@ -65,6 +73,7 @@ pub struct MetadataOptions {
 #[derive(Debug)]
 pub struct Target {
     pub(crate) beneath: Beneath,
+    pub(crate) stage: Stage,
     device_and_inode: (u64, u64),
 }
 
@@ -82,13 +91,29 @@ impl Target {
             .mode(CLOSED_DIRECTORY)
             .create(path)
             .map_err(|error| DiskError::io_at("making the target", bytes, error))?;
+        Self::open(path)
+    }
+
+    /// Opens a directory that exists; links in the path are followed.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn open(path: &Path) -> Result<Self, DiskError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || {
             let base = rustix::fs::open(path, flags, Mode::empty())?;
             let device_and_inode = meta::identity(&meta::stat_open(&base)?);
-            Ok(Self { beneath: Beneath::new(base), device_and_inode })
+            Ok(Self { beneath: Beneath::new(base), stage: Stage::default(), device_and_inode })
         };
+        let bytes = path.as_os_str().as_bytes();
         open().map_err(|error: Errno| DiskError::io_at("opening the target", bytes, error))
+    }
+
+    /// The same target; what is made aside in it lies in folders of this name.
+    #[must_use]
+    pub fn with_stage(mut self, name: &str) -> Self {
+        self.stage = Stage::named(name);
+        self
     }
 
     /// Device and inode number of the directory.
@@ -116,6 +141,23 @@ impl Target {
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
+    /// The same for the file system of the folder at `path`, or of the nearest one above it that is
+    /// there; `otherwise` where that cannot be found out.
+    #[must_use]
+    pub fn free_bytes_at(&self, path: &TreePath, otherwise: u64) -> u64 {
+        let mut at = Some(path.clone());
+        while let Some(folder) = at {
+            if let Ok(fd) = self.directory(&folder, "opening") {
+                return match rustix::fs::fstatvfs(&fd) {
+                    Ok(space) => space.f_bavail.saturating_mul(space.f_frsize),
+                    Err(_) => otherwise,
+                };
+            }
+            at = folder.parent();
+        }
+        otherwise
+    }
+
     /// What lies at `path`; `None` if nothing does.
     ///
     /// # Errors
@@ -133,8 +175,10 @@ impl Target {
             Err(error) => return Err(DiskError::io(action, path, error)),
         };
         let unknown = || DiskError::io(action, path, io::Error::other("its kind is unknown"));
+        let kind = meta::kind(&stat).ok_or_else(unknown)?;
+        let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
         Ok(Some(ExistingStat {
-            kind: meta::kind(&stat).ok_or_else(unknown)?,
+            kind,
             size_bytes: stat.stx_size,
             mtime: meta::timestamp(stat.stx_mtime),
             ctime: meta::timestamp(stat.stx_ctime),
@@ -143,6 +187,10 @@ impl Target {
             gid: stat.stx_gid,
             link_count: stat.stx_nlink,
             device_and_inode: meta::identity(&stat),
+            device_number: is_device
+                .then_some(DeviceNumber { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor }),
+            allocated_bytes: stat.stx_blocks.saturating_mul(512),
+            is_mount_root: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         }))
     }
 
@@ -151,8 +199,13 @@ impl Target {
     /// # Errors
     /// [`DiskError::Obstructed`], [`DiskError::Io`].
     pub fn list(&self, path: &TreePath) -> Result<Vec<Vec<u8>>, DiskError> {
+        self.list_key(&self.actual_key(path.key()), path)
+    }
+
+    /// The same for what lies at a key of the target now.
+    pub(crate) fn list_key(&self, key: &[u8], path: &TreePath) -> Result<Vec<Vec<u8>>, DiskError> {
         let action = "listing";
-        let directory = self.directory(path, action)?;
+        let directory = self.directory_of(key, path, action)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&directory, ".", flags, Mode::empty())
             .map_err(|error| DiskError::io(action, path, error))?;
@@ -187,7 +240,7 @@ impl Target {
     /// # Errors
     /// [`DiskError::Io`], also if anything lies there; [`DiskError::Obstructed`].
     pub fn create_file(&self, path: &TreePath, size_bytes: u64) -> Result<TargetFile, DiskError> {
-        self.create_with_mode(path, size_bytes, meta::CLOSED_FILE)
+        self.create_with(path, size_bytes, meta::CLOSED_FILE, false)
     }
 
     /// Makes a new file that one write completes, with the mode of `entry` if that opens it to nobody
@@ -200,14 +253,35 @@ impl Target {
         path: &TreePath,
         entry: &Entry,
     ) -> Result<TargetFile, DiskError> {
-        self.create_with_mode(path, 0, meta::early_mode(entry.mode))
+        self.create_with(path, 0, meta::early_mode(entry.mode), false)
     }
 
-    fn create_with_mode(
+    /// Makes the new file that `entry` is of, whole or not, with the inode flags that can only be set
+    /// while it is empty.
+    ///
+    /// # Errors
+    /// As [`Target::create_file`].
+    pub fn create_file_of(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        size_bytes: u64,
+        options: &MetadataOptions,
+    ) -> Result<TargetFile, DiskError> {
+        let mode = match size_bytes {
+            0 => meta::early_mode(entry.mode),
+            _ => meta::CLOSED_FILE,
+        };
+        let no_cow = options.inode_flags && meta::is_no_copy_on_write(entry.inode_flags);
+        self.create_with(path, size_bytes, mode, no_cow)
+    }
+
+    fn create_with(
         &self,
         path: &TreePath,
         size_bytes: u64,
         mode: u32,
+        no_cow: bool,
     ) -> Result<TargetFile, DiskError> {
         let action = "creating";
         let (directory, name) = self.holder(path, action)?;
@@ -215,6 +289,9 @@ impl Target {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&directory, name, flags, Mode::from_raw_mode(mode))
             .map_err(|error| DiskError::io(action, path, error))?;
+        if no_cow {
+            meta::set_no_copy_on_write(&fd);
+        }
         let file = TargetFile { fd, path: path.clone() };
         if size_bytes > 0
             && let Err(error) = file.set_len(size_bytes)
@@ -275,6 +352,17 @@ impl Target {
         Ok(OpenFile::new(fd, path.clone(), &stat))
     }
 
+    /// Where the symbolic link at `path` points.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if it is no link; [`DiskError::Obstructed`].
+    pub fn read_link(&self, path: &TreePath) -> Result<Vec<u8>, DiskError> {
+        let action = "reading the link";
+        let (fd, name) = self.holder(path, action)?;
+        let target = rustix::fs::readlinkat(&fd, name, Vec::new());
+        Ok(target.map_err(|error| DiskError::io(action, path, error))?.into_bytes())
+    }
+
     /// Makes a symbolic link; where it points is not looked at.
     ///
     /// # Errors
@@ -322,50 +410,6 @@ impl Target {
             .map_err(|error| DiskError::io(action, path, error))
     }
 
-    /// Removes what lies at `path`, a directory with all it holds; links in it are removed, not
-    /// followed. Nothing there is fine. The target itself is emptied, not removed.
-    ///
-    /// # Errors
-    /// [`DiskError::Io`] at the first thing that cannot be removed; [`DiskError::Obstructed`].
-    pub fn remove(&self, path: &TreePath) -> Result<(), DiskError> {
-        // A list instead of recursion: a tree can be deeper than a stack. A directory stays in
-        // the list below what it holds, marked as listed.
-        let mut left = vec![(path.clone(), false)];
-        while let Some((path, is_listed)) = left.pop() {
-            if is_listed {
-                self.beneath.forget(path.key());
-                if !path.is_root() {
-                    self.unlink(&path, AtFlags::REMOVEDIR)?;
-                }
-            } else if path.is_root() || !self.unlink(&path, AtFlags::empty())? {
-                let names = self.list(&path)?;
-                left.push((path.clone(), true));
-                for name in names {
-                    let child = path.join(&name).map_err(|error| {
-                        DiskError::io("removing", &path, io::Error::other(error))
-                    })?;
-                    left.push((child, false));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Unlinks one name; `false` if it is a directory and `flags` do not say so.
-    fn unlink(&self, path: &TreePath, flags: AtFlags) -> Result<bool, DiskError> {
-        let action = "removing";
-        let (fd, name) = match self.holder(path, action) {
-            Ok(holder) => holder,
-            Err(error) if error.is_missing() => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        match rustix::fs::unlinkat(&fd, name, flags) {
-            Ok(()) | Err(Errno::NOENT) => Ok(true),
-            Err(Errno::ISDIR) if flags.is_empty() => Ok(false),
-            Err(error) => Err(DiskError::io(action, path, error)),
-        }
-    }
-
     /// Writes everything of the target's file system to its storage.
     ///
     /// # Errors
@@ -381,7 +425,17 @@ impl Target {
         path: &TreePath,
         action: &'static str,
     ) -> Result<Arc<OwnedFd>, DiskError> {
-        self.beneath.directory(path.key()).map_err(|error| match error {
+        self.directory_of(&self.actual_key(path.key()), path, action)
+    }
+
+    /// The directory with this key, as it lies in the target now; `path` is for messages.
+    pub(crate) fn directory_of(
+        &self,
+        key: &[u8],
+        path: &TreePath,
+        action: &'static str,
+    ) -> Result<Arc<OwnedFd>, DiskError> {
+        self.beneath.directory(key).map_err(|error| match error {
             Errno::LOOP | Errno::NOTDIR | Errno::XDEV => {
                 DiskError::Obstructed { path: path.to_string() }
             }
@@ -395,94 +449,12 @@ impl Target {
         path: &'a TreePath,
         action: &'static str,
     ) -> Result<(Arc<OwnedFd>, &'a [u8]), DiskError> {
-        match path.parent() {
-            Some(parent) => Ok((self.directory(&parent, action)?, path.name())),
-            None => Ok((self.directory(path, action)?, b".")),
+        if path.is_root() {
+            return Ok((self.directory(path, action)?, b"."));
         }
-    }
-}
-
-/// A file of the target, open for writing. Writing does not move any position; threads may share
-/// it.
-#[derive(Debug)]
-pub struct TargetFile {
-    fd: OwnedFd,
-    path: TreePath,
-}
-
-impl TargetFile {
-    /// Writes all of `bytes` at `offset`.
-    ///
-    /// # Errors
-    /// [`DiskError::Io`]; part of the bytes may be written then.
-    pub fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), DiskError> {
-        while !bytes.is_empty() {
-            match rustix::io::pwrite(&self.fd, bytes, offset) {
-                Ok(0) => return Err(self.error("writing", io::ErrorKind::WriteZero)),
-                Ok(count) => {
-                    bytes = &bytes[count..];
-                    offset += count as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(self.error("writing", error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes `length_bytes` at `offset` read as zero, as a hole where the file system can.
-    ///
-    /// # Errors
-    /// [`DiskError::Io`].
-    pub fn make_hole(&self, offset: u64, length_bytes: u64) -> Result<(), DiskError> {
-        if length_bytes == 0 {
-            return Ok(());
-        }
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.fd, flags, offset, length_bytes) {
-            Ok(()) => return Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            Err(error) => return Err(self.error("making a hole in", error)),
-        }
-        let zeros = vec![0; 64 * KIB];
-        let mut done = 0;
-        while done < length_bytes {
-            let count = (length_bytes - done).min(zeros.len() as u64);
-            self.write_at(&zeros[..count as usize], offset + done)?;
-            done += count;
-        }
-        Ok(())
-    }
-
-    /// Cuts the file to this size or extends it with a hole.
-    ///
-    /// # Errors
-    /// [`DiskError::Io`].
-    pub fn set_len(&self, size_bytes: u64) -> Result<(), DiskError> {
-        rustix::fs::ftruncate(&self.fd, size_bytes)
-            .map_err(|error| self.error("setting the size of", error))
-    }
-
-    /// Waits until content and size are on the storage.
-    ///
-    /// # Errors
-    /// [`DiskError::Io`].
-    pub fn sync(&self) -> Result<(), DiskError> {
-        rustix::fs::fsync(&self.fd).map_err(|error| self.error("syncing", error))
-    }
-
-    /// The descriptor, for what belongs to the file besides its content.
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-
-    /// Where it is in the target.
-    pub(crate) fn path(&self) -> &TreePath {
-        &self.path
-    }
-
-    fn error(&self, action: &'static str, error: impl Into<io::Error>) -> DiskError {
-        DiskError::io(action, &self.path, error)
+        let key = self.actual_key(path.key());
+        let end = key.iter().rposition(|byte| *byte == 0).unwrap_or(0);
+        Ok((self.directory_of(&key[..end], path, action)?, path.name()))
     }
 }
 

@@ -215,6 +215,14 @@ impl Entry {
         self.kind == EntryKind::Directory && self.listing & !LISTING_VANISHED == 0
     }
 
+    /// Whether its inode flags forbid changing and renaming it.
+    #[must_use]
+    pub fn forbids_changes(&self) -> bool {
+        /// `FS_IMMUTABLE_FL` and `FS_APPEND_FL`.
+        const IMMUTABLE_OR_APPEND: u32 = 0x10 | 0x20;
+        self.inode_flags & IMMUTABLE_OR_APPEND != 0
+    }
+
     /// Whether its content was read whole and in one piece.
     #[must_use]
     pub fn is_sound(&self) -> bool {

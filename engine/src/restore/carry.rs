@@ -1,34 +1,60 @@
 //! The second half of a restore: carries out one window while the next is planned.
 //!
-//! What has to wait for the files of a window, links to them and the metadata of directories, is
-//! done while the files of the next window are written.
+//! All folders of a window are there before its first file: file systems of the ext family then
+//! spread them over the disk, and do not have to pass over what was just deleted, file by file. What
+//! has to wait for the files of a window, links to them and the metadata of folders, is done while
+//! the files of the next window are written.
 
 use crossbeam_channel::Receiver;
 
 use crate::base::error::in_one_line;
 use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
-use crate::format::entry::Entry;
+use crate::disk::aside::Replaces;
+use crate::disk::error::DiskError;
+use crate::disk::write::MetadataOptions;
 use crate::restore::error::RestoreError;
 use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
+use crate::restore::folder::LeftFolder;
+use crate::restore::journal::Note;
+use crate::restore::links::LaterName;
+use crate::restore::matching::ChunkMatcher;
 use crate::restore::options::RestoreOptions;
+use crate::restore::ready::{Ready, discard, make, place};
 use crate::restore::window::{Plan, Wanted};
 
 /// What planning and carrying out both see.
 pub(super) struct Work<'a> {
     /// What paths in the target are relative to.
     pub(super) base: &'a TreePath,
-    /// Whether the target holds nothing.
-    pub(super) is_empty: bool,
+    /// The name that a single file gets, if another than its own.
+    pub(super) name: Option<Vec<u8>>,
+    /// Whether nobody sees the target before the restore is done, and nothing is in it.
+    pub(super) is_fresh: bool,
+    /// Whether this restore made the target itself.
+    pub(super) made_target: bool,
     pub(super) options: &'a RestoreOptions,
     pub(super) to: &'a Destination<'a>,
     pub(super) executor: &'a Executor<'a>,
+    pub(super) matcher: &'a ChunkMatcher<'a>,
+}
+
+impl Work<'_> {
+    /// Where an entry of the snapshot goes; nowhere if it is not below what was asked for.
+    pub(super) fn place_of(&self, full: &TreePath) -> Option<TreePath> {
+        let path = self.base.strip_prefix_of(full)?;
+        match &self.name {
+            Some(name) => TreePath::root().join(name).ok(),
+            None => Some(path),
+        }
+    }
 }
 
 /// A planned window and what follows it.
 pub(super) struct Step {
     pub(super) wanted: Vec<Wanted>,
+    pub(super) ready: Vec<Ready>,
     pub(super) plan: Plan,
     pub(super) after: After,
 }
@@ -36,43 +62,92 @@ pub(super) struct Step {
 /// What has to wait until a window and those before it are carried out.
 #[derive(Default)]
 pub(super) struct After {
-    /// Hard links to files that are restored by then, as (first, later).
-    pub(super) links: Vec<(TreePath, TreePath)>,
-    /// Directories all of whose children are there by then, inner ones first.
-    pub(super) left: Vec<(TreePath, Entry)>,
+    /// Hard links to files that are restored by then.
+    pub(super) links: Vec<LaterName>,
+    /// Folders all of whose children are there by then, inner ones first.
+    pub(super) left: Vec<LeftFolder>,
 }
 
 /// Carries out all steps in order, until the planner has no more.
 pub(super) fn carry_out(steps: Receiver<Step>, work: &Work<'_>) -> Result<(), RestoreError> {
     let mut after = After::default();
     for step in steps {
-        let ready = std::mem::replace(&mut after, step.after);
-        work.executor.run(&step.wanted, &step.plan, || finish(work, ready))?;
+        let before = std::mem::replace(&mut after, step.after);
+        work.executor.run(&step.wanted, &step.plan, || {
+            finish(work, before);
+            step.ready.into_iter().for_each(|ready| make(work.to, ready));
+        })?;
     }
     finish(work, after);
     Ok(())
 }
 
-/// Makes links, then finishes the directories that are complete.
+/// Makes links, then finishes the folders that are complete.
 fn finish(work: &Work<'_>, After { links, left }: After) {
-    let to = work.to;
-    for (first, later) in links {
-        let linked = to.target.make_hard_link(&first, &later);
-        if to.tally.is_spoilt(&first) {
-            let why = format!("it is the same file as {first}, which is damaged");
-            let problem = Problem { path: later, action: "restoring", why };
-            to.tally.damage(to.monitor, problem);
-        } else if let Err(error) = linked {
-            let problem = Problem { path: later, action: "linking", why: in_one_line(&error) };
-            to.tally.problem(to.monitor, problem);
-        }
+    for link in links {
+        make_link(work.to, link);
     }
-    if work.options.dry_run {
-        return;
+    for folder in left {
+        finish_folder(work.to, folder);
     }
-    for (path, entry) in left {
-        for problem in to.target.apply_metadata(&path, &entry, &to.metadata) {
-            to.tally.problem(to.monitor, problem);
-        }
+}
+
+fn make_link(to: &Destination<'_>, link: LaterName) {
+    let LaterName { first, path, way } = link;
+    if to.tally.is_spoilt(&first) {
+        discard(to, &path, way);
+        let why = format!("it is the same file as {first}, which could not be restored");
+        to.tally.leave_unfinished();
+        return to.tally.damage(to.monitor, Problem { path, action: "restoring", why });
+    }
+    let target = to.target;
+    let linked = target.make_hard_link(&first, &path).and_then(|()| place(to, &path, way));
+    if let Err(error) = linked {
+        discard(to, &path, way);
+        to.tally.leave_unfinished();
+        let problem = Problem { path, action: "linking", why: in_one_line(&error) };
+        to.tally.problem(to.monitor, problem);
+    }
+}
+
+/// Gives a folder its place and its metadata.
+fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
+    let LeftFolder { path, entry, publishes, was_there } = folder;
+    let told = |action, error: &DiskError| {
+        let problem = Problem { path: path.clone(), action, why: in_one_line(error) };
+        to.tally.problem(to.monitor, problem);
+    };
+    if was_there && let Err(error) = to.target.remove_stage(&path) {
+        told("removing what was left aside in", &error);
+    }
+    if let Some(replaces) = publishes
+        && let Err(error) = publish_folder(to, &path, replaces)
+    {
+        to.tally.leave_unfinished();
+        return told("putting in place", &error);
+    }
+    let Some(entry) = entry else { return };
+    for problem in to.target.apply_metadata(&path, &entry, &to.metadata) {
+        to.tally.problem(to.monitor, problem);
+    }
+}
+
+/// The metadata of a folder follows when it has its place: one that may not be written to cannot be
+/// moved.
+fn publish_folder(
+    to: &Destination<'_>,
+    path: &TreePath,
+    replaces: Replaces,
+) -> Result<(), DiskError> {
+    to.note(Note::Folder, path)?;
+    to.target.publish(path, replaces)
+}
+
+/// Which metadata a restore sets.
+pub(super) fn metadata_of(options: &RestoreOptions, is_root: bool) -> MetadataOptions {
+    MetadataOptions {
+        owners: is_root && !options.no_owner,
+        xattrs: !options.no_xattrs,
+        inode_flags: !options.no_flags,
     }
 }

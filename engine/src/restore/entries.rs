@@ -11,10 +11,11 @@ use crate::disk::write::{MetadataOptions, Target, is_root};
 use crate::format::entry::Entry;
 use crate::index::Index;
 use crate::repo::Repo;
-use crate::restore::carry::Work;
+use crate::restore::carry::{Work, metadata_of};
 use crate::restore::error::RestoreError;
 use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
+use crate::restore::matching::ChunkMatcher;
 use crate::restore::options::RestoreOptions;
 use crate::restore::report::{RestoreReport, Tally};
 use crate::restore::run::plan_and_carry_out;
@@ -41,18 +42,26 @@ pub fn run_entries(
     let tally = Tally::default();
     let to = Destination {
         target: &target,
-        metadata: MetadataOptions {
-            owners: is_root() && !options.no_owner,
-            xattrs: true,
-            inode_flags: false,
-        },
+        metadata: MetadataOptions { inode_flags: false, ..metadata_of(options, is_root()) },
         monitor,
         tally: &tally,
+        journal: None,
         open_files: AtomicUsize::new(0),
     };
     let executor = Executor::new(repo, &fetcher, &to, options);
     let base = TreePath::root();
-    let work = Work { base: &base, is_empty: true, options, to: &to, executor: &executor };
+    // No id is computed from what lies there: everything is new.
+    let matcher = ChunkMatcher::new(repo, &fetcher, 0);
+    let work = Work {
+        base: &base,
+        name: None,
+        is_fresh: true,
+        made_target: false,
+        options,
+        to: &to,
+        executor: &executor,
+        matcher: &matcher,
+    };
     let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run_list(entries))?;
     tally.fill(&mut report);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;

@@ -43,6 +43,12 @@ pub enum RestoreError {
         /// The folder.
         path: String,
     },
+    /// The target is a folder that no restore writes into.
+    #[error("the target {path} is the repository or the state folder of this program")]
+    Protected {
+        /// The folder.
+        path: String,
+    },
     /// The target has too little room.
     #[error("the target has {free_bytes} bytes free, the restore needs {needed_bytes}")]
     NoSpace {
@@ -74,7 +80,7 @@ impl Classified for RestoreError {
             Self::Blob(error) => error.class(),
             Self::Tree(error) => error.class(),
             Self::NoSuchPath { .. } | Self::NotAFile { .. } => ErrorClass::Usage,
-            Self::TargetNotEmpty { .. } => ErrorClass::Refused,
+            Self::TargetNotEmpty { .. } | Self::Protected { .. } => ErrorClass::Refused,
             Self::NoSpace { .. } | Self::Output { .. } => ErrorClass::Local,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,

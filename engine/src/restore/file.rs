@@ -1,4 +1,8 @@
 //! A file that is being restored: written by several threads, finished by the last of them.
+//!
+//! Its name shows what was there before until everything is written, verified and set; then it shows
+//! the new file. Only a file that is overwritten in its place is between for a while, and says so by
+//! the time of its last change: the beginning of 1970.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +13,9 @@ use crate::base::path::TreePath;
 use crate::disk::error::DiskError;
 use crate::disk::write::{MetadataOptions, Target, TargetFile};
 use crate::format::entry::Entry;
+use crate::restore::journal::{Journal, Note};
 use crate::restore::report::Tally;
+use crate::restore::way::Way;
 
 /// Files that are kept open between two writes; more are opened anew for each write.
 const OPEN_FILES_MAX: usize = 256;
@@ -20,7 +26,17 @@ pub(super) struct Destination<'a> {
     pub(super) metadata: MetadataOptions,
     pub(super) monitor: &'a dyn Monitor,
     pub(super) tally: &'a Tally,
+    /// What the next run must know if this one is interrupted; none where nobody sees the target
+    /// before everything is done.
+    pub(super) journal: Option<&'a Journal>,
     pub(super) open_files: AtomicUsize,
+}
+
+impl Destination<'_> {
+    /// Notes something in the journal before it is done.
+    pub(super) fn note(&self, note: Note, path: &TreePath) -> Result<(), DiskError> {
+        self.journal.map_or(Ok(()), |journal| journal.write(note, path))
+    }
 }
 
 /// One file in the making.
@@ -28,6 +44,7 @@ pub(super) struct RestoredFile {
     /// Path below the target.
     pub(super) path: TreePath,
     pub(super) entry: Entry,
+    way: Way,
     /// Writes that are still to come, plus one while the plan of the file is not complete.
     pending: AtomicU64,
     handle: Mutex<Handle>,
@@ -42,19 +59,47 @@ enum Handle {
 }
 
 impl RestoredFile {
-    pub(super) fn new(path: TreePath, entry: Entry) -> Self {
+    pub(super) fn new(path: TreePath, entry: Entry, way: Way) -> Self {
         Self {
             path,
             entry,
+            way,
             pending: AtomicU64::new(1),
             handle: Mutex::new(Handle::NotCreated),
             is_damaged: AtomicBool::new(false),
         }
     }
 
+    /// Whether its blocks are overwritten where they are.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.way == Way::InPlace
+    }
+
     /// One more write is planned.
     pub(super) fn expect_write(&self) {
         self.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Opens a file that is overwritten in its place, and marks it as unfinished first.
+    pub(super) fn open_in_place(&self, to: &Destination<'_>) -> Option<Arc<TargetFile>> {
+        let opened = to
+            .note(Note::InPlace, &self.path)
+            .and_then(|()| to.target.open_existing_file(&self.path))
+            .and_then(|file| file.mark_unfinished().map(|()| file))
+            .and_then(|file| file.set_len(self.entry.size_bytes).map(|()| file));
+        match opened {
+            Ok(file) => {
+                let file = Arc::new(file);
+                to.open_files.fetch_add(1, Ordering::Relaxed);
+                *self.handle.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Handle::Open(Arc::clone(&file));
+                Some(file)
+            }
+            Err(error) => {
+                self.fail(to, "opening for writing", &error);
+                None
+            }
+        }
     }
 
     /// Writes bytes, which does so many of the planned steps. The first write creates the file: at
@@ -92,34 +137,82 @@ impl RestoredFile {
         matches!(*self.handle.lock().unwrap_or_else(PoisonError::into_inner), Handle::Failed)
     }
 
-    /// So many planned steps are done; the last one sets the metadata, through the descriptor that
-    /// wrote the file if it is still open.
+    /// So many planned steps are done; the last one finishes the file, through the descriptor that
+    /// wrote it if it is still open.
     pub(super) fn steps_done(&self, to: &Destination<'_>, step_count: u64) {
         if self.pending.fetch_sub(step_count, Ordering::AcqRel) != step_count {
             return;
         }
-        // Also creates a file that has no chunk at all.
-        if let Err(error) = self.open(to, self.entry.size_bytes, 0) {
-            self.fail(to, "creating", &error);
+        if !self.is_damaged.load(Ordering::Acquire) {
+            // Also creates a file that has no chunk at all.
+            if let Err(error) = self.open(to, self.entry.size_bytes, 0) {
+                self.fail(to, "creating", &error);
+            }
         }
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*handle, Handle::Failed) {
-            return;
-        }
         let last = std::mem::replace(&mut *handle, Handle::Closed);
         drop(handle);
-        let problems = match last {
-            Handle::Open(file) => {
-                to.open_files.fetch_sub(1, Ordering::Relaxed);
-                file.apply_metadata(&self.entry, &to.metadata)
-            }
-            _ => to.target.apply_metadata(&self.path, &self.entry, &to.metadata),
+        if matches!(last, Handle::Open(_)) {
+            to.open_files.fetch_sub(1, Ordering::Relaxed);
+        }
+        if matches!(last, Handle::Failed) || self.is_damaged.load(Ordering::Acquire) {
+            return self.give_up(to);
+        }
+        let file = match last {
+            Handle::Open(file) => Some(file),
+            _ => None,
+        };
+        self.finish(to, file.as_deref());
+    }
+
+    /// Sets the metadata and puts the file in its place.
+    fn finish(&self, to: &Destination<'_>, file: Option<&TargetFile>) {
+        // What may not be changed any more can be renamed no more either.
+        let is_late = matches!(self.way, Way::Aside(_)) && self.entry.forbids_changes();
+        let inode_flags = to.metadata.inode_flags && !is_late;
+        let options = MetadataOptions { inode_flags, ..to.metadata };
+        let problems = match file {
+            Some(file) => file.apply_metadata(&self.entry, &options),
+            None => to.target.apply_metadata(&self.path, &self.entry, &options),
         };
         for problem in problems {
             to.tally.problem(to.monitor, problem);
         }
+        let noted = match self.entry.link_count > 1 {
+            true => to.note(Note::Linked, &self.path),
+            false => Ok(()),
+        };
+        let placed = noted.and_then(|()| match self.way {
+            Way::Aside(replaces) => to.target.publish(&self.path, replaces),
+            Way::Fresh | Way::InPlace => Ok(()),
+        });
+        if let Err(error) = placed {
+            self.fail(to, "putting in place", &error);
+            return self.give_up(to);
+        }
+        if is_late && to.metadata.inode_flags {
+            for problem in to.target.apply_inode_flags(&self.path, &self.entry) {
+                to.tally.problem(to.monitor, problem);
+            }
+        }
         Tally::add(&to.tally.files, 1);
         to.monitor.add(Counter::Items, 1);
+    }
+
+    /// Removes what was made of a file that does not become whole. What was there before stays; a
+    /// file that was overwritten in its place stays marked.
+    fn give_up(&self, to: &Destination<'_>) {
+        to.tally.leave_unfinished();
+        let removed = match self.way {
+            Way::Fresh => to.target.remove_one(&self.path),
+            Way::Aside(_) => to.target.discard_aside(&self.path),
+            Way::InPlace => Ok(()),
+        };
+        if let Err(error) = removed {
+            let path = self.path.clone();
+            let problem = Problem { path, action: "removing", why: in_one_line(&error) };
+            to.tally.problem(to.monitor, problem);
+        }
     }
 
     /// The open file, made with `size_bytes` if it is not there yet; `None` if it failed before,
@@ -136,10 +229,9 @@ impl RestoredFile {
             Handle::Open(file) => return Ok(Some(Arc::clone(file))),
             // The last step finds it at its path.
             Handle::Closed if step_count == 0 => return Ok(None),
-            Handle::NotCreated if size_bytes == 0 => {
-                to.target.create_whole_file(&self.path, &self.entry)?
+            Handle::NotCreated => {
+                to.target.create_file_of(&self.path, &self.entry, size_bytes, &to.metadata)?
             }
-            Handle::NotCreated => to.target.create_file(&self.path, size_bytes)?,
             Handle::Closed => to.target.open_existing_file(&self.path)?,
         };
         let file = Arc::new(file);
@@ -154,7 +246,8 @@ impl RestoredFile {
         Ok(Some(file))
     }
 
-    fn fail(&self, to: &Destination<'_>, action: &'static str, error: &DiskError) {
+    /// Says that it cannot be written.
+    pub(super) fn fail(&self, to: &Destination<'_>, action: &'static str, error: &DiskError) {
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *handle, Handle::Failed) {
             Handle::Failed => return,
@@ -163,6 +256,7 @@ impl RestoredFile {
             }
             Handle::NotCreated | Handle::Closed => {}
         }
+        drop(handle);
         if self.entry.link_count > 1 {
             to.tally.spoil(&self.path);
         }

@@ -3,13 +3,15 @@
 //! Device and inode number group them, and those are what a snapshot says: two entries belong
 //! together only if they also agree in kind and content, otherwise each is restored on its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::base::id::Digest;
 use crate::base::path::TreePath;
 use crate::crypt::hash::digest;
+use crate::disk::write::ExistingStat;
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::envelope::encode_record;
+use crate::restore::way::Way;
 
 /// What must be equal for two entries to be one file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,45 +24,84 @@ struct Sameness {
     target: Option<Vec<u8>>,
 }
 
-/// First and later names.
-#[derive(Default)]
-pub(super) struct Links {
-    first: HashMap<Sameness, TreePath>,
-    later: Vec<(TreePath, TreePath)>,
-}
-
-impl Links {
-    /// Whether the entry is a further name of something that came before; it is linked later.
-    pub(super) fn is_later(&mut self, path: &TreePath, entry: &Entry) -> bool {
-        if entry.link_count < 2 {
-            return false;
-        }
+impl Sameness {
+    fn of(entry: &Entry) -> Self {
         let hash = |content: &Content| digest(&encode_record(content));
-        let sameness = Sameness {
+        Self {
             device: entry.device,
             inode: entry.inode,
             kind: entry.kind,
             size_bytes: entry.size_bytes,
             content: entry.content.as_ref().map(hash),
             target: entry.target.clone(),
-        };
+        }
+    }
+}
+
+/// The first name of a file.
+struct First {
+    path: TreePath,
+    /// Device and inode number in the target, if it was there.
+    identity: Option<(u64, u64)>,
+}
+
+/// A later name of a file.
+pub(super) struct LaterName {
+    pub(super) first: TreePath,
+    pub(super) path: TreePath,
+    pub(super) way: Way,
+}
+
+/// First and later names.
+#[derive(Default)]
+pub(super) struct Links {
+    first: HashMap<Sameness, First>,
+    later: Vec<LaterName>,
+}
+
+impl Links {
+    /// Whether the entry is a further name of something that came before; it is linked later.
+    pub(super) fn is_later(&mut self, path: &TreePath, entry: &Entry, way: Way) -> bool {
+        if entry.link_count < 2 {
+            return false;
+        }
+        let sameness = Sameness::of(entry);
         match self.first.get(&sameness) {
             Some(first) => {
-                self.later.push((first.clone(), path.clone()));
+                let (first, path) = (first.path.clone(), path.clone());
+                self.later.push(LaterName { first, path, way });
                 true
             }
             None => {
-                self.first.insert(sameness, path.clone());
+                self.first.insert(sameness, First { path: path.clone(), identity: None });
                 false
             }
         }
     }
 
-    /// The links that are to be made now, as (first, later).
-    pub(super) fn take_later(&mut self) -> Vec<(TreePath, TreePath)> {
+    /// Whether an entry that is there already, with the right content, is another file than the one
+    /// whose name came before. If none came before, it is the first.
+    pub(super) fn is_other(
+        &mut self,
+        path: &TreePath,
+        entry: &Entry,
+        there: &ExistingStat,
+    ) -> bool {
+        if entry.link_count < 2 {
+            return false;
+        }
+        let identity = Some(there.device_and_inode);
+        let first = self.first.entry(Sameness::of(entry));
+        first.or_insert_with(|| First { path: path.clone(), identity }).identity != identity
+    }
+
+    /// Whether the entry is a further name of something that came before.
+    pub(super) fn has_first(&self, entry: &Entry) -> bool {
+        entry.link_count > 1 && self.first.contains_key(&Sameness::of(entry))
+    }
+
+    /// The links that are to be made now.
+    pub(super) fn take_later(&mut self) -> Vec<LaterName> {
         std::mem::take(&mut self.later)
     }
 }
-
-/// Files with several names whose content could not be restored.
-pub(super) type Spoilt = HashSet<TreePath>;

@@ -16,6 +16,16 @@ pub enum Overwrite {
     Never,
 }
 
+/// One pattern as the user gave it.
+pub struct Pattern {
+    /// Its text.
+    pub text: String,
+    /// Whether it says what is restored, rather than what is not.
+    pub is_include: bool,
+    /// It alone; of one that takes back, what it takes back.
+    pub matcher: PathMatcher,
+}
+
 /// Options that have defaults.
 #[derive(Default)]
 pub struct RestoreOptions {
@@ -23,20 +33,33 @@ pub struct RestoreOptions {
     pub include: Vec<PathMatcher>,
     /// Leave out what one of these matches.
     pub exclude: Vec<PathMatcher>,
+    /// The patterns one by one, to find out which of them match nothing.
+    pub patterns: Vec<Pattern>,
     /// What to do about files that are there; without it the target must be empty.
     pub overwrite: Option<Overwrite>,
-    /// Remove from restored folders what the snapshot does not have.
+    /// Remove from restored folders what the snapshot proves not to have been there.
     pub delete: bool,
-    /// Write nothing; count.
+    /// Put a folder in the place of a link or a file, and the reverse.
+    pub replace_kind: bool,
+    /// Write into files that are there instead of putting new ones in their place.
+    pub in_place: bool,
+    /// Do not ask whether the target has room.
+    pub no_space_check: bool,
+    /// Write nothing; find out what would be done.
     pub dry_run: bool,
     /// Read everything again afterwards and compare.
     pub verify: bool,
     /// Do not set owners.
     pub no_owner: bool,
+    /// Do not set extended attributes, ACLs among them.
+    pub no_xattrs: bool,
     /// Do not set inode flags: what is immutable could not be removed again.
     pub no_flags: bool,
     /// Threads; 0 means as many as suit the store.
     pub threads: usize,
+    /// Device and inode numbers of folders that are never deleted nor written into: the repository
+    /// and the state folder of this machine.
+    pub protected: Vec<(u64, u64)>,
 }
 
 impl RestoreOptions {
@@ -53,6 +76,12 @@ impl RestoreOptions {
     pub fn may_select_below(&self, path: &TreePath) -> bool {
         let included = self.include.is_empty()
             || self.include.iter().any(|m| m.matches(path) || m.may_match_below(path));
-        included && !self.exclude.iter().any(|matcher| matcher.matches(path))
+        included && !self.exclude.iter().any(|m| m.matches(path) && !m.may_release_below(path))
+    }
+
+    /// Whether filters choose what is restored.
+    #[must_use]
+    pub fn has_filters(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
     }
 }

@@ -1,81 +1,66 @@
-//! The first half of a restore: the pass over the tree, which makes directories and small things
-//! and plans the rest, window after window.
+//! The first half of a restore: the pass over the tree, which makes folders and plans the rest,
+//! window after window.
 
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use hashbrown::HashSet;
 
 use crate::base::error::in_one_line;
 use crate::base::limits::RESTORE_WINDOW_FILES;
-use crate::base::monitor::{Counter, Problem};
+use crate::base::monitor::{Action, Change, Problem};
 use crate::base::path::TreePath;
+use crate::disk::error::DiskError;
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
 use crate::format::snapshot::Snapshot;
 use crate::index::IndexReader;
 use crate::restore::carry::{After, Step, Work};
 use crate::restore::error::RestoreError;
-use crate::restore::execute::Executor;
-use crate::restore::file::{Destination, RestoredFile};
+use crate::restore::file::RestoredFile;
+use crate::restore::folder::{LeftFolder, OpenFolder, Standing};
 use crate::restore::links::Links;
-use crate::restore::options::RestoreOptions;
-use crate::restore::place::{Placement, make_room};
+use crate::restore::options::Overwrite;
+use crate::restore::ready::Ready;
 use crate::restore::report::RestoreReport;
+use crate::restore::way::Way;
 use crate::restore::window::{Wanted, Window, plan};
 use crate::tree::cursor::subtree;
 use crate::tree::extents::ExtentCursor;
 
-/// A directory whose children are still coming.
-struct OpenDirectory {
-    path: TreePath,
-    entry: Option<Entry>,
-    children: HashSet<Vec<u8>>,
-    /// Whether all children came; not if a tree node between them could not be read.
-    is_complete: bool,
-    /// Whether this run made it: then nothing is in the way of its children. What somebody puts
-    /// there meanwhile is not replaced, because everything is made as new.
-    is_fresh: bool,
-}
-
-impl OpenDirectory {
-    fn new(path: TreePath, entry: Option<Entry>, is_fresh: bool) -> Self {
-        Self { path, entry, children: HashSet::new(), is_complete: true, is_fresh }
-    }
-}
-
 /// The pass over the tree.
 pub(super) struct Pass<'a> {
-    base: &'a TreePath,
-    options: &'a RestoreOptions,
-    to: &'a Destination<'a>,
-    executor: &'a Executor<'a>,
+    pub(super) work: &'a Work<'a>,
+    pub(super) overwrite: Overwrite,
     reader: IndexReader,
     steps: Sender<Step>,
-    window: Window,
-    open: Vec<OpenDirectory>,
-    /// Directories whose last child was seen; finished when the window was carried out.
-    left: Vec<(TreePath, Entry)>,
-    links: Links,
-    report: RestoreReport,
+    pub(super) window: Window,
+    pub(super) open: Vec<OpenFolder>,
+    /// Folders whose last child was seen; finished when the window was carried out.
+    left: Vec<LeftFolder>,
+    pub(super) links: Links,
+    pub(super) report: RestoreReport,
+    /// Numbers of patterns that matched nothing yet.
+    idle: Vec<usize>,
+    tells_changes: bool,
 }
 
 impl<'a> Pass<'a> {
     /// A pass that hands its windows to `steps`.
-    pub(super) fn new(work: &Work<'a>, reader: IndexReader, steps: Sender<Step>) -> Self {
-        let is_fresh = work.is_empty && !work.options.dry_run;
+    pub(super) fn new(work: &'a Work<'a>, reader: IndexReader, steps: Sender<Step>) -> Self {
+        let standing = if work.is_fresh { Standing::New } else { Standing::Existing };
         Self {
-            base: work.base,
-            options: work.options,
-            to: work.to,
-            executor: work.executor,
+            work,
+            // Without the option the target was empty: what is there now, this restore made.
+            overwrite: work.options.overwrite.unwrap_or(Overwrite::IfChanged),
             reader,
             steps,
             window: Window::default(),
-            open: vec![OpenDirectory::new(TreePath::root(), None, is_fresh)],
+            open: vec![OpenFolder::new(TreePath::root(), None, standing)],
             left: Vec::new(),
             links: Links::default(),
             report: RestoreReport::default(),
+            idle: (0..work.options.patterns.len()).collect(),
+            tells_changes: work.to.monitor.wants_changes(),
         }
     }
 
@@ -85,9 +70,9 @@ impl<'a> Pass<'a> {
         snapshot: &Snapshot,
         from: &TreePath,
     ) -> Result<RestoreReport, RestoreError> {
-        let fetcher = self.executor.fetcher;
-        for item in subtree(fetcher, snapshot.root, from) {
-            if self.to.monitor.is_cancelled() {
+        let work = self.work;
+        for item in subtree(work.executor.fetcher, snapshot.root, from) {
+            if work.to.monitor.is_cancelled() {
                 return Err(RestoreError::Interrupted);
             }
             match item {
@@ -97,16 +82,13 @@ impl<'a> Pass<'a> {
                     let path = self.open.last().map(|open| open.path.clone()).unwrap_or_default();
                     let why = in_one_line(&error);
                     let problem = Problem { path, action: "reading the tree below", why };
-                    self.to.tally.damage(self.to.monitor, problem);
+                    work.to.tally.damage(work.to.monitor, problem);
+                    work.to.tally.leave_unfinished();
                 }
             }
-            if self.window.is_full() || self.left.len() > RESTORE_WINDOW_FILES {
-                self.hand_over(true)?;
-            }
+            self.hand_over_if_full()?;
         }
-        self.leave_until(None);
-        self.hand_over(true)?;
-        Ok(self.report)
+        self.end()
     }
 
     /// Plans entries under the names that come with them.
@@ -115,167 +97,127 @@ impl<'a> Pass<'a> {
         entries: Vec<(TreePath, Entry)>,
     ) -> Result<RestoreReport, RestoreError> {
         for (path, entry) in entries {
-            if self.to.monitor.is_cancelled() {
+            if self.work.to.monitor.is_cancelled() {
                 return Err(RestoreError::Interrupted);
             }
             self.take(&path, entry)?;
-            if self.window.is_full() || self.left.len() > RESTORE_WINDOW_FILES {
-                self.hand_over(true)?;
-            }
+            self.hand_over_if_full()?;
         }
+        self.end()
+    }
+
+    fn end(mut self) -> Result<RestoreReport, RestoreError> {
         self.leave_until(None);
         self.hand_over(true)?;
+        let patterns = &self.work.options.patterns;
+        let idle = self.idle.iter().map(|number| &patterns[*number]);
+        self.report.has_idle_include = idle.clone().any(|pattern| pattern.is_include);
+        self.report.idle_patterns = idle.map(|pattern| pattern.text.clone()).collect();
         Ok(self.report)
     }
 
     fn take(&mut self, full: &TreePath, entry: Entry) -> Result<(), RestoreError> {
-        let Some(path) = self.base.strip_prefix_of(full) else { return Ok(()) };
+        let (work, options) = (self.work, self.work.options);
+        let Some(path) = work.place_of(full) else { return Ok(()) };
         self.leave_until(Some(&path));
+        self.idle.retain(|number| !options.patterns[*number].matcher.matches(full));
         let is_directory = entry.kind == EntryKind::Directory;
-        let wanted =
-            self.options.selects(full) || (is_directory && self.options.may_select_below(full));
-        if !wanted {
-            return Ok(());
-        }
-        if self.options.delete
-            && let Some(parent) = self.open.last_mut()
+        let is_selected = options.selects(full);
+        let is_wanted = is_selected || (is_directory && options.may_select_below(full));
+        if let Some(parent) = self.open.last_mut()
+            && ((options.delete && parent.standing != Standing::Left)
+                || (is_wanted && parent.standing == Standing::Left))
         {
             parent.children.insert(path.name().to_vec());
         }
+        if !is_wanted {
+            return Ok(());
+        }
         if path.is_root() {
-            if let Some(top) = self.open.first_mut() {
-                top.entry = Some(entry);
-            }
-            self.report.directories += 1;
+            self.take_top(entry, is_selected);
             return Ok(());
         }
         self.make_missing_folders(&path);
-        let is_free = self.open.last().is_some_and(|parent| parent.is_fresh);
-        let placed = match is_free {
-            true => Ok(Placement::Create),
-            false => make_room(self.to.target, &path, &entry, self.options),
-        };
-        let placement = match placed {
-            Ok(placement) => placement,
-            Err(problem) => {
-                self.to.tally.problem(self.to.monitor, problem);
-                return Ok(());
-            }
-        };
+        if self.standing() == Standing::Blocked {
+            return Ok(());
+        }
+        if entry.kind == EntryKind::File && entry.content.is_none() {
+            // Its name was there; the snapshot does not have it. What is there now stays.
+            self.report.unread += 1;
+            return Ok(());
+        }
         if is_directory {
-            return self.take_directory(path, entry);
-        }
-        match placement {
-            Placement::Skip => self.report.skipped += 1,
-            Placement::Keep => {
-                self.report.skipped += 1;
-                if !self.options.dry_run {
-                    self.set_metadata(&path, &entry);
-                }
-            }
-            Placement::Create if entry.kind == EntryKind::File => self.take_file(path, entry)?,
-            Placement::Create => self.take_other(&path, &entry),
-        }
-        Ok(())
-    }
-
-    fn take_directory(&mut self, path: TreePath, entry: Entry) -> Result<(), RestoreError> {
-        let made = match self.options.dry_run {
-            true => Ok(false),
-            false => self.to.target.make_directory(&path),
-        };
-        let is_fresh = match made {
-            Ok(is_fresh) => is_fresh,
-            Err(error) => {
-                let why = in_one_line(&error);
-                let problem = Problem { path, action: "creating the folder", why };
-                self.to.tally.problem(self.to.monitor, problem);
-                return Ok(());
-            }
-        };
-        self.report.directories += 1;
-        self.to.monitor.add(Counter::Items, 1);
-        self.open.push(OpenDirectory::new(path, Some(entry), is_fresh));
-        Ok(())
-    }
-
-    /// Folders above `path` that the snapshot has no readable entry for.
-    fn make_missing_folders(&mut self, path: &TreePath) {
-        let above = path.parent().unwrap_or_default();
-        let reached = self.open.last().map(|open| open.path.clone()).unwrap_or_default();
-        let Some(missing) = reached.strip_prefix_of(&above) else { return };
-        let mut path = reached;
-        for name in missing.components() {
-            let Ok(next) = path.join(name) else { return };
-            path = next;
-            let made = match self.options.dry_run {
-                true => Ok(false),
-                false => self.to.target.make_directory(&path),
-            };
-            let why = match &made {
-                Ok(_) => "the snapshot has no readable entry of this folder".to_owned(),
-                Err(error) => in_one_line(error),
-            };
-            let problem = Problem { path: path.clone(), action: "creating the folder", why };
-            if made.is_err() {
-                return self.to.tally.problem(self.to.monitor, problem);
-            }
-            self.to.tally.damage(self.to.monitor, problem);
-            // The node that lost the folder's entry may have held some of its children too.
-            let open = OpenDirectory::new(path.clone(), None, false);
-            self.open.push(OpenDirectory { is_complete: false, ..open });
-        }
-    }
-
-    fn take_other(&mut self, path: &TreePath, entry: &Entry) {
-        self.report.others += 1;
-        if self.options.dry_run {
-            return;
-        }
-        if self.links.is_later(path, entry) {
-            return;
-        }
-        let target = self.to.target;
-        let made = match (&entry.kind, &entry.target) {
-            (EntryKind::Symlink, Some(to)) => target.make_symlink(path, to),
-            _ => target.make_special(path, entry),
-        };
-        match made {
-            Ok(()) => self.set_metadata(path, entry),
-            Err(error) => {
-                let why = in_one_line(&error);
-                let problem = Problem { path: path.clone(), action: "creating", why };
-                self.to.tally.problem(self.to.monitor, problem);
-            }
-        }
-        self.to.monitor.add(Counter::Items, 1);
-    }
-
-    fn take_file(&mut self, path: TreePath, mut entry: Entry) -> Result<(), RestoreError> {
-        self.report.total_bytes = self.report.total_bytes.saturating_add(entry.size_bytes);
-        if self.options.dry_run {
-            self.report.files += 1;
+            self.take_folder(path, entry, is_selected);
             return Ok(());
         }
-        if self.links.is_later(&path, &entry) {
-            self.report.files += 1;
-            return Ok(());
+        self.make_way();
+        match self.standing() {
+            Standing::Blocked => Ok(()),
+            _ => self.take_leaf(path, entry),
         }
-        self.to.monitor.current(&path);
+    }
+
+    /// Where the folder that holds what comes next stands.
+    pub(super) fn standing(&self) -> Standing {
+        self.open.last().map_or(Standing::Blocked, |open| open.standing)
+    }
+
+    /// Tells what happens to a path.
+    pub(super) fn tell(&self, path: &TreePath, entry: &Entry, action: Action) {
+        self.tell_remark(path, entry, action, None);
+    }
+
+    pub(super) fn tell_remark(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        action: Action,
+        remark: Option<&'static str>,
+    ) {
+        if self.tells_changes {
+            let size_bytes = if entry.kind == EntryKind::File { entry.size_bytes } else { 0 };
+            self.work.to.monitor.change(&Change { action, path, size_bytes, remark });
+        }
+    }
+
+    /// Tells that a path goes.
+    pub(super) fn tell_removed(&self, path: &TreePath) {
+        if self.tells_changes {
+            let action = Action::Remove;
+            self.work.to.monitor.change(&Change { action, path, size_bytes: 0, remark: None });
+        }
+    }
+
+    /// Tells of something that could not be done with a path.
+    pub(super) fn problem(&self, path: &TreePath, action: &'static str, error: &DiskError) {
+        let problem = Problem { path: path.clone(), action, why: in_one_line(error) };
+        self.work.to.tally.problem(self.work.to.monitor, problem);
+    }
+
+    /// Plans the content of a file that is made.
+    pub(super) fn plan_file(
+        &mut self,
+        path: TreePath,
+        mut entry: Entry,
+        way: Way,
+    ) -> Result<(), RestoreError> {
+        let to = self.work.to;
+        to.monitor.current(&path);
         let content = entry.content.take();
-        let file = Arc::new(RestoredFile::new(path, entry));
+        let file = Arc::new(RestoredFile::new(path, entry, way));
         match content {
             Some(Content::Inline(bytes)) if bytes.len() as u64 != file.entry.size_bytes => {
-                file.mark_damaged(self.to, "its content is not as long as the file".to_owned());
+                file.mark_damaged(to, "its content is not as long as the file".to_owned());
             }
-            Some(Content::Inline(bytes)) => {
+            Some(Content::Inline(bytes)) if way != Way::InPlace => {
                 file.expect_write();
-                file.write(self.to, &bytes, 0, 1);
+                self.window.file_count += 1;
+                self.window.ready.push(Ready::File(Arc::clone(&file), bytes));
             }
             Some(content) => self.plan_extents(&file, &content)?,
-            None => file.mark_damaged(self.to, "the snapshot has no content for it".to_owned()),
+            None => file.mark_damaged(to, "the snapshot has no content for it".to_owned()),
         }
-        file.steps_done(self.to, 1);
+        file.steps_done(to, 1);
         Ok(())
     }
 
@@ -284,13 +226,17 @@ impl<'a> Pass<'a> {
         file: &Arc<RestoredFile>,
         content: &Content,
     ) -> Result<(), RestoreError> {
+        let work = self.work;
+        if file.is_in_place() {
+            return self.plan_in_place(file, content);
+        }
         self.window.file_count += 1;
         let mut offset = 0u64;
-        for extent in ExtentCursor::new(self.executor.fetcher, content) {
+        for extent in ExtentCursor::new(work.executor.fetcher, content) {
             let extent = match extent {
                 Ok(extent) => extent,
                 Err(error) => {
-                    file.mark_damaged(self.to, in_one_line(&error));
+                    file.mark_damaged(work.to, in_one_line(&error));
                     return Ok(());
                 }
             };
@@ -299,89 +245,69 @@ impl<'a> Pass<'a> {
             }
             let end = offset.saturating_add(extent.length_bytes());
             if end > file.entry.size_bytes {
-                file.mark_damaged(self.to, "its extents are longer than the file".to_owned());
+                file.mark_damaged(work.to, "its extents are longer than the file".to_owned());
                 return Ok(());
             }
             if let Extent::Chunk { id, length_bytes } = extent {
-                file.expect_write();
-                let file = Arc::clone(file);
-                self.window.wanted.push(Wanted { id, length_bytes, file, offset });
-                if self.window.is_full_of_chunks() {
-                    self.hand_over(false)?;
-                    if self.to.monitor.is_cancelled() {
-                        return Err(RestoreError::Interrupted);
-                    }
-                }
+                self.want(Wanted { id, length_bytes, file: Arc::clone(file), offset })?;
             }
             offset = end;
         }
         if offset != file.entry.size_bytes {
-            file.mark_damaged(self.to, "its extents are shorter than the file".to_owned());
+            file.mark_damaged(work.to, "its extents are shorter than the file".to_owned());
         }
         Ok(())
     }
 
-    fn set_metadata(&self, path: &TreePath, entry: &Entry) {
-        for problem in self.to.target.apply_metadata(path, entry, &self.to.metadata) {
-            self.to.tally.problem(self.to.monitor, problem);
+    /// Adds a wish to the window.
+    pub(super) fn want(&mut self, wanted: Wanted) -> Result<(), RestoreError> {
+        wanted.file.expect_write();
+        self.window.wanted.push(wanted);
+        if self.window.is_full_of_chunks() {
+            self.hand_over(false)?;
+            if self.work.to.monitor.is_cancelled() {
+                return Err(RestoreError::Interrupted);
+            }
         }
+        Ok(())
     }
 
-    /// Leaves every open directory that does not hold `next`.
+    /// Leaves every open folder that does not hold `next`.
     fn leave_until(&mut self, next: Option<&TreePath>) {
         while let Some(open) = self.open.pop() {
             if next.is_some_and(|next| open.path.contains(next)) {
                 self.open.push(open);
                 return;
             }
-            // What did not come may be what is there.
-            if self.options.delete && open.is_complete {
-                self.delete_others(&open);
-            }
-            if let Some(entry) = open.entry {
-                self.left.push((open.path, entry));
+            self.remove_others(&open);
+            let is_there = !matches!(open.standing, Standing::Unmade | Standing::Blocked);
+            if is_there && !self.work.options.dry_run {
+                let entry = if open.sets_metadata { open.entry } else { None };
+                let was_there = open.standing == Standing::Existing;
+                let (path, publishes) = (open.path, open.publishes);
+                self.left.push(LeftFolder { path, entry, publishes, was_there });
             }
         }
     }
 
-    fn delete_others(&mut self, open: &OpenDirectory) {
-        let names = match self.to.target.list(&open.path) {
-            Ok(names) => names,
-            Err(error) => {
-                let why = in_one_line(&error);
-                let problem = Problem { path: open.path.clone(), action: "listing", why };
-                return self.to.tally.problem(self.to.monitor, problem);
-            }
-        };
-        for name in names.into_iter().filter(|name| !open.children.contains(name)) {
-            let Ok(path) = open.path.join(&name) else { continue };
-            let full = self.base.join_path(&path);
-            // What a filter leaves out of the restore it leaves alone in the target.
-            if !full.is_ok_and(|full| self.options.selects(&full)) {
-                continue;
-            }
-            self.report.deleted += 1;
-            if self.options.dry_run {
-                continue;
-            }
-            if let Err(error) = self.to.target.remove(&path) {
-                let problem = Problem { path, action: "removing", why: in_one_line(&error) };
-                self.to.tally.problem(self.to.monitor, problem);
-            }
+    fn hand_over_if_full(&mut self) -> Result<(), RestoreError> {
+        if self.window.is_full() || self.left.len() > RESTORE_WINDOW_FILES {
+            self.hand_over(true)?;
         }
+        Ok(())
     }
 
     /// Hands the window to the carrier, which may still be busy with the one before. Links and
-    /// directories go along unless a file is planned only in part: it may belong to them.
+    /// folders go along unless a file is planned only in part: it may belong to them.
     fn hand_over(&mut self, is_between_files: bool) -> Result<(), RestoreError> {
         let next = self.window.next();
-        let wanted = std::mem::replace(&mut self.window, next).wanted;
-        let plan = plan(&wanted, &self.reader, self.executor.range_max_bytes)?;
+        let Window { wanted, ready, .. } = std::mem::replace(&mut self.window, next);
+        let plan = plan(&wanted, &self.reader, self.work.executor.range_max_bytes)?;
         let after = match is_between_files {
             true => After { links: self.links.take_later(), left: std::mem::take(&mut self.left) },
             false => After::default(),
         };
         // It is gone only after an error of its own, which is the one that is told.
-        self.steps.send(Step { wanted, plan, after }).map_err(|_| RestoreError::Lost)
+        self.steps.send(Step { wanted, ready, plan, after }).map_err(|_| RestoreError::Lost)
     }
 }

@@ -1,12 +1,12 @@
 //! What a restore did.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::TreePath;
-use crate::restore::links::Spoilt;
 
 /// Outcome of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +35,14 @@ pub struct RestoreReport {
     pub damage_count: u64,
     /// The first problems.
     pub problems: Vec<Problem>,
+    /// What was not readable when it was backed up, so that the snapshot only has its name.
+    pub unread: u64,
+    /// Whether the same command would go on where this one had to stop.
+    pub is_unfinished: bool,
+    /// Patterns that matched nothing.
+    pub idle_patterns: Vec<String>,
+    /// Whether an `include` pattern is among them.
+    pub has_idle_include: bool,
     /// Wall time, in milliseconds.
     pub duration_ms: u64,
 }
@@ -46,8 +54,10 @@ pub(super) struct Tally {
     pub(super) decoded_bytes: AtomicU64,
     pub(super) files: AtomicU64,
     damage: AtomicU64,
+    is_unfinished: AtomicBool,
     problems: Mutex<(u64, Vec<Problem>)>,
-    spoilt: Mutex<Spoilt>,
+    /// Files with several names whose content could not be restored.
+    spoilt: Mutex<HashSet<TreePath>>,
 }
 
 impl Tally {
@@ -66,6 +76,15 @@ impl Tally {
         if problems.1.len() < SNAPSHOT_MAX_PROBLEMS {
             problems.1.push(problem);
         }
+    }
+
+    /// Something that was wanted is not there: the same command again may bring it.
+    pub(super) fn leave_unfinished(&self) {
+        self.is_unfinished.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_unfinished.load(Ordering::Relaxed)
     }
 
     /// Remembers a file with several names that is not as it should be.
@@ -89,6 +108,7 @@ impl Tally {
         report.decoded_bytes = get(&self.decoded_bytes);
         report.files += get(&self.files);
         report.damage_count = get(&self.damage);
+        report.is_unfinished = self.is_unfinished();
         if let Ok(problems) = self.problems.lock() {
             (report.problem_count, report.problems) = problems.clone();
         }

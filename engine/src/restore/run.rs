@@ -1,33 +1,41 @@
 //! A restore from beginning to end: one thread plans window after window, others carry them out.
 
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
 use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_QUEUE_WINDOWS};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
-use crate::disk::write::{MetadataOptions, Target, is_root};
+use crate::crypt::hash::DigestHasher;
+use crate::disk::mounts::is_one_volume;
+use crate::disk::write::{Target, is_root};
 use crate::format::entry::EntryKind;
-use crate::format::extent::Extent;
 use crate::format::snapshot::Snapshot;
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
-use crate::restore::carry::{Work, carry_out};
+use crate::restore::carry::{Work, carry_out, metadata_of};
 use crate::restore::error::RestoreError;
 use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
+use crate::restore::journal::{Journal, Note};
+use crate::restore::matching::ChunkMatcher;
 use crate::restore::options::RestoreOptions;
 use crate::restore::pass::Pass;
 use crate::restore::report::{RestoreReport, Tally};
+use crate::restore::space::require_space;
+use crate::restore::totals::totals;
 use crate::restore::verify::{Verifier, verify};
-use crate::tree::cursor::{find, subtree};
-use crate::tree::extents::ExtentCursor;
+use crate::tree::cursor::find;
 
 /// Restores what lies at and below `from` in `snapshot` into `folder`.
 ///
-/// The content of a folder lands directly in it, a single file under its own name. With the
-/// root as `from`, absolute paths appear below it.
+/// The content of a folder lands directly in it. A single file lands there under its own name, or, if
+/// nothing is at `folder` and its parent exists, under that name. With the root as `from`, absolute
+/// paths appear below it.
+///
+/// A run that ends early leaves what it has not finished aside; the same call again goes on with it.
 ///
 /// # Errors
 /// [`RestoreError`] if nothing, or nothing more, could be restored. Entries that could not be
@@ -44,49 +52,56 @@ pub fn run(
     repo.keys().data()?;
     let started_ms = repo.clock().monotonic().as_millis() as u64;
     let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
-    let base = base_of(&fetcher, snapshot, from)?;
-    let target = Target::create(folder)?;
-    let is_empty = target.is_empty()?;
-    if options.overwrite.is_none() && !options.dry_run && !is_empty {
-        return Err(RestoreError::TargetNotEmpty { path: folder.display().to_string() });
-    }
-    require_space(&fetcher, snapshot, from, &target, options)?;
-    monitor.phase(&Phase {
-        name: "restoring",
-        total_items: from.is_root().then_some(snapshot.summary.entries),
-        total_bytes: from.is_root().then_some(snapshot.summary.total_bytes),
-    });
+    let place = Place::of(&fetcher, snapshot, from, folder)?;
+    let stage = stage_name(snapshot, from);
+    let ground = Ground::open(&place, options, &stage)?;
     let tally = Tally::default();
-    let metadata = MetadataOptions {
-        owners: is_root() && !options.no_owner,
-        xattrs: true,
-        inode_flags: !options.no_flags,
-    };
     if !is_root() && !options.no_owner {
         monitor.note("not running as root: owners are not restored");
     }
     let to = Destination {
-        target: &target,
-        metadata,
+        target: &ground.target,
+        metadata: metadata_of(options, is_root()),
         monitor,
         tally: &tally,
+        journal: ground.journal.as_ref(),
         open_files: AtomicUsize::new(0),
     };
     let executor = Executor::new(repo, &fetcher, &to, options);
-    let work = Work { base: &base, is_empty, options, to: &to, executor: &executor };
+    let matcher = ChunkMatcher::new(repo, &fetcher, snapshot.domain);
+    let work = Work {
+        base: &place.base,
+        name: place.name.clone(),
+        is_fresh: ground.is_absent,
+        made_target: ground.made_target,
+        options,
+        to: &to,
+        executor: &executor,
+        matcher: &matcher,
+    };
+    let is_empty = ground.is_empty;
+    let is_one_volume = is_empty || is_one_volume(&place.folder);
+    if let Err(error) = require_space(&work, snapshot, from, is_empty, is_one_volume) {
+        ground.abandon(&place.folder);
+        return Err(error);
+    }
+    ground.begin()?;
+    let (total_items, total_bytes) = totals(&fetcher, snapshot, from, options);
+    monitor.phase(&Phase { name: "restoring", total_items, total_bytes });
     let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from))?;
     if options.verify && !options.dry_run {
-        let verifier = Verifier { repo, fetcher: &fetcher, to: &to, options, base: &base };
+        let verifier = Verifier { fetcher: &fetcher, work: &work };
         verify(&verifier, snapshot, from, &mut report)?;
     }
     tally.fill(&mut report);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
+    ground.end(&report)?;
     Ok(report)
 }
 
 /// Plans on this thread what another one carries out, one window behind.
 pub(super) fn plan_and_carry_out<'a>(
-    work: &Work<'a>,
+    work: &'a Work<'a>,
     reader: IndexReader,
     plan: impl FnOnce(Pass<'a>) -> Result<RestoreReport, RestoreError>,
 ) -> Result<RestoreReport, RestoreError> {
@@ -100,47 +115,139 @@ pub(super) fn plan_and_carry_out<'a>(
     })
 }
 
-/// What paths in the target are relative to: the folder itself, or the folder of a single file.
-fn base_of(
-    fetcher: &ChunkFetcher<'_>,
-    snapshot: &Snapshot,
-    from: &TreePath,
-) -> Result<TreePath, RestoreError> {
-    if from.is_root() {
-        return Ok(TreePath::root());
-    }
-    match find(fetcher, snapshot.root, from)? {
-        None => Err(RestoreError::NoSuchPath { path: from.to_string() }),
-        Some(entry) if entry.kind == EntryKind::Directory => Ok(from.clone()),
-        Some(_) => Ok(from.parent().unwrap_or_default()),
+/// Where things go: which folder, what paths are relative to, and under which name a single file.
+struct Place {
+    folder: PathBuf,
+    base: TreePath,
+    name: Option<Vec<u8>>,
+}
+
+impl Place {
+    fn of(
+        fetcher: &ChunkFetcher<'_>,
+        snapshot: &Snapshot,
+        from: &TreePath,
+        folder: &Path,
+    ) -> Result<Self, RestoreError> {
+        let below = |base| Self { folder: folder.to_owned(), base, name: None };
+        if from.is_root() {
+            return Ok(below(TreePath::root()));
+        }
+        let entry = find(fetcher, snapshot.root, from)?;
+        let kind = entry.ok_or_else(|| RestoreError::NoSuchPath { path: from.to_string() })?.kind;
+        if kind == EntryKind::Directory {
+            return Ok(below(from.clone()));
+        }
+        let base = from.parent().unwrap_or_default();
+        let bytes = folder.as_os_str().as_bytes();
+        let names_a_file = !bytes.ends_with(b"/") && !bytes.ends_with(b"/.");
+        let is_free = std::fs::symlink_metadata(folder)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        match (folder.parent(), folder.file_name()) {
+            (Some(parent), Some(name)) if names_a_file && is_free && parent.is_dir() => {
+                let name = Some(name.as_bytes().to_vec());
+                Ok(Self { folder: parent.to_owned(), base, name })
+            }
+            _ => Ok(below(base)),
+        }
     }
 }
 
-/// Refuses before the first write if the target cannot hold what is to come. Holes cost nothing,
-/// so extents are only counted when the logical size does not fit.
-fn require_space(
-    fetcher: &ChunkFetcher<'_>,
-    snapshot: &Snapshot,
-    from: &TreePath,
-    target: &Target,
-    options: &RestoreOptions,
-) -> Result<(), RestoreError> {
-    let free_bytes = target.free_bytes()?;
-    if snapshot.summary.total_bytes <= free_bytes || options.dry_run {
-        return Ok(());
-    }
-    let mut needed_bytes = 0u64;
-    for (path, entry) in subtree(fetcher, snapshot.root, from).filter_map(Result::ok) {
-        if !options.selects(&path) {
-            continue;
+/// The target as it was found.
+struct Ground {
+    target: Target,
+    journal: Option<Journal>,
+    /// Nothing was in it, or it was not there.
+    is_empty: bool,
+    /// It is not there, and a dry run makes nothing.
+    is_absent: bool,
+    made_target: bool,
+    must_begin: bool,
+}
+
+impl Ground {
+    /// Opens the target, and refuses one that holds something if the user did not say what to do
+    /// about that. Only an earlier run of the same restore may have left something there.
+    fn open(place: &Place, options: &RestoreOptions, stage: &str) -> Result<Self, RestoreError> {
+        let folder = place.folder.as_path();
+        let exists = folder.is_dir();
+        if options.dry_run && !exists {
+            let above = folder.ancestors().find(|above| above.is_dir());
+            let target = Target::open(above.unwrap_or(Path::new("/")))?;
+            return Ok(Self {
+                target,
+                journal: None,
+                is_empty: true,
+                is_absent: true,
+                made_target: false,
+                must_begin: false,
+            });
         }
-        let content = entry.content.as_ref();
-        let extents = content.into_iter().flat_map(|c| ExtentCursor::new(fetcher, c)).flatten();
-        let data = extents.filter(|extent| matches!(extent, Extent::Chunk { .. }));
-        needed_bytes += data.map(|extent| extent.length_bytes()).sum::<u64>();
-        if needed_bytes > free_bytes {
-            return Err(RestoreError::NoSpace { free_bytes, needed_bytes });
+        let target = match options.dry_run {
+            true => Target::open(folder)?,
+            false => Target::create(folder)?,
+        };
+        let target = target.with_stage(stage);
+        if options.protected.contains(&target.device_and_inode()) {
+            return Err(RestoreError::Protected { path: folder.display().to_string() });
+        }
+        let is_empty = target.is_empty()?;
+        let may_fill = is_empty || options.overwrite.is_some() || place.name.is_some();
+        let refused = || RestoreError::TargetNotEmpty { path: folder.display().to_string() };
+        // Asked before the journal is made: what is refused leaves no trace.
+        if !may_fill && !target.has_journal(stage) {
+            return Err(refused());
+        }
+        let journal = match options.dry_run {
+            true => None,
+            false => Some(Journal::open(&target, stage)?),
+        };
+        let began_empty =
+            journal.as_ref().is_some_and(|journal| journal.has(Note::WasEmpty, &TreePath::root()));
+        if !may_fill && !began_empty && journal.is_some() {
+            return Err(refused());
+        }
+        if journal.as_ref().is_some_and(Journal::is_resumed) {
+            target.find_stage(&TreePath::root());
+        }
+        let must_begin = is_empty && journal.is_some();
+        Ok(Self { target, journal, is_empty, is_absent: false, made_target: !exists, must_begin })
+    }
+
+    /// Notes what the next run could not find out any more.
+    fn begin(&self) -> Result<(), RestoreError> {
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.must_begin) {
+            journal.write(Note::WasEmpty, &TreePath::root())?;
+        }
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.made_target) {
+            journal.write(Note::Folder, &TreePath::root())?;
+        }
+        Ok(())
+    }
+
+    /// Leaves no trace of a restore that is refused.
+    fn abandon(self, folder: &Path) {
+        let Some(journal) = self.journal.filter(|journal| !journal.is_resumed()) else { return };
+        // Why it is refused is what matters; an empty folder that stays does no harm.
+        let _ = journal.remove(&self.target);
+        if self.made_target {
+            let _ = std::fs::remove_dir(folder);
         }
     }
-    Ok(())
+
+    /// Removes the journal if there is nothing to go on with.
+    fn end(self, report: &RestoreReport) -> Result<(), RestoreError> {
+        match self.journal {
+            Some(journal) if !report.is_unfinished => Ok(journal.remove(&self.target)?),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One name for each snapshot and part of it: the same restore again finds what it left.
+fn stage_name(snapshot: &Snapshot, from: &TreePath) -> String {
+    let mut hasher = DigestHasher::new();
+    hasher.update(snapshot.session.as_bytes());
+    hasher.update(from.key());
+    hasher.finish().to_string()[..16].to_owned()
 }

@@ -4,32 +4,26 @@
 //! the disk now.
 
 use crate::base::error::in_one_line;
-use crate::base::id::PackKind;
 use crate::base::limits::{CHUNK_MAX_BYTES, KIB};
 use crate::base::monitor::{Phase, Problem};
 use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
 use crate::chunk::squeeze::is_zero;
-use crate::crypt::hash::ChunkIdKey;
 use crate::disk::read::OpenFile;
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
 use crate::format::snapshot::Snapshot;
-use crate::repo::Repo;
+use crate::restore::carry::Work;
 use crate::restore::error::RestoreError;
-use crate::restore::file::Destination;
-use crate::restore::options::RestoreOptions;
+use crate::restore::matching::ChunkMatcher;
 use crate::restore::report::RestoreReport;
 use crate::tree::cursor::subtree;
 use crate::tree::extents::ExtentCursor;
 
 /// Where the restored files are and what they must be.
 pub(super) struct Verifier<'a> {
-    pub(super) repo: &'a Repo,
     pub(super) fetcher: &'a ChunkFetcher<'a>,
-    pub(super) to: &'a Destination<'a>,
-    pub(super) options: &'a RestoreOptions,
-    pub(super) base: &'a TreePath,
+    pub(super) work: &'a Work<'a>,
 }
 
 /// Compares all selected files; differences go into the tally.
@@ -39,13 +33,14 @@ pub(super) fn verify(
     from: &TreePath,
     report: &mut RestoreReport,
 ) -> Result<(), RestoreError> {
-    let Verifier { repo, fetcher, to, options, base } = verifier;
+    let Verifier { fetcher, work } = verifier;
+    let to = work.to;
     to.monitor.phase(&Phase { name: "verifying", total_items: None, total_bytes: None });
-    let key = repo.keys().chunk_id_key(snapshot.domain).ok_or(RestoreError::Lost)?;
     let mut buffer = vec![0; CHUNK_MAX_BYTES];
     for (full, entry) in subtree(*fetcher, snapshot.root, from).filter_map(Result::ok) {
-        let Some(path) = base.strip_prefix_of(&full) else { continue };
-        if entry.kind != EntryKind::File || !options.selects(&full) {
+        let Some(path) = work.place_of(&full) else { continue };
+        let is_file = entry.kind == EntryKind::File && entry.content.is_some();
+        if !is_file || !work.options.selects(&full) {
             continue;
         }
         if to.monitor.is_cancelled() {
@@ -55,7 +50,7 @@ pub(super) fn verify(
             .target
             .open_for_reading(&path)
             .map_err(|error| in_one_line(&error))
-            .and_then(|file| compare(&file, &entry, fetcher, &key, &mut buffer));
+            .and_then(|file| compare(&file, &entry, fetcher, work.matcher, &mut buffer));
         match compared {
             Ok(()) => report.verified_files += 1,
             Err(why) => to.tally.problem(to.monitor, Problem { path, action: "verifying", why }),
@@ -68,7 +63,7 @@ fn compare(
     file: &OpenFile,
     entry: &Entry,
     fetcher: &ChunkFetcher<'_>,
-    key: &ChunkIdKey,
+    matcher: &ChunkMatcher<'_>,
     buffer: &mut [u8],
 ) -> Result<(), String> {
     let size_bytes = file.stamp().map_err(|error| in_one_line(&error))?.size_bytes;
@@ -96,8 +91,10 @@ fn compare(
         match extent.map_err(|error| in_one_line(&error))? {
             Extent::Chunk { id, length_bytes } => {
                 let length = (length_bytes as usize).min(CHUNK_MAX_BYTES);
-                if key.id(PackKind::Data, &read(offset, length)?) != id {
-                    return Err(format!("its bytes differ at {offset}"));
+                match matcher.matches(&id, &read(offset, length)?) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(format!("its bytes differ at {offset}")),
+                    Err(error) => return Err(in_one_line(&error)),
                 }
                 offset += u64::from(length_bytes);
             }

@@ -9,6 +9,7 @@ use crate::base::limits::{RESTORE_FIRST_WINDOW_PART, RESTORE_WINDOW_CHUNKS, REST
 use crate::blob::gather::gather;
 use crate::index::{ChunkPlace, IndexError, IndexReader};
 use crate::restore::file::RestoredFile;
+use crate::restore::ready::Ready;
 
 /// A chunk and where its bytes belong.
 pub(super) struct Wanted {
@@ -53,6 +54,7 @@ impl WindowSize {
 /// Files and chunks that were planned and not carried out yet.
 pub(super) struct Window {
     pub(super) wanted: Vec<Wanted>,
+    pub(super) ready: Vec<Ready>,
     pub(super) file_count: usize,
     size: WindowSize,
 }
@@ -60,7 +62,7 @@ pub(super) struct Window {
 impl Default for Window {
     /// The first window.
     fn default() -> Self {
-        Self { wanted: Vec::new(), file_count: 0, size: WindowSize::FIRST }
+        Self { wanted: Vec::new(), ready: Vec::new(), file_count: 0, size: WindowSize::FIRST }
     }
 }
 

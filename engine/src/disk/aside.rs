@@ -1,0 +1,285 @@
+//! Making things aside and putting them in their place at once.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::base::path::TreePath;
+use crate::disk::error::DiskError;
+use crate::disk::folder::lock;
+use crate::disk::meta;
+use crate::disk::stage::{STAGE_PREFIX, parent_end};
+use crate::disk::write::Target;
+use crate::format::entry::EntryKind;
+
+/// What a new thing takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// Nothing: whatever somebody puts there meanwhile stays.
+    Nothing,
+    /// Anything but a directory, by something that is no directory either.
+    Name,
+    /// Something of another kind, one of both being a directory.
+    Kind,
+}
+
+impl Target {
+    /// What gets `path` in the end is made aside from now on. Whether something lies there already:
+    /// what an earlier run left, which may be gone on with.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::Obstructed`].
+    pub fn begin_aside(&self, path: &TreePath) -> Result<bool, DiskError> {
+        let key = self.stage.final_key(path.key()).into_owned();
+        self.make_stage(&key[..parent_end(&key)], path)?;
+        let staged = self.stage.staged_key(&key);
+        self.stage.begin(key);
+        let directory = self.directory_of(&staged[..parent_end(&staged)], path, "looking at")?;
+        match meta::stat_at(&directory, path.name()) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(DiskError::io("looking at", path, error)),
+        }
+    }
+
+    /// Gives what was made aside its place, all at once.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], also if something is in the place that it does not replace. It lies aside
+    /// as before then.
+    pub fn publish(&self, path: &TreePath, replaces: Replaces) -> Result<(), DiskError> {
+        let action = "putting in place";
+        let key = self.stage.final_key(path.key()).into_owned();
+        let staged = self.stage.staged_key(&key);
+        let from = self.directory_of(&staged[..parent_end(&staged)], path, action)?;
+        let to = self.directory_of(&key[..parent_end(&key)], path, action)?;
+        let (from, to, name) = (&*from, &*to, path.name());
+        let renamed = match replaces {
+            Replaces::Nothing => rename_to_free(from, to, name),
+            Replaces::Name => rustix::fs::renameat(from, name, to, name),
+            Replaces::Kind => exchange(from, to, name),
+        };
+        renamed.map_err(|error| DiskError::io(action, path, error))?;
+        self.beneath.forget(&staged);
+        self.stage.end(&key);
+        match replaces {
+            Replaces::Nothing => Ok(()),
+            // Renaming one name of a file onto another one does nothing at all.
+            Replaces::Name => match rustix::fs::unlinkat(from, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(DiskError::io("removing", path, error)),
+            },
+            Replaces::Kind => self.remove_key(&staged, path),
+        }
+    }
+
+    /// Removes what was made aside for `path`; what is in its place stays.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::Obstructed`].
+    pub fn discard_aside(&self, path: &TreePath) -> Result<(), DiskError> {
+        let key = self.stage.final_key(path.key()).into_owned();
+        let removed = self.remove_key(&self.stage.staged_key(&key), path);
+        self.stage.end(&key);
+        removed
+    }
+
+    /// Looks whether an earlier run left a stage in the directory at `path`, which is removed in the
+    /// end then.
+    pub fn find_stage(&self, path: &TreePath) {
+        let key = self.stage.final_key(path.key()).into_owned();
+        let is_left = self.directory_of(&key, path, "looking at").is_ok_and(|directory| {
+            meta::stat_at(&directory, &self.stage.name).is_ok_and(|stat| is_own_folder(&stat))
+        });
+        if is_left {
+            lock(&self.stage.folders).insert(key);
+        }
+    }
+
+    /// Removes the stage of the directory at `path`, if it has one, with what lies in it.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::Obstructed`].
+    pub fn remove_stage(&self, path: &TreePath) -> Result<(), DiskError> {
+        let key = self.stage.final_key(path.key()).into_owned();
+        if !lock(&self.stage.folders).remove(&key) {
+            return Ok(());
+        }
+        self.remove_key(&self.stage_key(&key), path)
+    }
+
+    /// Follows the link at `path`, if it leads to a directory of the target through directories and
+    /// links of the target alone; absolute ones begin at the target. Whether it does.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] if it cannot be read.
+    pub fn follow_link(&self, path: &TreePath) -> Result<bool, DiskError> {
+        let mut at = path.clone();
+        for _ in 0..8 {
+            let link = self.read_link(&at)?;
+            let start = if link.starts_with(b"/") { None } else { at.parent() };
+            let mut next = start.unwrap_or_default();
+            for name in link.split(|byte| *byte == b'/') {
+                next = match name {
+                    b"" | b"." => next,
+                    b".." => match next.parent() {
+                        Some(parent) => parent,
+                        None => return Ok(false),
+                    },
+                    name => match next.join(name) {
+                        Ok(next) => next,
+                        Err(_) => return Ok(false),
+                    },
+                };
+            }
+            match self.stat(&next) {
+                Ok(Some(stat)) if stat.kind == EntryKind::Directory => {
+                    let to = self.stage.final_key(next.key()).into_owned();
+                    self.stage.follow(path.key(), to);
+                    return Ok(true);
+                }
+                Ok(Some(stat)) if stat.kind == EntryKind::Symlink => at = next,
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Opens the journal called `name` at the top of the target for reading and appending, or makes
+    /// it, and locks it. Whether it was there.
+    ///
+    /// # Errors
+    /// [`DiskError::Busy`] if another process has it; [`DiskError::Io`], also if it is not this
+    /// user's regular file.
+    pub fn open_journal(&self, name: &str) -> Result<(File, bool), DiskError> {
+        let name = journal_name(name);
+        let path = TreePath::root();
+        let failed = |error: Errno| DiskError::io("opening the journal in", &path, error);
+        let common = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |flags| {
+            let mode = Mode::from_raw_mode(meta::CLOSED_FILE);
+            rustix::fs::openat(self.beneath.base(), &name, common | flags, mode)
+        };
+        let (fd, is_new) = match open(OFlags::CREATE | OFlags::EXCL) {
+            Ok(fd) => (fd, true),
+            Err(Errno::EXIST) => (open(OFlags::NONBLOCK).map_err(failed)?, false),
+            Err(error) => return Err(failed(error)),
+        };
+        let stat = meta::stat_open(&fd).map_err(failed)?;
+        let is_own = stat.stx_uid == rustix::process::geteuid().as_raw();
+        if !is_own || meta::kind(&stat) != Some(EntryKind::File) {
+            let why = io::Error::other(format!("{name} is not a file of this user"));
+            return Err(DiskError::io("opening the journal in", &path, why));
+        }
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok((File::from(fd), !is_new)),
+            Err(Errno::WOULDBLOCK) => Err(DiskError::Busy { path: name }),
+            // A file system without locks.
+            Err(_) => Ok((File::from(fd), !is_new)),
+        }
+    }
+
+    /// Whether there is a journal of this name.
+    #[must_use]
+    pub fn has_journal(&self, name: &str) -> bool {
+        meta::stat_at(self.beneath.base(), journal_name(name).as_bytes()).is_ok()
+    }
+
+    /// Removes a journal.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn remove_journal(&self, name: &str) -> Result<(), DiskError> {
+        let name = journal_name(name);
+        match rustix::fs::unlinkat(self.beneath.base(), &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(DiskError::io("removing the journal in", &TreePath::root(), error)),
+        }
+    }
+
+    pub(crate) fn actual_key<'k>(&self, key: &'k [u8]) -> std::borrow::Cow<'k, [u8]> {
+        self.stage.actual_key(key)
+    }
+
+    fn stage_key(&self, folder: &[u8]) -> Vec<u8> {
+        let joint: &[u8] = if folder.is_empty() { b"" } else { &[0] };
+        [folder, joint, &self.stage.name].concat()
+    }
+
+    /// Makes the stage of a folder, for its owner only.
+    fn make_stage(&self, folder: &[u8], path: &TreePath) -> Result<(), DiskError> {
+        if lock(&self.stage.folders).contains(folder) {
+            return Ok(());
+        }
+        let action = "making room beside";
+        let directory = self.directory_of(folder, path, action)?;
+        let name = &self.stage.name;
+        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) => spread_folders(&directory, name),
+            Err(Errno::EXIST) => {
+                let stat = meta::stat_at(&directory, name)
+                    .map_err(|error| DiskError::io(action, path, error))?;
+                if !is_own_folder(&stat) {
+                    let why = format!("{} is in the way", String::from_utf8_lossy(name));
+                    return Err(DiskError::io(action, path, io::Error::other(why)));
+                }
+            }
+            Err(error) => return Err(DiskError::io(action, path, error)),
+        }
+        lock(&self.stage.folders).insert(folder.to_vec());
+        Ok(())
+    }
+}
+
+fn journal_name(name: &str) -> String {
+    format!("{STAGE_PREFIX}{name}.journal")
+}
+
+/// Whether it is a directory of this user, as the stages of its restores are.
+fn is_own_folder(stat: &rustix::fs::Statx) -> bool {
+    meta::kind(stat) == Some(EntryKind::Directory)
+        && stat.stx_uid == rustix::process::geteuid().as_raw()
+}
+
+/// Asks a file system of the ext family to spread what is made in the stage over the disk, as it does
+/// with the folders at its top: their files then lie near them and not all in one place. Others do not
+/// know the flag, and need not.
+fn spread_folders(directory: &OwnedFd, name: &[u8]) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(stage) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { return };
+    if let Ok(present) = rustix::fs::ioctl_getflags(&stage) {
+        let wanted = IFlags::from_bits_retain(present.bits() | IFlags::TOPDIR.bits());
+        let _ = rustix::fs::ioctl_setflags(&stage, wanted);
+    }
+}
+
+/// Renames to a name that nothing has, also where the file system cannot promise that.
+fn rename_to_free(from: &OwnedFd, to: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
+    match rustix::fs::renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => match meta::stat_at(to, name) {
+            Err(Errno::NOENT) => rustix::fs::renameat(from, name, to, name),
+            Ok(_) => Err(Errno::EXIST),
+            Err(error) => Err(error),
+        },
+        result => result,
+    }
+}
+
+/// Exchanges two names at once; where the file system cannot, one after the other.
+fn exchange(from: &OwnedFd, to: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
+    match rustix::fs::renameat_with(from, name, to, name, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            let old: &[u8] = b".replaced";
+            rustix::fs::renameat(to, name, from, old)?;
+            if let Err(error) = rustix::fs::renameat(from, name, to, name) {
+                rustix::fs::renameat(from, old, to, name)?;
+                return Err(error);
+            }
+            rustix::fs::renameat(from, old, from, name)
+        }
+        result => result,
+    }
+}

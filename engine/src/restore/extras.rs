@@ -1,0 +1,171 @@
+//! What the target has and the snapshot does not: removed only where the snapshot proves that it was
+//! not there.
+//!
+//! A folder's entry says whether its listing is whole. Where it is not, because something could not
+//! be read, was left out by a filter, lay on another file system or was never looked at, what is
+//! missing from the snapshot may well have been there, and stays. So do things that a filter of this
+//! restore leaves out, what is mounted, the repository, and the state folder of this machine.
+
+use crate::base::error::in_one_line;
+use crate::base::monitor::Problem;
+use crate::base::path::TreePath;
+use crate::disk::stage::STAGE_PREFIX;
+use crate::format::entry::EntryKind;
+use crate::restore::folder::{OpenFolder, Standing};
+use crate::restore::pass::Pass;
+
+/// A folder that goes if all it holds goes.
+struct Going {
+    path: TreePath,
+    names: std::vec::IntoIter<Vec<u8>>,
+    /// Whether something in it stays.
+    keeps: bool,
+}
+
+impl Pass<'_> {
+    /// Removes what is in a folder and not in the snapshot, all of whose children came.
+    pub(super) fn remove_others(&mut self, open: &OpenFolder) {
+        if open.standing == Standing::Left {
+            return self.remove_left_others(open);
+        }
+        let is_there = match open.standing {
+            Standing::Existing => true,
+            Standing::Unmade => self.is_folder(&open.path),
+            Standing::New | Standing::Left | Standing::Blocked => false,
+        };
+        if !self.work.options.delete || !is_there || !open.proves_absence() {
+            return;
+        }
+        for name in self.names_in(&open.path) {
+            if !open.children.contains(&name)
+                && let Ok(path) = open.path.join(&name)
+            {
+                self.remove_extra(path);
+            }
+        }
+    }
+
+    /// Removes what an earlier run left in a folder that is not finished and this run does not want.
+    fn remove_left_others(&self, open: &OpenFolder) {
+        for name in self.names_in(&open.path) {
+            if open.children.contains(&name) || !open.is_complete {
+                continue;
+            }
+            let Ok(path) = open.path.join(&name) else { continue };
+            if let Err(error) = self.work.to.target.remove(&path) {
+                self.problem(&path, "removing", &error);
+            }
+        }
+    }
+
+    fn is_folder(&self, path: &TreePath) -> bool {
+        let stat = self.work.to.target.stat(path);
+        stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == EntryKind::Directory))
+    }
+
+    fn names_in(&self, path: &TreePath) -> Vec<Vec<u8>> {
+        match self.work.to.target.list(path) {
+            Ok(names) => names,
+            Err(error) => {
+                self.problem(path, "listing", &error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Removes one thing with all it holds, as far as nothing of it has to stay. A list instead of
+    /// recursion: a tree can be deeper than a stack.
+    fn remove_extra(&mut self, path: TreePath) {
+        let mut going: Vec<Going> = Vec::new();
+        let mut next = Some(path);
+        loop {
+            if let Some(path) = next.take() {
+                match self.look_at_extra(&path) {
+                    Extra::Stays => {
+                        if let Some(above) = going.last_mut() {
+                            above.keeps = true;
+                        }
+                    }
+                    Extra::Goes => {
+                        if !self.remove_one(&path)
+                            && let Some(above) = going.last_mut()
+                        {
+                            above.keeps = true;
+                        }
+                    }
+                    Extra::Folder => {
+                        let names = self.names_in(&path).into_iter();
+                        going.push(Going { path, names, keeps: false });
+                    }
+                }
+            }
+            let Some(last) = going.last_mut() else { return };
+            if let Some(name) = last.names.next() {
+                match last.path.join(&name) {
+                    Ok(path) => next = Some(path),
+                    Err(_) => last.keeps = true,
+                }
+                continue;
+            }
+            let Some(Going { path, keeps, .. }) = going.pop() else { return };
+            let goes = !keeps && self.is_selected(&path) && self.remove_one(&path);
+            if !goes && let Some(above) = going.last_mut() {
+                above.keeps = true;
+            }
+        }
+    }
+
+    fn look_at_extra(&self, path: &TreePath) -> Extra {
+        if path.name().starts_with(STAGE_PREFIX.as_bytes()) {
+            return Extra::Stays;
+        }
+        let there = match self.work.to.target.stat(path) {
+            Ok(Some(there)) => there,
+            Ok(None) => return Extra::Stays,
+            Err(error) => {
+                self.problem(path, "looking at", &error);
+                return Extra::Stays;
+            }
+        };
+        let protected = &self.work.options.protected;
+        if there.is_mount_root || protected.contains(&there.device_and_inode) {
+            return Extra::Stays;
+        }
+        let full = self.work.base.join_path(path).unwrap_or_default();
+        match there.kind == EntryKind::Directory {
+            true if self.work.options.may_select_below(&full) => Extra::Folder,
+            true => Extra::Stays,
+            false if self.is_selected(path) => Extra::Goes,
+            false => Extra::Stays,
+        }
+    }
+
+    /// What a filter leaves out of the restore it leaves alone in the target.
+    fn is_selected(&self, path: &TreePath) -> bool {
+        self.work.base.join_path(path).is_ok_and(|full| self.work.options.selects(&full))
+    }
+
+    /// Removes a file or an empty folder; whether it is gone, or would be.
+    fn remove_one(&mut self, path: &TreePath) -> bool {
+        self.report.deleted += 1;
+        self.tell_removed(path);
+        if self.work.options.dry_run {
+            return true;
+        }
+        let to = self.work.to;
+        let Err(error) = to.target.remove_one(path) else { return true };
+        self.report.deleted -= 1;
+        let path = path.clone();
+        let problem = Problem { path, action: "removing", why: in_one_line(&error) };
+        to.tally.problem(to.monitor, problem);
+        false
+    }
+}
+
+/// What becomes of something that the snapshot does not have.
+enum Extra {
+    Stays,
+    Goes,
+    /// It is a folder: what it holds decides.
+    Folder,
+}

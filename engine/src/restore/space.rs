@@ -1,0 +1,145 @@
+//! Whether the target has room, file system by file system, asked before anything is written.
+//!
+//! What counts is the most that one run needs at any moment: content that will be written, each file
+//! with several names once, holes not at all. What is there already and stays needs nothing. What is
+//! replaced is still there while the new content is written, and gone some time afterwards.
+
+use std::collections::{HashSet, VecDeque};
+
+use hashbrown::HashMap;
+
+use crate::base::limits::{KIB, RESTORE_WINDOW_FILES};
+use crate::base::path::TreePath;
+use crate::blob::fetch::ChunkFetcher;
+use crate::disk::write::Target;
+use crate::format::entry::{Content, Entry, EntryKind};
+use crate::format::extent::Extent;
+use crate::format::snapshot::Snapshot;
+use crate::restore::carry::Work;
+use crate::restore::error::RestoreError;
+use crate::restore::options::Overwrite;
+use crate::restore::place::{Placement, decide};
+use crate::tree::cursor::subtree;
+use crate::tree::extents::ExtentCursor;
+
+/// What a file system gives out at a time.
+const BLOCK_BYTES: u64 = 4 * KIB as u64;
+
+/// What one file system has and needs.
+struct Volume {
+    free_bytes: u64,
+    /// Written so far, less what is replaced and gone by then.
+    used_bytes: u64,
+    /// Space of replaced files that is not free yet, in the order in which it will be.
+    freed_later: VecDeque<u64>,
+}
+
+impl Volume {
+    /// Adds a file that takes the place of one of `old_bytes`; whether it still fits.
+    fn add(&mut self, new_bytes: u64, old_bytes: u64) -> bool {
+        // A window is being carried out while the next is planned: so long the old ones may stay.
+        if self.freed_later.len() >= 2 * RESTORE_WINDOW_FILES {
+            let freed = self.freed_later.pop_front().unwrap_or_default();
+            self.used_bytes = self.used_bytes.saturating_sub(freed);
+        }
+        self.freed_later.push_back(old_bytes);
+        self.used_bytes = self.used_bytes.saturating_add(new_bytes);
+        self.used_bytes <= self.free_bytes
+    }
+}
+
+/// Refuses before the first write if the target cannot hold what is to come.
+///
+/// # Errors
+/// [`RestoreError::NoSpace`], and what hinders the look at the target.
+pub(super) fn require_space(
+    work: &Work<'_>,
+    snapshot: &Snapshot,
+    from: &TreePath,
+    is_empty: bool,
+    is_one_volume: bool,
+) -> Result<(), RestoreError> {
+    let target = work.to.target;
+    let free_bytes = target.free_bytes()?;
+    let fits = is_one_volume && snapshot.summary.total_bytes <= free_bytes;
+    if work.options.no_space_check || fits {
+        return Ok(());
+    }
+    let fetcher = work.executor.fetcher;
+    let mut volumes: HashMap<u64, Volume> = HashMap::new();
+    let mut linked: HashSet<(u64, u64)> = HashSet::new();
+    for (full, entry) in subtree(fetcher, snapshot.root, from).filter_map(Result::ok) {
+        let Some(path) = work.place_of(&full) else { continue };
+        let is_file = entry.kind == EntryKind::File && entry.content.is_some();
+        if !is_file || !work.options.selects(&full) {
+            continue;
+        }
+        if entry.link_count > 1 && !linked.insert((entry.device, entry.inode)) {
+            continue;
+        }
+        let old_bytes = match what_is_there(work, &path, &entry, is_empty) {
+            There::Stays => continue,
+            There::Goes { bytes } => bytes,
+        };
+        let device = device_of(target, &path, is_empty);
+        let volume = volumes.entry(device).or_insert_with(|| Volume {
+            free_bytes: target.free_bytes_at(&path.parent().unwrap_or_default(), free_bytes),
+            used_bytes: 0,
+            freed_later: VecDeque::new(),
+        });
+        if !volume.add(stored_bytes(fetcher, &entry), old_bytes) {
+            let (free_bytes, needed_bytes) = (volume.free_bytes, volume.used_bytes);
+            return Err(RestoreError::NoSpace { free_bytes, needed_bytes });
+        }
+    }
+    Ok(())
+}
+
+enum There {
+    /// Nothing is written.
+    Stays,
+    /// New content is written, and so many bytes become free afterwards.
+    Goes { bytes: u64 },
+}
+
+fn what_is_there(work: &Work<'_>, path: &TreePath, entry: &Entry, is_empty: bool) -> There {
+    if is_empty {
+        return There::Goes { bytes: 0 };
+    }
+    let overwrite = work.options.overwrite.unwrap_or(Overwrite::IfChanged);
+    match decide(work.to.target, path, entry, work.options, overwrite) {
+        Ok(Placement::Create) => There::Goes { bytes: 0 },
+        Ok(Placement::Replace(_, there)) => {
+            let is_last_name = there.link_count == 1;
+            There::Goes { bytes: if is_last_name { there.allocated_bytes } else { 0 } }
+        }
+        // Blocks are overwritten where they are.
+        Ok(Placement::InPlace(_)) => There::Stays,
+        Ok(_) | Err(_) => There::Stays,
+    }
+}
+
+/// The file system of the nearest folder above `path` that is there.
+fn device_of(target: &Target, path: &TreePath, is_empty: bool) -> u64 {
+    let mut at = if is_empty { None } else { path.parent() };
+    while let Some(folder) = at.filter(|folder| !folder.is_root()) {
+        if let Ok(Some(there)) = target.stat(&folder) {
+            return there.device_and_inode.0;
+        }
+        at = folder.parent();
+    }
+    target.device_and_inode().0
+}
+
+/// Bytes that the content takes on a disk.
+fn stored_bytes(fetcher: &ChunkFetcher<'_>, entry: &Entry) -> u64 {
+    let content = match entry.content.as_ref() {
+        Some(Content::Inline(bytes)) => {
+            return (bytes.len() as u64).next_multiple_of(BLOCK_BYTES);
+        }
+        content => content,
+    };
+    let extents = content.into_iter().flat_map(|c| ExtentCursor::new(fetcher, c)).flatten();
+    let data = extents.filter(|extent| matches!(extent, Extent::Chunk { .. }));
+    data.map(|extent| extent.length_bytes()).sum::<u64>().next_multiple_of(BLOCK_BYTES)
+}
