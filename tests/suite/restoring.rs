@@ -168,12 +168,13 @@ fn delete_removes_what_the_snapshot_does_not_have_and_a_filter_would_restore() {
         world.restore_with(&snapshot, &source, &target, &options).expect("the restore runs")
     };
     assert_eq!(restored(false, false, Vec::new()).deleted, 0);
-    assert_eq!(restored(true, true, Vec::new()).deleted, 3);
+    // Three files, and two folders that hold nothing else.
+    assert_eq!(restored(true, true, Vec::new()).deleted, 5);
     assert_eq!(files_below(&target).len(), 7, "a dry run or no --delete removed something");
     // Only what the filter would restore is removed.
     assert_eq!(restored(true, false, matcher("*.log")).deleted, 1);
     assert!(!target.join("a/deep/extra.log").exists());
-    assert_eq!(restored(true, false, Vec::new()).deleted, 2);
+    assert_eq!(restored(true, false, Vec::new()).deleted, 4);
     assert_eq!(compare(&source, &target).expect("readable"), []);
 }
 
@@ -206,7 +207,7 @@ fn delete_spares_what_is_in_parts_of_the_tree_that_cannot_be_read() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_a_file_goes_only_with_delete() {
+fn a_folder_in_the_place_of_a_file_goes_only_if_both_are_asked_for() {
     let (world, source) = small_world();
     let target = world.out.path().join("target");
     put(&target.join("b/four.txt/inside"), b"x");
@@ -218,7 +219,12 @@ fn a_folder_in_the_place_of_a_file_goes_only_with_delete() {
     let report = restored(&options);
     assert_eq!(report.problem_count, 1, "{report:?}");
     assert!(target.join("b/four.txt/inside").exists());
-    options.delete = true;
+    for (delete, replace_kind) in [(true, false), (false, true)] {
+        (options.delete, options.replace_kind) = (delete, replace_kind);
+        assert_eq!(restored(&options).problem_count, 1);
+        assert!(target.join("b/four.txt/inside").exists());
+    }
+    (options.delete, options.replace_kind) = (true, true);
     assert_eq!(restored(&options).problems, []);
     assert_eq!(compare(&source, &target).expect("readable"), []);
 }

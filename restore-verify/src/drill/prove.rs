@@ -3,10 +3,10 @@
 //! Both are BLAKE3 over the extents in order: `01 ‖ length u32 ‖ chunk id` for a chunk, `02 ‖
 //! length u64` for a hole, `03 ‖ bytes` for a file that lies in its entry, numbers big-endian. The
 //! expected one takes the ids from the tree, the actual one computes each anew from the bytes that
-//! were restored, under the repository's key of chunk ids.
+//! were restored, under the key of chunk ids of the dedup domain that the chunk is stored in.
 
 use engine::base::error::in_one_line;
-use engine::base::id::PackKind;
+use engine::base::id::{ChunkId, PackKind};
 use engine::base::limits::CHUNK_MAX_BYTES;
 use engine::blob::fetch::ChunkFetcher;
 use engine::crypt::hash::ChunkIdKey;
@@ -123,12 +123,12 @@ impl Prover<'_> {
                 if bytes.len() != *length_bytes as usize {
                     return Err(format!("chunk {id} has another length than the file says"));
                 }
-                let id = self.key.id(PackKind::Data, &bytes);
+                let id = self.id_of(&bytes, id)?;
                 Ok(Extent::Chunk { id, length_bytes: *length_bytes })
             }
-            (Extent::Chunk { length_bytes, .. }, Some(Restored::File(file))) => {
+            (Extent::Chunk { id, length_bytes }, Some(Restored::File(file))) => {
                 let length = (*length_bytes as usize).min(CHUNK_MAX_BYTES);
-                let id = self.key.id(PackKind::Data, &read(file, offset, length)?);
+                let id = self.id_of(&read(file, offset, length)?, id)?;
                 Ok(Extent::Chunk { id, length_bytes: *length_bytes })
             }
             (Extent::Hole { length_bytes }, Some(Restored::File(file))) => {
@@ -137,6 +137,22 @@ impl Prover<'_> {
             }
             (Extent::Hole { .. }, _) => Ok(*extent),
             (Extent::Chunk { .. }, None) => Err("it was not restored".to_owned()),
+        }
+    }
+}
+
+impl Prover<'_> {
+    /// The id of bytes, by the key of the snapshot's dedup domain, or by that of the domain in which
+    /// the chunk lies that should be there: a machine whose key changed refers to both.
+    fn id_of(&self, bytes: &[u8], expected: &ChunkId) -> Result<ChunkId, String> {
+        let own = self.key.id(PackKind::Data, bytes);
+        if own == *expected {
+            return Ok(own);
+        }
+        match self.fetcher.is_chunk(expected, bytes) {
+            Ok(true) => Ok(*expected),
+            Ok(false) => Ok(own),
+            Err(error) => Err(in_one_line(&error)),
         }
     }
 }
