@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use engine::backup::{self, BackupOptions, Source};
 use engine::base::monitor::{Monitor, Phase};
 use engine::disk::exclude::{ExcludeOptions, IfPresent, PathMatcher};
+use engine::disk::selection::Selection;
 use engine::restore::{self, Overwrite, RestoreError, RestoreOptions};
 use engine::store::ObjectName;
 use system_tests::compare::{Aspect, compare};
@@ -99,6 +100,11 @@ fn matcher(pattern: &str) -> Vec<PathMatcher> {
     vec![PathMatcher::new(&[pattern.to_owned()], false).expect("a pattern")]
 }
 
+fn only(include: Vec<PathMatcher>) -> RestoreOptions {
+    let selection = Selection { include, ..Selection::default() };
+    RestoreOptions { selection, ..RestoreOptions::default() }
+}
+
 #[test]
 fn filters_choose_what_is_restored() {
     let (world, source) = small_world();
@@ -108,12 +114,13 @@ fn filters_choose_what_is_restored() {
         assert_eq!(report.expect("the restore runs").problems, []);
         files_below(&target)
     };
-    let texts = RestoreOptions { include: matcher("*.txt"), ..RestoreOptions::default() };
+    let texts = only(matcher("*.txt"));
     assert_eq!(restored("texts", &texts), ["a/one.txt", "a/two.txt", "b/four.txt"]);
     let deep = format!("{}/a/deep", source.display());
-    let deep = RestoreOptions { include: matcher(&deep), ..RestoreOptions::default() };
+    let deep = only(matcher(&deep));
     assert_eq!(restored("deep", &deep), ["a/deep/three.log"]);
-    let no_a = RestoreOptions { exclude: matcher("a"), ..RestoreOptions::default() };
+    let selection = Selection { exclude: matcher("a"), ..Selection::default() };
+    let no_a = RestoreOptions { selection, ..RestoreOptions::default() };
     assert_eq!(restored("no a", &no_a), ["b/four.txt"]);
 }
 
@@ -163,8 +170,7 @@ fn delete_removes_what_the_snapshot_does_not_have_and_a_filter_would_restore() {
     put(&target.join("a/deep/extra.log"), b"x");
     let restored = |delete, dry_run, include| {
         let overwrite = Some(Overwrite::IfChanged);
-        let options =
-            RestoreOptions { include, overwrite, delete, dry_run, ..RestoreOptions::default() };
+        let options = RestoreOptions { overwrite, delete, dry_run, ..only(include) };
         world.restore_with(&snapshot, &source, &target, &options).expect("the restore runs")
     };
     assert_eq!(restored(false, false, Vec::new()).deleted, 0);

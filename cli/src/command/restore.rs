@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::disk::exclude::PathMatcher;
+use engine::disk::selection::Selection;
 use engine::format::snapshot::{Snapshot, SnapshotState};
 use engine::index::identity::known_identity;
 use engine::index::pin::Pin;
@@ -30,8 +31,10 @@ use crate::units;
 pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let target = absolute(&args.target, context.around)?;
     let mut options = RestoreOptions {
-        include: matchers(&args.include, &args.iinclude)?,
-        exclude: matchers(&args.exclude, &args.iexclude)?,
+        selection: Selection {
+            include: matchers(&args.include, &args.iinclude)?,
+            exclude: matchers(&args.exclude, &args.iexclude)?,
+        },
         patterns: patterns(args)?,
         overwrite: args.overwrite.map(overwrite),
         delete: args.delete,

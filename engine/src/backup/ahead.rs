@@ -72,14 +72,16 @@ impl<'a> Ahead<'a> {
         };
     }
 
-    /// Takes the entry ahead over as it is, if these are its facts; says whether it did.
+    /// Takes the entry ahead over as it is, if these are its facts and its listing is as complete;
+    /// says whether it did.
     pub(super) fn carry(
         &mut self,
         facts: &Facts,
+        listing: u8,
         emit: &mut Emit<'_>,
     ) -> Result<bool, BackupError> {
         let Current::Leaf { leaf, next, is_whole } = &mut self.current else { return Ok(false) };
-        if !self.trusts_facts || leaf.sound_facts(*next) != Some(facts) {
+        if !self.trusts_facts || leaf.sound_facts(*next) != Some((facts, listing)) {
             return Ok(false);
         }
         if !*is_whole {

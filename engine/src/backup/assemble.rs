@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
 
 use crate::backup::error::BackupError;
 use crate::backup::nodes::NodeStore;
 use crate::backup::shared::{LOOK_AROUND, Shared};
-use crate::backup::step::{Step, Work};
-use crate::base::monitor::Problem;
+use crate::backup::step::{Difference, Item, Job, Outcome, Step, Work};
+use crate::base::monitor::{Action, Change, Counter};
 use crate::base::path::TreePath;
 use crate::format::config::TreeConfig;
 use crate::format::entry::Entry;
 use crate::index::hints::{HintLeaf, HintsWriter};
 use crate::tree::build::{EntryTreeBuilder, Root, WrittenLeaf};
 
-/// Number of a job, and the entry with its content if it could be read.
-pub(super) type ReadResult = (u64, Option<Entry>);
+/// Number of a job, and what came of it.
+pub(super) type ReadResult = (u64, Outcome);
 
 /// Takes steps, gives a tree.
 pub(super) struct Assembler<'a, 's> {
@@ -24,9 +24,10 @@ pub(super) struct Assembler<'a, 's> {
     nodes: &'a NodeStore<'a>,
     builder: EntryTreeBuilder,
     hints: Option<&'a mut HintsWriter>,
+    jobs: Sender<Job>,
     results: Receiver<ReadResult>,
     /// Results that came before it was their turn.
-    early: HashMap<u64, Option<Entry>>,
+    early: HashMap<u64, Outcome>,
     /// Files with several names as they were read.
     links: HashMap<(u64, u64), Entry>,
 }
@@ -37,24 +38,21 @@ impl<'a, 's> Assembler<'a, 's> {
         shared: &'a Shared<'s>,
         nodes: &'a NodeStore<'a>,
         hints: Option<&'a mut HintsWriter>,
-        results: Receiver<ReadResult>,
+        (jobs, results): (Sender<Job>, Receiver<ReadResult>),
     ) -> Self {
         let builder = EntryTreeBuilder::new(tree);
         let (early, links) = (HashMap::new(), HashMap::new());
-        Self { shared, nodes, builder, hints, results, early, links }
+        Self { shared, nodes, builder, hints, jobs, results, early, links }
     }
 
-    /// Builds until there are no more steps. Afterwards both queues are closed: whoever still sends
+    /// Builds until there are no more steps. Afterwards all queues are closed: whoever still sends
     /// finds the other end gone.
     pub(super) fn run(mut self, steps: Receiver<Step>) -> Result<Root, BackupError> {
         for step in &steps {
             match step {
                 Step::Leaf(leaf) => self.take_leaf(&leaf)?,
-                Step::Entry(key, work) => {
-                    if let Some(entry) = self.finish_work(&key, work)? {
-                        self.push(key, entry)?;
-                    }
-                }
+                Step::Entry(item) => self.take_item(item)?,
+                Step::Gone(key, bytes) => self.tell(Action::Remove, &key, bytes),
             }
         }
         let mut sink = self.nodes;
@@ -82,43 +80,100 @@ impl<'a, 's> Assembler<'a, 's> {
         note(self.hints.as_deref_mut(), written)
     }
 
-    fn finish_work(&mut self, key: &[u8], work: Work) -> Result<Option<Entry>, BackupError> {
-        let entry = match work {
-            Work::Ready(entry) => Some(*entry),
-            Work::Reading(number) => self.wait_for(number)?,
-            Work::Linked(entry) => match self.links.get(&(entry.device, entry.inode)) {
-                Some(first) => Some(with_content_of(*entry, first)),
-                None => {
-                    self.report_unread_link(key);
-                    None
+    fn take_item(&mut self, item: Item) -> Result<(), BackupError> {
+        let Item { key, work, difference } = item;
+        match self.finish_work(work)? {
+            Outcome::Entry(entry) => {
+                if let Some(difference) = difference.filter(|_| !entry.is_unread()) {
+                    self.tell(difference.action(&entry), &key, entry.size_bytes);
                 }
-            },
-        };
-        if let Some(entry) = &entry
-            && entry.link_count > 1
-            && entry.content.is_some()
-        {
-            self.links.insert((entry.device, entry.inode), entry.clone());
+                if entry.link_count > 1 && entry.content.is_some() {
+                    self.links.insert((entry.device, entry.inode), (*entry).clone());
+                }
+                self.push(key, *entry)
+            }
+            Outcome::Gone => {
+                if let Some(Difference(Some(before))) = difference {
+                    self.tell(Action::Remove, &key, before.size_bytes);
+                }
+                Ok(())
+            }
+            Outcome::Folder(entries) => self.take_folder(&entries, difference),
         }
-        Ok(entry)
     }
 
-    /// A file that could not be read is missing under each of its names.
-    fn report_unread_link(&self, key: &[u8]) {
+    /// A folder that came into the place of something else while the run went on.
+    fn take_folder(
+        &mut self,
+        entries: &Receiver<(Vec<u8>, Entry)>,
+        mut difference: Option<Difference>,
+    ) -> Result<(), BackupError> {
+        loop {
+            match entries.recv_timeout(LOOK_AROUND) {
+                Ok((key, entry)) => {
+                    if let Some(difference) = &mut difference {
+                        self.tell(difference.action(&entry), &key, entry.size_bytes);
+                        // What is below it was not there before.
+                        difference.0 = None;
+                    }
+                    self.push(key, entry)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if !self.shared.is_stopped() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(BackupError::Lost),
+            }
+        }
+    }
+
+    fn tell(&self, action: Action, key: &[u8], size_bytes: u64) {
         // The key came from a path, a moment ago.
         let Ok(path) = TreePath::from_key(key) else { return };
-        let why = "another name of the same file could not be read".to_owned();
-        self.shared.problem(Problem { path, action: "reading", why });
+        self.shared.monitor.change(&Change { action, path: &path, size_bytes, remark: None });
     }
 
-    fn wait_for(&mut self, number: u64) -> Result<Option<Entry>, BackupError> {
+    fn finish_work(&mut self, work: Work) -> Result<Outcome, BackupError> {
+        match work {
+            Work::Ready(entry) => Ok(Outcome::Entry(entry)),
+            Work::Reading(number) => self.wait_for(number),
+            Work::Linked(job) => match self.links.get(&(job.entry.device, job.entry.inode)) {
+                Some(first) => {
+                    let mut entry = with_content_of(job.entry, first);
+                    for problem in job.found.read_details(&mut entry) {
+                        self.shared.problem(problem);
+                    }
+                    self.shared.monitor.add(Counter::Bytes, entry.size_bytes);
+                    Ok(Outcome::Entry(Box::new(entry)))
+                }
+                // What lies under the first name now, if anything, is another file or unreadable.
+                None => {
+                    let number = job.number;
+                    self.send(*job)?;
+                    self.wait_for(number)
+                }
+            },
+        }
+    }
+
+    /// Hands a job to the workers, which may be waiting for their results to be taken.
+    fn send(&mut self, mut job: Job) -> Result<(), BackupError> {
         loop {
-            if let Some(entry) = self.early.remove(&number) {
-                return Ok(entry);
+            self.early.extend(self.results.try_iter());
+            match self.jobs.send_timeout(job, LOOK_AROUND) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) if !self.shared.is_stopped() => job = back,
+                Err(_) => return Err(BackupError::Lost),
+            }
+        }
+    }
+
+    fn wait_for(&mut self, number: u64) -> Result<Outcome, BackupError> {
+        loop {
+            if let Some(outcome) = self.early.remove(&number) {
+                return Ok(outcome);
             }
             match self.results.recv_timeout(LOOK_AROUND) {
-                Ok((finished, entry)) => {
-                    self.early.insert(finished, entry);
+                Ok((finished, outcome)) => {
+                    self.early.insert(finished, outcome);
                 }
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopped() => {}
                 Err(_) => return Err(BackupError::Lost),

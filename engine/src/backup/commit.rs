@@ -7,7 +7,7 @@ use crate::base::time::Timestamp;
 use crate::format::envelope::encode_record;
 use crate::format::session::SessionKind;
 use crate::format::snapshot::{
-    EvidenceHead, PathBytes, RecordedProblem, Snapshot, SnapshotState, Summary,
+    EvidenceHead, PathBytes, RecordedProblem, RecordedRoot, Snapshot, SnapshotState, Summary,
 };
 use crate::index::Index;
 use crate::index::collections::{self, Usable};
@@ -35,6 +35,7 @@ pub(super) struct Draft<'a> {
     pub(super) state: SnapshotState,
     pub(super) problem_count: u64,
     pub(super) problems: Vec<RecordedProblem>,
+    pub(super) roots: Vec<RecordedRoot>,
 }
 
 impl Draft<'_> {
@@ -65,7 +66,7 @@ impl Draft<'_> {
             domain: repo.keys().write()?.domain,
             original: None,
             evidence: self.evidence.clone(),
-            roots: Vec::new(),
+            roots: self.roots.clone(),
         })
     }
 }

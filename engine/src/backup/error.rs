@@ -37,6 +37,15 @@ pub enum BackupError {
         /// Why not.
         why: String,
     },
+    /// Filters leave out everything, or there is nothing to back up.
+    #[error("nothing is selected{at}, so no snapshot was made")]
+    NothingSelected {
+        /// Where, as words that follow.
+        at: String,
+    },
+    /// Nothing came in.
+    #[error("the input is empty (0 bytes), so no snapshot was made")]
+    EmptyStream,
     /// Reading standard input or a command's output failed.
     #[error("reading the input stream failed")]
     Stream {
@@ -76,7 +85,9 @@ impl Classified for BackupError {
             Self::Tree(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Source { .. } | Self::NoParent { .. } => ErrorClass::Usage,
-            Self::Stream { .. } => ErrorClass::Local,
+            Self::Stream { .. } | Self::NothingSelected { .. } | Self::EmptyStream => {
+                ErrorClass::Local
+            }
             Self::AlwaysFenced { .. } | Self::Overtaken => ErrorClass::Transient,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,

@@ -12,9 +12,11 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::backup::ahead::Ahead;
 use crate::backup::error::BackupError;
 use crate::backup::nodes::NodeStore;
+use crate::backup::roots::RootBook;
 use crate::backup::shared::Shared;
-use crate::backup::step::{Job, Step, Work};
-use crate::base::monitor::Counter;
+use crate::backup::step::{Difference, Item, Job, Step, Work, unread_name};
+use crate::base::monitor::{Counter, Problem};
+use crate::base::path::TreePath;
 use crate::disk::walk::{Found, WalkItem};
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
@@ -29,14 +31,25 @@ pub(super) struct Join<'a> {
     pub(super) must_look_up: bool,
     pub(super) steps: Sender<Step>,
     pub(super) jobs: Sender<Job>,
-    pub(super) counts: Summary,
+    pub(super) counts: Counts,
     pub(super) next_number: u64,
     /// Files with several links that were handed on already, by device and inode.
     pub(super) links: HashSet<(u64, u64)>,
+    /// Whether somebody wants to know of each path that differs.
+    pub(super) wants_changes: bool,
+}
+
+/// What the merge counts.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) summary: Summary,
+    /// Files among the paths that are gone.
+    pub(super) files_gone: u64,
+    pub(super) roots: RootBook,
 }
 
 impl Join<'_> {
-    pub(super) fn run(mut self, batches: &Receiver<Vec<WalkItem>>) -> Result<Summary, BackupError> {
+    pub(super) fn run(mut self, batches: &Receiver<Vec<WalkItem>>) -> Result<Counts, BackupError> {
         for batch in batches {
             if self.shared.is_stopped() {
                 return Err(BackupError::Interrupted);
@@ -44,7 +57,9 @@ impl Join<'_> {
             for item in batch {
                 match item {
                     WalkItem::Found(found) => self.take(found)?,
+                    WalkItem::Unread(problem) => self.take_unread(problem)?,
                     WalkItem::Problem(problem) => self.shared.problem(problem),
+                    WalkItem::Vanished(path) => self.shared.vanished(&path),
                 }
             }
         }
@@ -52,19 +67,30 @@ impl Join<'_> {
             return Err(BackupError::Interrupted);
         }
         self.pass_until(None)?;
+        for path in self.counts.roots.finish() {
+            self.shared.lose_root(&path);
+        }
         Ok(self.counts)
     }
 
     /// Passes what was there before `key` and is gone now; with `None`, all that is left.
     fn pass_until(&mut self, key: Option<&[u8]>) -> Result<(), BackupError> {
-        let Self { ahead, steps, shared, counts, .. } = self;
+        let Self { ahead, steps, shared, counts, wants_changes, .. } = self;
         let is_gone = |ahead: &mut Ahead<'_>| {
             ahead.key(shared.monitor).is_some_and(|before| key.is_none_or(|key| before < key))
         };
         while is_gone(ahead) {
             ahead.release(&mut |step| send(steps, step))?;
-            ahead.take()?;
-            counts.paths_gone += 1;
+            let told =
+                wants_changes.then(|| ahead.key(shared.monitor).unwrap_or_default().to_vec());
+            let Some(entry) = ahead.take()? else { return Ok(()) };
+            let bytes = content_bytes(&entry);
+            counts.summary.paths_gone += 1;
+            counts.summary.bytes_gone = counts.summary.bytes_gone.saturating_add(bytes);
+            counts.files_gone += u64::from(entry.kind == EntryKind::File);
+            if let Some(key) = told {
+                send(steps, Step::Gone(key, bytes))?;
+            }
         }
         Ok(())
     }
@@ -72,29 +98,48 @@ impl Join<'_> {
     fn take(&mut self, found: Found) -> Result<(), BackupError> {
         self.pass_until(Some(found.path.key()))?;
         self.shared.monitor.add(Counter::Items, 1);
-        let facts = found.stat.facts;
+        let (facts, listing) = (found.stat.facts, found.listing);
+        self.counts.roots.note(&found.path, &facts, listing);
         let existed = self.ahead.key(self.shared.monitor) == Some(found.path.key());
         let steps = &self.steps;
-        if existed && self.ahead.carry(&facts, &mut |step| send(steps, step))? {
+        if existed && self.ahead.carry(&facts, listing, &mut |step| send(steps, step))? {
             self.count(facts.kind, true, true);
             if facts.kind == EntryKind::File {
                 self.count_carried(facts.size_bytes);
             }
             return Ok(());
         }
-        self.ahead.release(&mut |step| send(steps, step))?;
-        let before = if existed { self.ahead.take()? } else { None };
-        let entry = match found.entry() {
-            Ok(entry) => entry,
-            Err(error) => {
-                // What vanishes during the walk is left out silently.
-                if !error.is_missing() {
-                    self.shared.problem(error.into_problem(&found.path));
-                }
-                return Ok(());
+        let before = self.take_before(existed)?;
+        match found.entry() {
+            Ok(entry) => self.hand_on(found, entry, before),
+            Err(_) => {
+                // A worker looks again at what was replaced, and tells what cannot be read.
+                self.count(facts.kind, existed, false);
+                let path = found.path.clone();
+                let job = self.job(found, unread_name(), before.as_ref().map(content_bytes));
+                let work = self.send_job(job)?;
+                self.send_item(&path, work, before, false)
             }
-        };
-        self.hand_on(found, entry, before)
+        }
+    }
+
+    /// Something that is there, and of which nothing else could be found out.
+    fn take_unread(&mut self, problem: Problem) -> Result<(), BackupError> {
+        let path = problem.path.clone();
+        self.shared.problem(problem);
+        self.pass_until(Some(path.key()))?;
+        self.shared.monitor.add(Counter::Items, 1);
+        let entry = unread_name();
+        self.counts.roots.note(&path, &entry.facts(), 0);
+        let existed = self.ahead.key(self.shared.monitor) == Some(path.key());
+        self.take_before(existed)?;
+        send(&self.steps, Step::ready(path.key().to_vec(), entry))
+    }
+
+    fn take_before(&mut self, existed: bool) -> Result<Option<Entry>, BackupError> {
+        let steps = &self.steps;
+        self.ahead.release(&mut |step| send(steps, step))?;
+        Ok(if existed { self.ahead.take()? } else { None })
     }
 
     fn hand_on(
@@ -107,10 +152,12 @@ impl Join<'_> {
             before.is_sound() && entry.facts().is_unchanged_since(&before.facts())
         });
         self.count(entry.kind, before.is_some(), same);
-        let key = found.path.key().to_vec();
-        let before = before.filter(|_| same);
-        let work = match (entry.kind, before) {
-            (EntryKind::File, before) => self.plan_file(found, entry, before)?,
+        let path = found.path.clone();
+        let (carried, differing) = if same { (before, None) } else { (None, before) };
+        let work = match (entry.kind, carried) {
+            (EntryKind::File, carried) => {
+                self.plan_file(found, entry, carried, differing.as_ref())?
+            }
             (_, Some(before)) => {
                 carry_details(&mut entry, before);
                 Work::Ready(Box::new(entry))
@@ -122,7 +169,7 @@ impl Join<'_> {
                 Work::Ready(Box::new(entry))
             }
         };
-        send(&self.steps, Step::Entry(key, work))
+        self.send_item(&path, work, differing, same)
     }
 
     fn plan_file(
@@ -130,7 +177,9 @@ impl Join<'_> {
         found: Found,
         mut entry: Entry,
         same: Option<Entry>,
+        differing: Option<&Entry>,
     ) -> Result<Work, BackupError> {
+        let bytes = same.as_ref().or(differing).map(content_bytes);
         if let Some(mut before) = same
             && self.may_carry(&before)?
         {
@@ -141,17 +190,32 @@ impl Join<'_> {
             return Ok(Work::Ready(Box::new(entry)));
         }
         let is_later_link = entry.link_count > 1 && !self.links.insert((entry.device, entry.inode));
-        if is_later_link {
-            for problem in found.read_details(&mut entry) {
-                self.shared.problem(problem);
-            }
-            self.shared.monitor.add(Counter::Bytes, entry.size_bytes);
-            return Ok(Work::Linked(Box::new(entry)));
-        }
+        let job = self.job(found, entry, bytes);
+        if is_later_link { Ok(Work::Linked(Box::new(job))) } else { self.send_job(job) }
+    }
+
+    fn job(&mut self, found: Found, entry: Entry, before_bytes: Option<u64>) -> Job {
         let number = self.next_number;
         self.next_number += 1;
-        self.jobs.send(Job { number, found, entry }).map_err(|_| BackupError::Lost)?;
+        Job { number, found, entry, before_bytes }
+    }
+
+    fn send_job(&self, job: Job) -> Result<Work, BackupError> {
+        let number = job.number;
+        self.jobs.send(job).map_err(|_| BackupError::Lost)?;
         Ok(Work::Reading(number))
+    }
+
+    fn send_item(
+        &self,
+        path: &TreePath,
+        work: Work,
+        before: Option<Entry>,
+        same: bool,
+    ) -> Result<(), BackupError> {
+        let is_told = self.wants_changes && !same;
+        let difference = is_told.then(|| Difference(before.map(Box::new)));
+        send(&self.steps, Step::Entry(Item { key: path.key().to_vec(), work, difference }))
     }
 
     /// Whether the chunks of an unchanged file are still there to be referred to.
@@ -179,12 +243,13 @@ impl Join<'_> {
     }
 
     fn count_carried(&mut self, size_bytes: u64) {
-        self.counts.total_bytes = self.counts.total_bytes.saturating_add(size_bytes);
+        let counts = &mut self.counts.summary;
+        counts.total_bytes = counts.total_bytes.saturating_add(size_bytes);
         self.shared.monitor.add(Counter::Bytes, size_bytes);
     }
 
     fn count(&mut self, kind: EntryKind, existed: bool, same: bool) {
-        let counts = &mut self.counts;
+        let counts = &mut self.counts.summary;
         let counter = match (kind, existed, same) {
             (EntryKind::File, false, _) => &mut counts.files_new,
             (EntryKind::File, true, false) => &mut counts.files_changed,
@@ -200,6 +265,10 @@ impl Join<'_> {
 
 fn send(steps: &Sender<Step>, step: Step) -> Result<(), BackupError> {
     steps.send(step).map_err(|_| BackupError::Lost)
+}
+
+fn content_bytes(entry: &Entry) -> u64 {
+    if entry.content.is_some() { entry.size_bytes } else { 0 }
 }
 
 /// Takes over what a `stat` does not tell.

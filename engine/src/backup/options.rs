@@ -11,7 +11,7 @@ use crate::format::snapshot::EvidenceHead;
 
 /// What is backed up.
 pub enum Source {
-    /// Files and folders, as absolute paths.
+    /// Files and folders, as absolute paths. One that ends in `/` means what a link leads to.
     Paths(Vec<PathBuf>),
     /// A stream that becomes one file of this name at the top of the snapshot.
     Stream {
@@ -62,6 +62,10 @@ pub struct BackupOptions {
     /// Heads of chains of evidence that this machine knows of; those that other snapshots name are
     /// added.
     pub evidence: Vec<EvidenceHead>,
+    /// Make a snapshot although nothing was selected, or the stream is empty.
+    pub allow_empty: bool,
+    /// Paths that were asked for as well and are not there: the snapshot says so.
+    pub missing: Vec<PathBuf>,
     /// Directories that are never entered, by device and inode: repository and state folder.
     pub skip: Vec<(u64, u64)>,
 }

@@ -2,6 +2,7 @@
 //! the tree from results in path order.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -9,12 +10,14 @@ use crate::backup::ahead::Ahead;
 use crate::backup::assemble::{Assembler, ReadResult};
 use crate::backup::error::BackupError;
 use crate::backup::fill::{FillContext, Filler};
-use crate::backup::join::Join;
+use crate::backup::job::Read;
+use crate::backup::join::{Counts, Join};
 use crate::backup::nodes::NodeStore;
 use crate::backup::previous::Previous;
 use crate::backup::read::FileReader;
+use crate::backup::roots::RootBook;
 use crate::backup::shared::{Shared, Watch};
-use crate::backup::step::Job;
+use crate::backup::step::{Job, Outcome};
 use crate::backup::upload::Uploader;
 use crate::base::id::PackKind;
 use crate::base::limits::FILE_WINDOW;
@@ -22,9 +25,9 @@ use crate::blob::dedup::Dedup;
 use crate::blob::pack::FinishedPack;
 use crate::chunk::gear::GearTable;
 use crate::disk::owner::Owners;
-use crate::disk::walk::{Walk, WalkItem};
+use crate::disk::walk::{Root as SourceRoot, Walk, WalkItem, WalkOptions};
 use crate::format::config::TreeConfig;
-use crate::format::snapshot::Summary;
+use crate::format::snapshot::RecordedRoot;
 use crate::index::Index;
 use crate::index::hints::HintsWriter;
 use crate::tree::build::Root;
@@ -33,6 +36,8 @@ use crate::tree::build::Root;
 const JOB_QUEUE: usize = 64;
 /// What the walk finds is handed on in batches: a wake-up for each would cost as much as a `stat`.
 const WALK_BATCH: usize = 128;
+/// Entries that wait of a folder that came into the place of a file.
+const FOLDER_QUEUE: usize = 64;
 /// Batches that wait to be compared.
 const WALK_QUEUE_BATCHES: usize = 8;
 
@@ -48,7 +53,9 @@ pub(super) struct Pipeline<'a> {
 /// What the threads made.
 pub(super) struct Built {
     pub(super) root: Root,
-    pub(super) counts: Summary,
+    pub(super) counts: Counts,
+    /// What became of the paths that were asked for.
+    pub(super) roots: Vec<RecordedRoot>,
     /// The owners that entries name.
     pub(super) owners: Owners,
 }
@@ -87,10 +94,10 @@ impl<'a> Pipeline<'a> {
         Ok(made)
     }
 
-    /// Backs up what `walk` finds.
+    /// Backs up what `walk` finds; `rules` are those of the walk, without its roots.
     pub(super) fn run(
         &self,
-        walk: Walk,
+        (walk, rules): (Walk, &WalkOptions),
         previous: Previous<'_>,
         packs: Sender<FinishedPack>,
         hints: Option<&mut HintsWriter>,
@@ -103,6 +110,8 @@ impl<'a> Pipeline<'a> {
         let (result_sender, results) = bounded(FILE_WINDOW);
         let (batch_sender, batches) = bounded(WALK_QUEUE_BATCHES);
         let owners = walk.owners();
+        let asked = walk.roots().to_vec();
+        shared.watch_roots(&asked);
         let trusts_facts = !previous.must_look_up
             && !walk.with_atime()
             && previous.owners.as_ref().is_some_and(|then| owners.agree_with(then));
@@ -113,7 +122,7 @@ impl<'a> Pipeline<'a> {
             });
             for _ in 0..self.workers {
                 let filler = self.filler(PackKind::Data, packs.clone())?;
-                let reader = FileReader::new(filler, &nodes, shared, self.tree, &gear);
+                let reader = FileReader::new(filler, &nodes, shared, (self.tree, &gear), rules);
                 let (jobs, results) = (jobs.clone(), result_sender.clone());
                 scope.spawn(move || work(reader, &jobs, &results, shared));
             }
@@ -124,8 +133,9 @@ impl<'a> Pipeline<'a> {
                 must_look_up: previous.must_look_up,
                 ahead: Ahead::new(previous, trusts_facts),
                 steps: step_sender,
-                jobs: job_sender,
-                counts: Summary::default(),
+                jobs: job_sender.clone(),
+                counts: Counts { roots: RootBook::new(&asked), ..Counts::default() },
+                wants_changes: shared.monitor.wants_changes(),
                 next_number: 0,
                 links: std::collections::HashSet::new(),
             };
@@ -133,15 +143,23 @@ impl<'a> Pipeline<'a> {
                 let _watch = Watch(shared);
                 join.run(&batches).map_err(|error| shared.fail(error))
             });
-            let assembler = Assembler::new(self.tree, shared, &nodes, hints, results);
+            let assembler = Assembler::new(self.tree, shared, &nodes, hints, (job_sender, results));
             let root = assembler.run(steps);
             let root = root.and_then(|root| nodes.finish().map(|()| root));
             let root = root.map_err(|error| shared.fail(error));
             let counts = joiner.join().unwrap_or(Err(()));
             let (Ok(root), Ok(counts)) = (root, counts) else { return Err(BackupError::Lost) };
-            Ok(Built { root, counts, owners: owners.list() })
+            let roots = asked.iter().map(|root| record(root, &counts.roots, shared)).collect();
+            Ok(Built { root, counts, roots, owners: owners.list() })
         })
     }
+}
+
+fn record(root: &SourceRoot, book: &RootBook, shared: &Shared<'_>) -> RecordedRoot {
+    let trouble = shared.trouble(&root.path);
+    let has_problem = trouble.is_some_and(|it| it.has_problem.load(Ordering::Relaxed));
+    let is_gone = trouble.is_some_and(|it| it.is_gone.load(Ordering::Relaxed));
+    book.record(root, has_problem, is_gone)
 }
 
 /// The walker's life: find until there is no more, or nobody listens.
@@ -167,13 +185,27 @@ fn work(
         if shared.is_stopped() {
             break;
         }
-        match reader.read(&job.found, job.entry) {
-            Ok(entry) => {
-                if results.send((job.number, entry)).is_err() {
+        let number = job.number;
+        let outcome = match reader.read(job) {
+            Ok(Read::Entry(entry)) => Outcome::Entry(entry),
+            Ok(Read::Gone) => Outcome::Gone,
+            Ok(Read::Folder(path)) => {
+                let (sender, entries) = bounded(FOLDER_QUEUE);
+                if results.send((number, Outcome::Folder(entries))).is_err() {
                     break;
                 }
+                if let Err(error) = reader.read_folder(&path, &sender) {
+                    shared.fail(error);
+                }
+                continue;
             }
-            Err(error) => shared.fail(error),
+            Err(error) => {
+                shared.fail(error);
+                continue;
+            }
+        };
+        if results.send((number, outcome)).is_err() {
+            break;
         }
     }
     if !shared.is_stopped()

@@ -1,22 +1,20 @@
 //! Reads one file: detects its profile, cuts it, stores what is new, notices changes meanwhile.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use crate::backup::error::BackupError;
 use crate::backup::fill::Filler;
 use crate::backup::nodes::NodeStore;
 use crate::backup::shared::{Shared, Tally};
-use crate::base::error::in_one_line;
 use crate::base::limits::{INLINE_EXTENTS_MAX, INLINE_MAX_BYTES, MIB};
-use crate::base::monitor::{Counter, Problem};
+use crate::base::monitor::Counter;
 use crate::chunk::cut::Cutter;
 use crate::chunk::gear::GearTable;
 use crate::chunk::profile::{DETECT_BYTES, Profile, detect, whole_file_is_one_chunk};
 use crate::chunk::squeeze::is_zero;
 use crate::disk::error::DiskError;
 use crate::disk::read::OpenFile;
-use crate::disk::walk::Found;
+use crate::disk::walk::{Found, WalkOptions};
 use crate::format::config::TreeConfig;
 use crate::format::entry::{Content, Entry, FLAG_INCONSISTENT};
 use crate::format::extent::Extent;
@@ -28,7 +26,7 @@ const ATTEMPTS: u32 = 3;
 const WINDOW_BYTES: usize = MIB;
 
 /// Why reading a file stopped: because of the file, or because of the run.
-enum Failure {
+pub(super) enum Failure {
     File(DiskError),
     Run(BackupError),
 }
@@ -55,8 +53,10 @@ type NextBytes<'s> = dyn FnMut(&mut [u8]) -> Result<usize, Failure> + 's;
 pub(super) struct FileReader<'a> {
     filler: Filler<'a>,
     nodes: &'a NodeStore<'a>,
-    shared: &'a Shared<'a>,
+    pub(super) shared: &'a Shared<'a>,
     tree: &'a TreeConfig,
+    /// The rules of the walk, without its roots.
+    pub(super) rules: &'a WalkOptions,
     cutters: [Cutter; Profile::ALL.len()],
     window: Vec<u8>,
 }
@@ -66,36 +66,22 @@ impl<'a> FileReader<'a> {
         filler: Filler<'a>,
         nodes: &'a NodeStore<'a>,
         shared: &'a Shared<'a>,
-        tree: &'a TreeConfig,
-        gear: &Arc<GearTable>,
+        (tree, gear): (&'a TreeConfig, &Arc<GearTable>),
+        rules: &'a WalkOptions,
     ) -> Self {
         let cutters = Profile::ALL.map(|profile| Cutter::new(Arc::clone(gear), profile));
-        Self { filler, nodes, shared, tree, cutters, window: vec![0; WINDOW_BYTES] }
+        Self { filler, nodes, shared, tree, rules, cutters, window: vec![0; WINDOW_BYTES] }
     }
 
     pub(super) fn finish(self) -> Result<(), BackupError> {
         self.filler.finish()
     }
 
-    /// Reads the content of a file into its entry; `None` if it cannot be read, which is told.
-    pub(super) fn read(
+    pub(super) fn read_attempts(
         &mut self,
         found: &Found,
-        mut entry: Entry,
-    ) -> Result<Option<Entry>, BackupError> {
-        self.shared.monitor.current(&found.path);
-        match self.read_attempts(found, &mut entry) {
-            Ok(()) => Ok(Some(entry)),
-            Err(Failure::File(error)) => {
-                let why = in_one_line(&error);
-                self.shared.problem(Problem { path: found.path.clone(), action: "reading", why });
-                Ok(None)
-            }
-            Err(Failure::Run(error)) => Err(error),
-        }
-    }
-
-    fn read_attempts(&mut self, found: &Found, entry: &mut Entry) -> Result<(), Failure> {
+        entry: &mut Entry,
+    ) -> Result<(), Failure> {
         let file = found.open()?;
         for problem in found.read_details_of(&file, entry) {
             self.shared.problem(problem);
@@ -141,7 +127,7 @@ impl<'a> FileReader<'a> {
     /// Reads a stream of unknown length, for standard input and commands.
     pub(super) fn read_input(
         &mut self,
-        input: &mut dyn Read,
+        input: &mut dyn std::io::Read,
     ) -> Result<(Content, u64), BackupError> {
         let result = self.read_stream(u64::MAX, &mut |buffer| loop {
             match input.read(buffer) {
@@ -208,11 +194,12 @@ impl<'a> FileReader<'a> {
             });
             self.cut(profile, start, (filled, ended), &mut next, &mut list)?;
             if offset < end {
-                // The file became shorter while it was read; the stamp will tell.
                 break;
             }
         }
-        let rest = size_bytes.saturating_sub(list.total_bytes());
+        // A file that became shorter while it was read ends where it ends now.
+        let end_bytes = size_bytes.min(file.stamp()?.size_bytes);
+        let rest = end_bytes.saturating_sub(list.total_bytes());
         list.push(Extent::Hole { length_bytes: rest }, self.nodes).map_err(RunError)?;
         self.shared.monitor.add(Counter::Bytes, rest);
         Ok(list.finish(self.nodes).map_err(RunError)?)

@@ -2,7 +2,7 @@
 
 use crate::base::id::{ChunkId, SessionId};
 use crate::base::monitor::Problem;
-use crate::format::snapshot::{SnapshotState, Summary};
+use crate::format::snapshot::{RecordedRoot, SnapshotState, Summary};
 
 /// Outcome of a backup that ended well.
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ pub struct BackupReport {
     pub parent: Option<SessionId>,
     /// Numbers.
     pub summary: Summary,
+    /// Files among the paths of the previous snapshot that are gone.
+    pub files_gone: u64,
+    /// What became of each path that was asked for; empty for a stream.
+    pub roots: Vec<RecordedRoot>,
     /// How complete the snapshot is.
     pub state: SnapshotState,
     /// All problems that were met.

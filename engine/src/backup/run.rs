@@ -10,6 +10,7 @@ use crate::backup::options::{BackupOptions, Source};
 use crate::backup::pipeline::{Built, Pipeline};
 use crate::backup::previous::{self, Previous, hints_name};
 use crate::backup::report::BackupReport;
+use crate::backup::roots::missing;
 use crate::backup::scan;
 use crate::backup::shared::{Shared, Tally};
 use crate::backup::upload::Uploader;
@@ -17,6 +18,7 @@ use crate::base::error::in_one_line;
 use crate::base::id::SessionId;
 use crate::base::limits::{EVIDENCE_MAX_HEADS, NODE_CACHE_BYTES, PACK_TARGET_BYTES};
 use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::{TreePath, escape};
 use crate::base::time::Timestamp;
 use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::Dedup;
@@ -24,7 +26,9 @@ use crate::blob::fetch::ChunkFetcher;
 use crate::disk::exclude::Excludes;
 use crate::disk::walk::{Walk, WalkOptions};
 use crate::format::session::SessionKind;
-use crate::format::snapshot::{EvidenceHead, PathBytes, RecordedProblem, SnapshotState, Summary};
+use crate::format::snapshot::{
+    EvidenceHead, PathBytes, RecordedProblem, RecordedRoot, RootState, SnapshotState, Summary,
+};
 use crate::index::Index;
 use crate::index::catalog::{self, Catalog};
 use crate::index::collections::Usable;
@@ -154,7 +158,9 @@ impl<'a> Start<'a> {
             }
             _ => None,
         };
+        let is_stream = !matches!(source, Source::Paths(_));
         let built = self.build(source, previous, shared, hints.as_mut())?;
+        self.require_something(&built, is_stream)?;
         let mut report = self.report(&built, parent, shared);
         let unchanged = self.options.skip_if_unchanged && parent_root == Some(built.root.node);
         if self.options.dry_run || unchanged {
@@ -180,6 +186,30 @@ impl<'a> Start<'a> {
             hints.finish(&header)?;
         }
         Ok(report)
+    }
+
+    /// A snapshot of nothing would look like a backup.
+    fn require_something(&self, built: &Built, is_stream: bool) -> Result<(), BackupError> {
+        if self.options.allow_empty {
+            return Ok(());
+        }
+        if is_stream {
+            return if built.root.total_bytes == 0 {
+                Err(BackupError::EmptyStream)
+            } else {
+                Ok(())
+            };
+        }
+        let is_nothing = |root: &RecordedRoot| root.state == RootState::Empty;
+        if built.root.item_count > 0 && !built.roots.iter().all(is_nothing) {
+            return Ok(());
+        }
+        let at = match built.roots.as_slice() {
+            [] => String::new(),
+            [root] => format!(" of {}", escape(&root.asked.0)),
+            [root, ..] => format!(" of {} and the other paths", escape(&root.asked.0)),
+        };
+        Err(BackupError::NothingSelected { at })
     }
 
     fn announce(&self, last: Option<&Summary>, monitor: &dyn Monitor) {
@@ -223,10 +253,13 @@ impl<'a> Start<'a> {
         let uploads = Uploader::new(repo, index, &dedup, self.session, self.options.dry_run);
         pipeline.with_uploads(uploads, |packs| match source {
             Source::Paths(roots) => {
-                let walk = Walk::new(self.walk_options(roots.clone())?)?.on_all_cores();
+                let rules = self.walk_options(Vec::new())?;
+                let with_roots = WalkOptions { roots: roots.clone(), ..rules.clone() };
+                let walk = Walk::new(with_roots)?.on_all_cores();
                 // What the last run saw is close enough; only the first one has to count.
                 let counts = self.options.scan && previous.summary.is_none();
-                let count = counts.then(|| self.walk_options(roots)).transpose()?;
+                let count = counts.then(|| WalkOptions { roots, ..rules.clone() });
+                let walk = (walk, &rules);
                 scan::beside(count, shared, || pipeline.run(walk, previous, packs, hints))
             }
             Source::Stream { name, mut input } => {
@@ -261,7 +294,14 @@ impl<'a> Start<'a> {
             (0, _) => SnapshotState::CompleteWithNotes,
             _ => SnapshotState::Partial,
         };
+        let counted = &built.counts.summary;
+        let vanished_known = Tally::get(&tally.vanished_known);
         let summary = Summary {
+            files_new: counted.files_new.saturating_sub(Tally::get(&tally.vanished_new)),
+            files_changed: counted.files_changed.saturating_sub(vanished_known),
+            paths_gone: counted.paths_gone + vanished_known,
+            bytes_gone: counted.bytes_gone + Tally::get(&tally.vanished_bytes),
+            vanished: Tally::get(&tally.vanished),
             entries: built.root.item_count,
             total_bytes: built.root.total_bytes,
             bytes_read: Tally::get(&tally.bytes_read),
@@ -270,7 +310,7 @@ impl<'a> Start<'a> {
             data_chunks_new: Tally::get(&tally.data_chunks_new),
             tree_nodes_new: Tally::get(&tally.tree_nodes_new),
             requests: self.repo.store().usage().requests(),
-            ..built.counts
+            ..*counted
         };
         let now_ms = self.repo.clock().monotonic().as_millis() as u64;
         BackupReport {
@@ -278,6 +318,8 @@ impl<'a> Start<'a> {
             root: built.root.node,
             parent,
             summary,
+            files_gone: built.counts.files_gone + vanished_known,
+            roots: self.roots(built),
             state,
             problem_count,
             problems,
@@ -285,6 +327,15 @@ impl<'a> Start<'a> {
             adopted: self.adopted.clone(),
             duration_ms: now_ms - self.started_ms,
         }
+    }
+
+    /// What became of each path that was asked for, those included that were missing before.
+    fn roots(&self, built: &Built) -> Vec<RecordedRoot> {
+        let mut roots = built.roots.clone();
+        roots.extend(self.options.missing.iter().map(missing));
+        roots.sort_by(|a, b| a.asked.cmp(&b.asked));
+        roots.dedup_by(|a, b| a.asked == b.asked && a.led_to == b.led_to);
+        roots
     }
 
     fn draft<'d>(
@@ -312,6 +363,7 @@ impl<'a> Start<'a> {
             state: report.state,
             problem_count: report.problem_count,
             problems: recorded.collect(),
+            roots: report.roots.clone(),
         }
     }
 
@@ -364,7 +416,10 @@ fn source_paths(source: &Source) -> Vec<PathBytes> {
     use std::os::unix::ffi::OsStrExt;
     let mut paths: Vec<PathBytes> = match source {
         Source::Paths(roots) => {
-            roots.iter().map(|root| PathBytes(root.as_os_str().as_bytes().to_vec())).collect()
+            // As a name of the source a slash at the end counts for nothing.
+            let plain = |bytes: &[u8]| TreePath::from_slashes(bytes).map(|path| path.to_slashes());
+            let bytes = roots.iter().map(|root| root.as_os_str().as_bytes());
+            bytes.map(|bytes| PathBytes(plain(bytes).unwrap_or_else(|_| bytes.to_vec()))).collect()
         }
         Source::Stream { name, .. } | Source::Command { name, .. } => {
             vec![PathBytes([b"/", name.as_slice()].concat())]

@@ -1,12 +1,15 @@
 //! What all threads of a run share: the first error, counters, problems.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::backup::error::BackupError;
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
+use crate::base::path::TreePath;
+use crate::disk::walk::Root;
 
 /// How long a thread waits for another before it looks whether the run is still going on.
 pub(super) const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -20,6 +23,13 @@ pub(super) struct Tally {
     pub(super) data_chunks_new: AtomicU64,
     pub(super) tree_nodes_new: AtomicU64,
     pub(super) inconsistent: AtomicU64,
+    /// Paths that had been listed and were gone when they were looked at.
+    pub(super) vanished: AtomicU64,
+    /// Those of them that were counted as new files, and as changed ones.
+    pub(super) vanished_new: AtomicU64,
+    pub(super) vanished_known: AtomicU64,
+    /// Logical bytes that the last run saw in the latter.
+    pub(super) vanished_bytes: AtomicU64,
 }
 
 impl Tally {
@@ -39,6 +49,17 @@ pub(super) struct Shared<'a> {
     stop: AtomicBool,
     error: Mutex<Option<BackupError>>,
     problems: Mutex<(u64, Vec<Problem>)>,
+    /// What was asked for, once that is known, and what is wrong with it.
+    roots: OnceLock<HashMap<TreePath, RootTrouble>>,
+}
+
+/// What is wrong with a path that was asked for.
+#[derive(Debug, Default)]
+pub(super) struct RootTrouble {
+    /// Something at or below it could not be read.
+    pub(super) has_problem: AtomicBool,
+    /// It was there and is gone.
+    pub(super) is_gone: AtomicBool,
 }
 
 impl<'a> Shared<'a> {
@@ -49,6 +70,34 @@ impl<'a> Shared<'a> {
             stop: AtomicBool::new(false),
             error: Mutex::default(),
             problems: Mutex::default(),
+            roots: OnceLock::new(),
+        }
+    }
+
+    /// From now on problems are noted with the roots around them.
+    pub(super) fn watch_roots(&self, roots: &[Root]) {
+        let roots = roots.iter().map(|root| (root.path.clone(), RootTrouble::default()));
+        let _ = self.roots.set(roots.collect());
+    }
+
+    pub(super) fn trouble(&self, root: &TreePath) -> Option<&RootTrouble> {
+        self.roots.get()?.get(root)
+    }
+
+    /// Something is gone that had been listed.
+    pub(super) fn vanished(&self, path: &TreePath) {
+        Tally::add(&self.tally.vanished, 1);
+        if self.trouble(path).is_some() {
+            self.lose_root(path);
+        }
+    }
+
+    /// A path that was asked for is gone; that must not pass without a word.
+    pub(super) fn lose_root(&self, path: &TreePath) {
+        let Some(trouble) = self.trouble(path) else { return };
+        if !trouble.is_gone.swap(true, Ordering::Relaxed) {
+            let why = "it was there when the run began, and is not any more".to_owned();
+            self.problem(Problem { path: path.clone(), action: "looking for", why });
         }
     }
 
@@ -76,6 +125,15 @@ impl<'a> Shared<'a> {
     /// A problem with one item: counted, named while there is room, told at once.
     pub(super) fn problem(&self, problem: Problem) {
         self.monitor.problem(&problem);
+        if self.roots.get().is_some() {
+            let mut around = Some(problem.path.clone());
+            while let Some(path) = around {
+                if let Some(trouble) = self.trouble(&path) {
+                    trouble.has_problem.store(true, Ordering::Relaxed);
+                }
+                around = path.parent();
+            }
+        }
         let mut problems = lock(&self.problems);
         problems.0 += 1;
         if problems.1.len() < SNAPSHOT_MAX_PROBLEMS {

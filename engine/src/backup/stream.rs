@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use crate::backup::error::BackupError;
+use crate::backup::join::Counts;
 use crate::backup::nodes::NodeStore;
 use crate::backup::pipeline::{Built, Pipeline};
 use crate::backup::read::FileReader;
+use crate::backup::step::blank_file;
 use crate::base::id::PackKind;
 use crate::base::monitor::Counter;
 use crate::base::path::TreePath;
@@ -18,7 +20,8 @@ use crate::blob::pack::FinishedPack;
 use crate::chunk::gear::GearTable;
 use crate::disk::command::CommandSource;
 use crate::disk::owner::Owners;
-use crate::format::entry::{Entry, EntryKind};
+use crate::disk::walk::WalkOptions;
+use crate::format::entry::Entry;
 use crate::format::snapshot::Summary;
 use crate::tree::build::EntryTreeBuilder;
 
@@ -42,7 +45,8 @@ impl Pipeline<'_> {
         let nodes = NodeStore::new(self.filler(PackKind::Tree, packs.clone())?);
         let gear = Arc::new(GearTable::new(&self.context.write.cut));
         let filler = self.filler(PackKind::Data, packs)?;
-        let mut reader = FileReader::new(filler, &nodes, shared, self.tree, &gear);
+        let rules = WalkOptions::default();
+        let mut reader = FileReader::new(filler, &nodes, shared, (self.tree, &gear), &rules);
         let (content, size_bytes) = reader.read_input(input)?;
         reader.finish()?;
         let entry = Entry { content: Some(content), ..stream_entry(now, size_bytes) };
@@ -52,8 +56,9 @@ impl Pipeline<'_> {
         let (root, _) = builder.finish(&mut sink)?;
         nodes.finish()?;
         shared.monitor.add(Counter::Items, 1);
-        let counts = Summary { files_new: 1, ..Summary::default() };
-        Ok(Built { root, counts, owners: Owners::default() })
+        let summary = Summary { files_new: 1, ..Summary::default() };
+        let counts = Counts { summary, ..Counts::default() };
+        Ok(Built { root, counts, roots: Vec::new(), owners: Owners::default() })
     }
 
     /// Backs up what a command prints; the command must end well.
@@ -72,27 +77,5 @@ impl Pipeline<'_> {
 }
 
 fn stream_entry(now: Timestamp, size_bytes: u64) -> Entry {
-    Entry {
-        kind: EntryKind::File,
-        mode: STREAM_MODE,
-        uid: 0,
-        gid: 0,
-        user: None,
-        group: None,
-        mtime: now,
-        ctime: now,
-        btime: None,
-        atime: None,
-        size_bytes,
-        inode: 0,
-        device: 0,
-        link_count: 0,
-        xattrs: Vec::new(),
-        inode_flags: 0,
-        target: None,
-        device_number: None,
-        flags: 0,
-        content: None,
-        listing: 0,
-    }
+    Entry { mode: STREAM_MODE, size_bytes, ..blank_file(now) }
 }

@@ -158,6 +158,11 @@ pub const BENCHMARK_FILES_MAX: usize = 200_000;
 pub const WALK_OPEN_FOLDERS: usize = 256;
 /// Names of one directory held for sorting; a directory that never ends is a broken file system.
 pub const FOLDER_MAX_NAMES: usize = 50_000_000;
+/// Links that the way to a source may go through; the kernel follows no more either.
+pub const ROOT_MAX_LINKS: usize = 40;
+/// How often something that was replaced while it was looked at is looked at again. The time between
+/// two looks is a few microseconds, so this often only happens by intent.
+pub const LOOK_AGAIN_MAX: u32 = 16;
 /// Names of one directory that are looked at in one go; the others may be looked at beside it.
 pub const WALK_STRETCH_NAMES: usize = 256;
 /// Items that lie ready ahead of a walk, a few hundred bytes each; looking ahead further gains nothing.

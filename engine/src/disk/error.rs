@@ -5,6 +5,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::monitor::Problem;
 use crate::base::path::{TreePath, escape};
@@ -97,6 +99,16 @@ impl DiskError {
         self.class() == ErrorClass::Missing
     }
 
+    /// Whether something else may lie there now, or nothing, so that it is worth while to look again.
+    #[must_use]
+    pub fn may_be_replaced(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_replaced(source),
+            Self::Replaced { .. } | Self::NotRegular { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The same as something that happened to one path and does not stop the rest.
     #[must_use]
     pub fn into_problem(self, path: &TreePath) -> Problem {
@@ -124,6 +136,12 @@ impl Classified for DiskError {
             | Self::CommandFailed { .. } => ErrorClass::Local,
         }
     }
+}
+
+/// Whether an error says that something is gone, or is not what it was.
+pub(crate) fn is_replaced(error: &io::Error) -> bool {
+    let errors = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::STALE];
+    errors.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Something that happened to one path and does not stop the rest.

@@ -111,6 +111,33 @@ impl Excludes {
         self.exact.is_match(standing.exact) || self.folded.is_match(standing.folded)
     }
 
+    /// Whether something below `path`, which is out, may be taken back.
+    pub(crate) fn may_release(&self, standing: Standing, path: &TreePath) -> bool {
+        let lists = [(&self.exact, standing.exact), (&self.folded, standing.folded)];
+        let mut lists = lists.into_iter();
+        lists.all(|(list, verdict)| !list.is_match(verdict) || list.may_release(verdict, path))
+    }
+
+    /// The standing of a path that was named: what leaves it out by its name or an ancestor's does
+    /// not count.
+    pub(crate) fn judge_named(&self, path: &TreePath) -> Standing {
+        let standing = self.judge_all(path);
+        if !self.is_out(standing) {
+            return standing;
+        }
+        Standing { exact: self.exact.start(), folded: self.folded.start() }
+    }
+
+    /// Whether there are patterns.
+    pub(crate) fn has_patterns(&self) -> bool {
+        !self.exact.is_empty() || !self.folded.is_empty()
+    }
+
+    /// Whether anything beside folders is left out by what only a look at it tells.
+    pub(crate) fn needs_look(&self) -> bool {
+        self.one_file_system || self.larger_than_bytes.is_some()
+    }
+
     pub(crate) fn is_too_large(&self, size_bytes: u64) -> bool {
         self.larger_than_bytes.is_some_and(|limit| size_bytes > limit)
     }

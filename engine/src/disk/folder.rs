@@ -1,9 +1,11 @@
 //! Directories of a walk: opened by name below their parent, closed when too many are open, and
-//! opened again on demand, provided they are still the same.
+//! opened again on demand.
 //!
 //! A walk can be thousands of levels deep and its results can be in use in thousands of
 //! directories at once, while a process may have 1024 descriptors. So a [`Folder`] is an identity
-//! with a descriptor that may come and go: the oldest open one is closed for a new one.
+//! with a descriptor that may come and go: the oldest open one is closed for a new one. If another
+//! directory lies at its place when it is opened again, then that is what is looked at from then on;
+//! never what a link leads to.
 
 use std::collections::VecDeque;
 use std::io;
@@ -63,6 +65,15 @@ impl Shared {
     }
 }
 
+/// What a directory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To list what is in it.
+    List,
+    /// To look names up, which takes no right to list it.
+    LookUp,
+}
+
 /// A directory that was there when the walk came by.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -88,20 +99,27 @@ impl Folder {
         Ok(Self::opened(Place::Absolute(path), identity, Arc::new(fd), shared))
     }
 
-    /// Opens the directory `name` in `parent`, and gives the descriptor that can list it: one that is
-    /// opened again later can only look names up. It must be the directory known by `identity`.
+    /// Opens the directory `name` in `parent` for `purpose`, and gives the descriptor: one that is
+    /// opened again later can only look names up. It must be the directory known by `identity`;
+    /// the error says that it is stale if it is not.
     pub(crate) fn open_below(
         parent: &Arc<Self>,
         name: &[u8],
         identity: (u64, u64),
+        purpose: Purpose,
     ) -> io::Result<(Arc<Self>, Arc<OwnedFd>)> {
         let parent_fd = parent.fd()?;
-        let access = OFlags::RDONLY | OFlags::NOATIME;
+        let access = match purpose {
+            Purpose::List => OFlags::RDONLY | OFlags::NOATIME,
+            Purpose::LookUp => OFlags::PATH,
+        };
         let fd = parent.shared.with_descriptors(|| match open_real(&parent_fd, name, access) {
             Err(Errno::PERM) => open_real(&parent_fd, name, OFlags::RDONLY),
             result => result,
         })?;
-        require(&fd, identity)?;
+        if meta::identity(&meta::stat_open(&fd)?) != identity {
+            return Err(Errno::STALE.into());
+        }
         let place = Place::Below(Arc::clone(parent), name.to_vec());
         let fd = Arc::new(fd);
         Ok((Self::opened(place, identity, Arc::clone(&fd), &parent.shared), fd))
@@ -138,7 +156,7 @@ impl Folder {
                 break fd;
             }
             match &at.place {
-                Place::Absolute(path) => break at.keep(open_absolute(path)?)?,
+                Place::Absolute(path) => break at.keep(open_absolute(path)?),
                 Place::Below(parent, name) => {
                     closed.push((at, name));
                     at = parent;
@@ -148,17 +166,16 @@ impl Folder {
         while let Some((folder, name)) = closed.pop() {
             let open = || open_real(&fd, name, OFlags::PATH);
             let opened = self.shared.with_descriptors(open)?;
-            fd = folder.keep(opened)?;
+            fd = folder.keep(opened);
         }
         Ok(fd)
     }
 
-    fn keep(self: &Arc<Self>, fd: OwnedFd) -> io::Result<Arc<OwnedFd>> {
-        require(&fd, self.identity)?;
+    fn keep(self: &Arc<Self>, fd: OwnedFd) -> Arc<OwnedFd> {
         let fd = Arc::new(fd);
         *lock(&self.slot) = Some(Arc::clone(&fd));
         self.shared.remember(self);
-        Ok(fd)
+        fd
     }
 
     fn close(&self) {
@@ -190,13 +207,6 @@ fn open_absolute(path: &[u8]) -> rustix::io::Result<OwnedFd> {
 fn open_real(parent: &OwnedFd, name: &[u8], access: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, name, flags, Mode::empty())
-}
-
-fn require(fd: &OwnedFd, identity: (u64, u64)) -> io::Result<()> {
-    if meta::identity(&meta::stat_open(fd)?) == identity {
-        return Ok(());
-    }
-    Err(io::Error::other("the directory was replaced by another meanwhile"))
 }
 
 /// The names in a directory, sorted, in one piece of memory.
@@ -241,10 +251,32 @@ impl Names {
         self.spans.binary_search_by(|span| slice(&self.bytes, *span).cmp(name)).is_ok()
     }
 
-    /// Forgets all names but these.
-    pub(crate) fn keep_only(&mut self, kept: &[&[u8]]) {
+    /// These names, which must be in order.
+    pub(crate) fn of(names: &[Vec<u8>]) -> Self {
+        let mut made = Self::default();
+        names.iter().for_each(|name| made.push(name));
+        made
+    }
+
+    /// Adds names that may be among them already.
+    pub(crate) fn add(&mut self, names: &[Vec<u8>]) {
+        let new: Vec<_> = names.iter().filter(|name| !self.contains(name)).collect();
+        new.into_iter().for_each(|name| self.push(name));
         let bytes = &self.bytes;
-        self.spans.retain(|span| kept.contains(&slice(bytes, *span)));
+        self.spans.sort_unstable_by(|a, b| slice(bytes, *a).cmp(slice(bytes, *b)));
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        // A name of a path is not longer than a name may be.
+        let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+        self.spans.push((self.bytes.len(), length));
+        self.bytes.extend_from_slice(&name[..usize::from(length)]);
+    }
+
+    /// Forgets all names but those that `is_kept` says.
+    pub(crate) fn keep_only(&mut self, is_kept: impl Fn(&[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.spans.retain(|span| is_kept(slice(bytes, *span)));
     }
 
     /// How many there are.
@@ -252,14 +284,14 @@ impl Names {
         self.spans.len()
     }
 
-    /// The name of this number in order.
-    pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
-        self.spans.get(number).map(|span| slice(&self.bytes, *span))
-    }
-
     /// All names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.spans.iter().map(|span| slice(&self.bytes, *span))
+    }
+
+    /// The name of this number in order.
+    pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
+        self.spans.get(number).map(|span| slice(&self.bytes, *span))
     }
 }
 

@@ -24,31 +24,64 @@ pub struct Found {
     pub path: TreePath,
     /// What `statx` says.
     pub stat: Stat,
+    /// How complete the listing of a directory is: `LISTING_…` bits.
+    pub listing: u8,
+    /// Whether it is left out, unless something below it is not.
+    pub(crate) is_provisional: bool,
     pub(crate) folder: Arc<Folder>,
     /// `folder` is not the directory that holds it but the directory that it is.
     pub(crate) is_folder_itself: bool,
 }
 
 impl Found {
+    pub(crate) fn new(path: TreePath, stat: Stat, folder: Arc<Folder>) -> Self {
+        let (listing, is_provisional, is_folder_itself) = (0, false, false);
+        Self { path, stat, listing, is_provisional, folder, is_folder_itself }
+    }
+
+    /// What `statx` says as an entry, with the names of its owners and the completeness of its
+    /// listing, and nothing else.
+    #[must_use]
+    pub fn stat_entry(&self) -> Entry {
+        let with_atime = self.folder.shared.with_atime;
+        let mut entry = self.stat.entry(with_atime, &mut lock(&self.folder.shared.owners));
+        entry.listing = self.listing;
+        entry
+    }
+
     /// Its entry: what `statx` says, the names of its owners, the target of a symbolic link.
     /// Content, extended attributes and inode flags are left empty.
     ///
     /// # Errors
-    /// [`DiskError`] if it is a symbolic link that cannot be read; missing if it is gone.
+    /// [`DiskError::Replaced`] if it is a symbolic link no more, or another one; [`DiskError`] if the
+    /// link cannot be read; missing if it is gone.
     pub fn entry(&self) -> Result<Entry, DiskError> {
-        let with_atime = self.folder.shared.with_atime;
-        let mut entry = self.stat.entry(with_atime, &mut lock(&self.folder.shared.owners));
+        let mut entry = self.stat_entry();
         if entry.kind == EntryKind::Symlink {
-            let read = || {
-                let folder = self.folder.fd()?;
-                let target = rustix::fs::readlinkat(&folder, self.name(), Vec::new());
-                Ok::<_, io::Error>(target.map_err(io::Error::from)?.into_bytes())
-            };
-            let target = read().map_err(|error| self.error("reading the link", error))?;
+            let target = self.target()?;
             entry.size_bytes = target.len() as u64;
             entry.target = Some(target);
         }
         Ok(entry)
+    }
+
+    /// Where the symbolic link leads that the metadata are those of.
+    fn target(&self) -> Result<Vec<u8>, DiskError> {
+        let error = |error: io::Error| self.error("reading the link", error);
+        let folder = self.folder.fd().map_err(error)?;
+        let target = match rustix::fs::readlinkat(&folder, self.name(), Vec::new()) {
+            Ok(target) => target.into_bytes(),
+            Err(Errno::INVAL) => return Err(self.replaced()),
+            Err(errno) => return Err(error(errno.into())),
+        };
+        let now =
+            meta::stat_at(folder.as_fd(), self.name()).map_err(|errno| error(errno.into()))?;
+        let (now, then) = (describe(&now).map_err(error)?.facts, self.stat.facts);
+        // Not the inode number: some file systems make them up.
+        match (now.kind, now.mtime, now.size_bytes) == (then.kind, then.mtime, then.size_bytes) {
+            true => Ok(target),
+            false => Err(self.replaced()),
+        }
     }
 
     /// Fills in extended attributes and inode flags. That takes several system calls, so it is
@@ -104,8 +137,8 @@ impl Found {
         Ok(OpenFile::new(fd, self.path.clone(), &stat))
     }
 
-    /// What lies at the same path in the same directory now. Programs that save by renaming a new
-    /// file over the old one replace files all the time.
+    /// What lies at the same path now. Programs that save by renaming a new file over the old one
+    /// replace files all the time.
     ///
     /// # Errors
     /// [`DiskError::Io`]; it is missing if nothing lies there any more.
@@ -115,9 +148,7 @@ impl Found {
         let stat = meta::stat_at(folder.as_fd(), self.name())
             .map_err(|error| self.error(action, error))?;
         let stat = describe(&stat).map_err(|error| self.error(action, error))?;
-        let folder = Arc::clone(&self.folder);
-        let is_folder_itself = self.is_folder_itself;
-        Ok(Self { path: self.path.clone(), stat, folder, is_folder_itself })
+        Ok(Self::new(self.path.clone(), stat, Arc::clone(&self.folder)))
     }
 
     fn read_details_through(&self, open: BorrowedFd<'_>, entry: &mut Entry) -> Vec<Problem> {
@@ -142,7 +173,7 @@ impl Found {
         failures.iter().map(|why| problem(&self.path, action, why)).collect()
     }
 
-    fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         if self.is_folder_itself { b"." } else { self.path.name() }
     }
 

@@ -4,32 +4,41 @@
 //! of it says where further tasks belong, and [`Place`] orders all of them as the walk does.
 
 use std::collections::HashSet;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, Statx, StatxAttributes};
-use rustix::io::Errno;
 
-use crate::base::limits::WALK_STRETCH_NAMES;
+use crate::base::limits::{
+    FOLDER_READ_BYTES, LOOK_AGAIN_MAX, NAME_MAX_BYTES, PATH_MAX_BYTES, WALK_STRETCH_NAMES,
+};
 use crate::base::monitor::Problem;
 use crate::base::path::{TreePath, escape};
-use crate::disk::error::problem;
+use crate::disk::error::{is_replaced, problem};
 use crate::disk::exclude::{Excludes, IfPresent, Standing};
-use crate::disk::folder::{Folder, Names, Shared};
+use crate::disk::folder::{Folder, Names, Purpose, Shared};
 use crate::disk::found::{Found, describe};
 use crate::disk::meta::{self, Stat};
 use crate::disk::read::OpenFile;
-use crate::format::entry::EntryKind;
+use crate::disk::roots::{Lead, Named};
+use crate::format::entry::{
+    EntryKind, LISTING_FILTERED, LISTING_NOT_READ, LISTING_ON_THE_WAY, LISTING_OTHER_FILE_SYSTEM,
+    LISTING_VANISHED,
+};
 
 /// One step of a walk.
 #[derive(Debug)]
 pub enum WalkItem {
     /// Something to back up.
     Found(Found),
-    /// Something that could not be looked at; the walk goes on beside it.
+    /// Something that is there and could not be looked at.
+    Unread(Problem),
+    /// Something that went wrong; what it concerns has an item of its own, if it is to have one.
     Problem(Problem),
+    /// Something that was gone when it was looked at.
+    Vanished(TreePath),
 }
 
 /// The rules of one walk.
@@ -38,6 +47,7 @@ pub(crate) struct Looker {
     pub(crate) excludes: Excludes,
     /// Directories that appear but are not entered.
     pub(crate) skip: HashSet<(u64, u64)>,
+    pub(crate) named: Named,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -45,7 +55,7 @@ pub(crate) struct Looker {
 #[derive(Debug)]
 pub(crate) enum Task {
     /// A directory: list it, and look at the first stretch of its names.
-    List(Doorway),
+    List(Box<Doorway>),
     /// A further stretch of a directory that was listed.
     Look(Arc<Inside>, Range<usize>),
 }
@@ -53,20 +63,18 @@ pub(crate) enum Task {
 /// A directory that was seen and is to be entered.
 #[derive(Debug)]
 pub(crate) struct Doorway {
-    /// The directory that holds it; itself for the root of everything.
-    pub(crate) parent: Arc<Folder>,
-    pub(crate) path: TreePath,
-    /// Device and inode number it was seen with.
-    pub(crate) identity: (u64, u64),
-    pub(crate) way: Way,
+    found: Found,
+    way: Way,
 }
 
 /// What holds for everything below a directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Way {
-    pub(crate) standing: Standing,
+    standing: Standing,
     /// Device of the root that the walk came from.
-    pub(crate) device: u64,
+    device: u64,
+    /// Whether nothing is looked at but what is named or leads there.
+    is_on_the_way: bool,
 }
 
 /// A directory that was listed.
@@ -76,6 +84,27 @@ pub(crate) struct Inside {
     path: TreePath,
     names: Names,
     way: Way,
+    /// Whether something below it is named.
+    has_named: bool,
+    /// Names of files that leave out everything beside them, if there are such.
+    tags: Vec<Vec<u8>>,
+}
+
+/// Whether and why something in a directory is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    lead: Lead,
+    /// Whether it is to be saved as long as its size and its file system do not leave it out.
+    is_selected: bool,
+    /// Whether something below it may be saved although it is not.
+    may_release: bool,
+    standing: Standing,
+}
+
+impl Claim {
+    fn is_nothing(&self) -> bool {
+        !self.is_selected && !self.may_release && self.lead == Lead::Nowhere
+    }
 }
 
 /// Where a task stands in the order of the walk.
@@ -105,7 +134,11 @@ pub(crate) struct Looked {
 
 impl Looked {
     pub(crate) fn problem(&mut self, path: &TreePath, action: &'static str, error: &io::Error) {
-        self.seen.push(Seen::Item(WalkItem::Problem(problem(path, action, error))));
+        self.item(WalkItem::Problem(problem(path, action, error)));
+    }
+
+    fn item(&mut self, item: WalkItem) {
+        self.seen.push(Seen::Item(item));
     }
 
     fn later(&mut self, place: Place, task: Task) {
@@ -114,8 +147,8 @@ impl Looked {
     }
 
     fn list(&mut self, doorway: Doorway) {
-        let place = Place { key: doorway.path.key().to_vec(), is_list: true };
-        self.later(place, Task::List(doorway));
+        let place = Place { key: doorway.found.path.key().to_vec(), is_list: true };
+        self.later(place, Task::List(Box::new(doorway)));
     }
 
     fn look(&mut self, inside: &Arc<Inside>, stretch: Range<usize>) {
@@ -140,97 +173,310 @@ impl Looker {
     pub(crate) fn run(&self, task: Task, buffer: &mut Vec<u8>) -> Looked {
         let mut looked = Looked::default();
         match task {
-            Task::List(doorway) => self.list(doorway, buffer, &mut looked),
-            Task::Look(inside, stretch) => self.look_at(&inside, stretch, &mut looked),
+            Task::List(doorway) => self.enter(*doorway, buffer, &mut looked),
+            Task::Look(inside, stretch) => {
+                self.look_at(&inside, stretch, &mut looked);
+            }
         }
         looked
     }
 
-    fn list(&self, doorway: Doorway, buffer: &mut Vec<u8>, looked: &mut Looked) {
-        let Doorway { parent, path, identity, way } = doorway;
-        let name = if path.is_root() { b"." } else { path.name() };
-        let (folder, fd) = match Folder::open_below(&parent, name, identity) {
-            Ok(opened) => opened,
-            // Removed since it was seen: then there is nothing in it.
-            Err(error) if error.kind() == ErrorKind::NotFound => return,
-            Err(error) => return looked.problem(&path, "opening", &error),
-        };
-        let (mut names, result) = Names::list(&fd, buffer);
-        if let Err(error) = result {
+    /// Opens a directory and lists it; looks at it again if it was replaced meanwhile.
+    fn enter(&self, doorway: Doorway, buffer: &mut Vec<u8>, looked: &mut Looked) {
+        let Doorway { mut found, way } = doorway;
+        let purpose = if way.is_on_the_way { Purpose::LookUp } else { Purpose::List };
+        let mut error = io::Error::other("it was replaced each time it was looked at");
+        for _ in 0..LOOK_AGAIN_MAX {
+            let Stat { facts, .. } = found.stat;
+            let identity = (facts.device, facts.inode);
+            match Folder::open_below(&found.folder, found.name(), identity, purpose) {
+                Ok((folder, fd)) => return self.list(found, (folder, &fd), way, buffer, looked),
+                Err(failure) if is_replaced(&failure) => {}
+                Err(failure) => {
+                    error = failure;
+                    break;
+                }
+            }
+            let again = found.folder.fd().and_then(|fd| Ok(self.stat(&fd, found.name(), true)?));
+            match again.and_then(|stat| describe(&stat)) {
+                Ok(stat) if stat.facts.kind == EntryKind::Directory => found.stat = stat,
+                Ok(stat) if found.listing == 0 && !found.is_provisional => {
+                    found.stat = stat;
+                    return looked.item(WalkItem::Found(found));
+                }
+                // Something else that is left out, or nothing.
+                Ok(_) => return,
+                Err(error) if is_replaced(&error) => {
+                    return looked.item(WalkItem::Vanished(found.path));
+                }
+                Err(failure) => {
+                    error = failure;
+                    break;
+                }
+            }
+        }
+        let why = problem(&found.path, "opening", &error);
+        found.listing |= LISTING_NOT_READ;
+        found.is_provisional = false;
+        looked.item(WalkItem::Found(found));
+        looked.item(WalkItem::Problem(why));
+    }
+
+    /// Lists an open directory: first itself, then the first stretch of what it holds.
+    fn list(
+        &self,
+        mut found: Found,
+        (folder, fd): (Arc<Folder>, &OwnedFd),
+        way: Way,
+        buffer: &mut Vec<u8>,
+        looked: &mut Looked,
+    ) {
+        let path = found.path.clone();
+        let (inside, mut listing, failure) =
+            self.inside(&path, Arc::clone(&folder), fd, way, buffer);
+        found.folder = folder;
+        found.is_folder_itself = true;
+        listing |= found.listing;
+        looked.item(WalkItem::Found(found));
+        if let Some(error) = failure {
             looked.problem(&path, "listing", &error);
         }
-        let tags = self.excludes.tags().iter().filter(|tag| is_tagged(&fd, &names, tag));
-        let kept: Vec<&[u8]> = tags.map(|tag| tag.name.as_bytes()).collect();
-        if !kept.is_empty() {
-            names.keep_only(&kept);
-        }
-        let name_count = names.len();
-        let inside = Arc::new(Inside { folder, path, names, way });
-        self.look_at(&inside, 0..name_count.min(WALK_STRETCH_NAMES), looked);
-        for start in (WALK_STRETCH_NAMES..name_count).step_by(WALK_STRETCH_NAMES) {
-            looked.look(&inside, start..name_count.min(start + WALK_STRETCH_NAMES));
+        listing |= self.look_at_all(inside, looked);
+        if let Some(Seen::Item(WalkItem::Found(found))) = looked.seen.first_mut() {
+            found.listing = listing;
         }
     }
 
-    fn look_at(&self, inside: &Inside, stretch: Range<usize>, looked: &mut Looked) {
+    /// What an open directory holds, how complete that is, and why it may break off.
+    fn inside(
+        &self,
+        path: &TreePath,
+        folder: Arc<Folder>,
+        fd: &OwnedFd,
+        way: Way,
+        buffer: &mut Vec<u8>,
+    ) -> (Inside, u8, Option<io::Error>) {
+        let (mut listing, mut failure) = (0, None);
+        let (mut tags, mut named) = (Vec::new(), Vec::new());
+        if way.is_on_the_way || self.named.is_nested() {
+            named = self.named.names_in(path);
+        }
+        let has_named = !named.is_empty();
+        let mut names = if way.is_on_the_way {
+            Names::of(&named)
+        } else {
+            let (mut names, result) = Names::list(fd, buffer);
+            if let Err(error) = result {
+                listing |= LISTING_NOT_READ;
+                failure = Some(error);
+            }
+            let found = self.excludes.tags().iter().filter(|tag| is_tagged(fd, &names, tag));
+            tags = found.map(|tag| tag.name.as_bytes().to_vec()).collect();
+            if has_named {
+                names.add(&named);
+            }
+            names
+        };
+        if !tags.is_empty() {
+            let count = names.len();
+            let is_tag = |name: &[u8]| tags.iter().any(|tag| tag == name);
+            names.keep_only(|name| is_tag(name) || named.iter().any(|it| it == name));
+            if names.len() < count {
+                listing |= LISTING_FILTERED;
+            }
+        }
+        let inside = Inside { folder, path: path.clone(), names, way, has_named, tags };
+        (inside, listing, failure)
+    }
+
+    /// Looks at the first stretch and adds tasks for the others; says how complete the listing is.
+    fn look_at_all(&self, inside: Inside, looked: &mut Looked) -> u8 {
+        let inside = Arc::new(inside);
+        let count = inside.names.len();
+        let mut listing = self.look_at(&inside, 0..count.min(WALK_STRETCH_NAMES), looked);
+        for start in (WALK_STRETCH_NAMES..count).step_by(WALK_STRETCH_NAMES) {
+            looked.look(&inside, start..count.min(start + WALK_STRETCH_NAMES));
+        }
+        if count > WALK_STRETCH_NAMES {
+            listing = self.foresee(&inside, WALK_STRETCH_NAMES..count, listing);
+        }
+        listing
+    }
+
+    /// How complete the listing of a large directory will be, whose entry comes before its later
+    /// names are looked at. What takes a look is looked at twice where a rule goes by that.
+    fn foresee(&self, inside: &Inside, rest: Range<usize>, mut listing: u8) -> u8 {
+        let longest = inside.path.key().len() + 1 + NAME_MAX_BYTES;
+        let (has_rules, needs_look) = (self.excludes.has_patterns(), self.excludes.needs_look());
+        if longest <= PATH_MAX_BYTES && !has_rules && !needs_look {
+            return listing;
+        }
+        let elsewhere = match self.excludes.one_file_system() {
+            true => LISTING_OTHER_FILE_SYSTEM,
+            false => 0,
+        };
+        let worst = LISTING_FILTERED | elsewhere;
+        for name in rest.filter_map(|number| inside.names.get(number)) {
+            if longest <= PATH_MAX_BYTES && listing & worst == worst {
+                break;
+            }
+            let Ok(path) = inside.path.join(name) else {
+                listing |= LISTING_NOT_READ;
+                continue;
+            };
+            let claim = self.claim(inside, &path);
+            listing |= match claim.is_selected || claim.lead != Lead::Nowhere {
+                false => LISTING_FILTERED,
+                true if needs_look && claim.lead == Lead::Nowhere => {
+                    let fd = inside.folder.fd();
+                    let stat = fd.and_then(|fd| Ok(meta::stat_at(&*fd, path.name())?));
+                    let stat = stat.and_then(|stat| describe(&stat));
+                    stat.map_or(0, |stat| self.reason_out(&stat, inside.way.device))
+                }
+                true => 0,
+            };
+        }
+        listing
+    }
+
+    /// Looks at a stretch of names; says how complete it is.
+    fn look_at(&self, inside: &Inside, stretch: Range<usize>, looked: &mut Looked) -> u8 {
         looked.seen.reserve(stretch.len());
-        for name in stretch.filter_map(|number| inside.names.get(number)) {
-            self.look_at_one(inside, name, looked);
-        }
+        let names = stretch.filter_map(|number| inside.names.get(number));
+        names.fold(0, |listing, name| listing | self.look_at_one(inside, name, looked))
     }
 
-    fn look_at_one(&self, inside: &Inside, name: &[u8], looked: &mut Looked) {
+    fn look_at_one(&self, inside: &Inside, name: &[u8], looked: &mut Looked) -> u8 {
         let path = match inside.path.join(name) {
             Ok(path) => path,
             Err(error) => {
                 let why = io::Error::other(format!("{}: {error}", escape(name)));
-                return looked.problem(&inside.path, "taking a name of", &why);
+                looked.problem(&inside.path, "taking a name of", &why);
+                return LISTING_NOT_READ;
             }
         };
-        let standing = self.excludes.judge(inside.way.standing, &path);
-        if self.excludes.is_out(standing) {
-            return;
+        let claim = self.claim(inside, &path);
+        if claim.is_nothing() {
+            return LISTING_FILTERED;
         }
-        let device = inside.way.device;
-        match inside.folder.fd().and_then(|fd| self.look(&fd, path.name(), Some(device))) {
-            Ok(Some(stat)) => {
-                let folder = Arc::clone(&inside.folder);
-                let found = Found { path, stat, folder, is_folder_itself: false };
-                self.announce(found, Way { standing, device }, looked);
+        let is_entered = claim.lead != Lead::Nowhere || !self.excludes.one_file_system();
+        let stat = inside.folder.fd().and_then(|fd| Ok(self.stat(&fd, path.name(), is_entered)?));
+        match stat.and_then(|stat| describe(&stat)) {
+            Ok(stat) => {
+                let found = Found::new(path, stat, Arc::clone(&inside.folder));
+                self.announce(found, claim, inside.way.device, looked)
             }
-            Ok(None) => {}
-            Err(error) => looked.problem(&path, "reading the metadata of", &error),
+            Err(error) if is_replaced(&error) => {
+                looked.item(WalkItem::Vanished(path));
+                LISTING_VANISHED
+            }
+            Err(error) => {
+                let why = problem(&path, "reading the metadata of", &error);
+                let is_entry = claim.is_selected;
+                looked.item(if is_entry { WalkItem::Unread(why) } else { WalkItem::Problem(why) });
+                if is_entry { 0 } else { LISTING_NOT_READ }
+            }
         }
     }
 
-    /// What `name` is, unless it is gone or its size or its file system leave it out.
-    pub(crate) fn look(
-        &self,
-        fd: &OwnedFd,
-        name: &[u8],
-        device: Option<u64>,
-    ) -> io::Result<Option<Stat>> {
-        let stat = match self.stat(fd, name) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
+    /// What is to become of a path in a directory.
+    fn claim(&self, inside: &Inside, path: &TreePath) -> Claim {
+        let way = inside.way;
+        let lead = if inside.has_named { self.named.lead(path) } else { Lead::Nowhere };
+        if lead == Lead::Here {
+            let standing = self.excludes.judge_named(path);
+            return Claim { lead, is_selected: true, may_release: false, standing };
+        }
+        let standing = self.excludes.judge(way.standing, path);
+        let is_out = self.excludes.is_out(standing);
+        let is_passed = way.is_on_the_way
+            || (!inside.tags.is_empty() && !inside.tags.iter().any(|tag| tag == path.name()));
+        Claim {
+            lead,
+            is_selected: !is_passed && !is_out,
+            may_release: !is_passed && is_out && self.excludes.may_release(standing, path),
+            standing,
+        }
+    }
+
+    /// Why something is left out by what a look at it tells, as a bit of the listing of its folder.
+    fn reason_out(&self, stat: &Stat, device: u64) -> u8 {
+        match stat.facts.kind {
+            EntryKind::Directory => 0,
+            _ if self.is_elsewhere(stat.facts.device, device) => LISTING_OTHER_FILE_SYSTEM,
+            EntryKind::File if self.excludes.is_too_large(stat.facts.size_bytes) => {
+                LISTING_FILTERED
+            }
+            _ => 0,
+        }
+    }
+
+    /// Adds what was seen: an item, or a task if it is a directory to enter. Says what that means
+    /// for the listing of its folder.
+    fn announce(&self, mut found: Found, claim: Claim, device: u64, looked: &mut Looked) -> u8 {
+        let facts = found.stat.facts;
+        if facts.kind != EntryKind::Directory {
+            let out = match claim.lead {
+                Lead::Here => 0,
+                _ => self.reason_out(&found.stat, device),
+            };
+            if claim.is_selected && out == 0 {
+                looked.item(WalkItem::Found(found));
+            }
+            return if claim.is_selected { out } else { LISTING_FILTERED };
+        }
+        let is_named = claim.lead == Lead::Here;
+        let is_elsewhere = !is_named && self.is_elsewhere(facts.device, device);
+        let is_skipped = self.skip.contains(&(facts.device, facts.inode));
+        let listing = match (is_elsewhere, is_skipped) {
+            (true, _) => LISTING_OTHER_FILE_SYSTEM,
+            (_, true) => LISTING_FILTERED,
+            _ => 0,
         };
-        let stat = describe(&stat)?;
-        let is_elsewhere = self.is_elsewhere(stat.facts.device, device);
-        let is_out = match stat.facts.kind {
-            EntryKind::Directory => false,
-            EntryKind::File => is_elsewhere || self.excludes.is_too_large(stat.facts.size_bytes),
-            _ => is_elsewhere,
-        };
-        Ok((!is_out).then_some(stat))
+        let device = if is_named { facts.device } else { device };
+        let standing = claim.standing;
+        if listing == 0 && (claim.is_selected || claim.may_release) {
+            found.is_provisional = !claim.is_selected && claim.lead == Lead::Nowhere;
+            found.listing = if claim.is_selected { 0 } else { LISTING_FILTERED };
+            looked.list(Doorway { found, way: Way { standing, device, is_on_the_way: false } });
+        } else if claim.lead == Lead::Below && !is_skipped {
+            found.listing = listing | LISTING_ON_THE_WAY;
+            looked.list(Doorway { found, way: Way { standing, device, is_on_the_way: true } });
+        } else if claim.is_selected {
+            found.listing = listing;
+            looked.item(WalkItem::Found(found));
+        }
+        if claim.is_selected || claim.lead != Lead::Nowhere { 0 } else { LISTING_FILTERED }
+    }
+
+    /// Adds the root of everything, which has no entry of its own.
+    pub(crate) fn announce_base(&self, looked: &mut Looked) -> io::Result<()> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        let path = TreePath::root();
+        let is_on_the_way = self.named.lead(&path) != Lead::Here;
+        let parent = Folder::open_absolute(b"/".to_vec(), &self.shared)?;
+        let identity = parent.identity();
+        let standing = self.excludes.judge_named(&path);
+        let way = Way { standing, device: identity.0, is_on_the_way };
+        let purpose = if is_on_the_way { Purpose::LookUp } else { Purpose::List };
+        let (folder, fd) = Folder::open_below(&parent, b".", identity, purpose)?;
+        let mut buffer = Vec::with_capacity(FOLDER_READ_BYTES);
+        let (inside, _, failure) = self.inside(&path, folder, &fd, way, &mut buffer);
+        if let Some(error) = failure {
+            looked.problem(&path, "listing", &error);
+        }
+        self.look_at_all(inside, looked);
+        Ok(())
     }
 
     /// Metadata of a name. What is mounted only when somebody looks inside is mounted now if the
     /// walk will go there, because entering it later must find the same directory.
-    fn stat(&self, fd: &OwnedFd, name: &[u8]) -> rustix::io::Result<Statx> {
+    fn stat(&self, fd: &OwnedFd, name: &[u8], is_entered: bool) -> rustix::io::Result<Statx> {
         let stat = meta::stat_at(fd, name)?;
         let mounts_itself = stat.stx_attributes.contains(StatxAttributes::AUTOMOUNT);
-        if !mounts_itself || self.excludes.one_file_system() {
+        if !mounts_itself || !is_entered {
             return Ok(stat);
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -238,31 +484,8 @@ impl Looker {
         meta::stat_at(fd, name)
     }
 
-    /// Adds an item, with a task after it if it is a directory to enter.
-    pub(crate) fn announce(&self, found: Found, way: Way, looked: &mut Looked) {
-        let facts = found.stat.facts;
-        let identity = (facts.device, facts.inode);
-        let enters = facts.kind == EntryKind::Directory
-            && !self.skip.contains(&identity)
-            && !self.is_elsewhere(identity.0, Some(way.device));
-        let place = enters.then(|| (Arc::clone(&found.folder), found.path.clone()));
-        looked.seen.push(Seen::Item(WalkItem::Found(found)));
-        if let Some((parent, path)) = place {
-            looked.list(Doorway { parent, path, identity, way });
-        }
-    }
-
-    /// Adds the root of everything, which has no entry of its own.
-    pub(crate) fn announce_base(&self, standing: Standing, looked: &mut Looked) -> io::Result<()> {
-        let parent = Folder::open_absolute(b"/".to_vec(), &self.shared)?;
-        let identity = parent.identity();
-        let way = Way { standing, device: identity.0 };
-        looked.list(Doorway { parent, path: TreePath::root(), identity, way });
-        Ok(())
-    }
-
-    fn is_elsewhere(&self, device: u64, root_device: Option<u64>) -> bool {
-        self.excludes.one_file_system() && root_device.is_some_and(|root| root != device)
+    fn is_elsewhere(&self, device: u64, root_device: u64) -> bool {
+        self.excludes.one_file_system() && root_device != device
     }
 }
 

@@ -3,7 +3,8 @@
 //! * Without `/` a pattern matches any one component; with a leading `/` it starts at the root;
 //!   otherwise its components match anywhere in a row.
 //! * `*`, `?` and `[a-z]` stay within a component; a component `**` stands for any number of them.
-//! * What lies below a match is matched too. `!pattern` takes back; the last match decides.
+//! * What lies below a match is matched too. `!pattern` takes back, also below a folder that is
+//!   matched; the last match decides.
 //!
 //! `?` and `[…]` stand for one byte, so a letter outside ASCII needs `*`. Matching goes down the
 //! path: what an ancestor matched is handed to its children, so only the last component is looked
@@ -29,11 +30,18 @@ pub struct PathMatcher {
     path_numbers: Vec<usize>,
     /// The last pattern that matches the root and so everything.
     everything: Verdict,
-    /// Component by component, the patterns that start at the root and do not take back.
-    anchored: Vec<Vec<GlobMatcher>>,
-    /// Whether a pattern that does not take back may match anywhere.
-    has_floating: bool,
+    /// Where each pattern may match.
+    reaches: Vec<Reach>,
     ignore_case: bool,
+}
+
+/// Where a pattern may match.
+#[derive(Debug, Clone)]
+struct Reach {
+    number: usize,
+    /// Component by component, its beginning, if it starts at the root; otherwise it may match
+    /// anywhere.
+    anchored: Option<Vec<GlobMatcher>>,
 }
 
 /// The number of the last pattern that matched a path or an ancestor.
@@ -76,22 +84,11 @@ impl PathMatcher {
                     matcher.path_numbers.push(number);
                 }
             }
-            if !parsed.is_negated {
-                matcher.note_reach(&parsed, &globs);
-            }
+            matcher.reaches.push(reach(number, &parsed, &globs));
         }
         matcher.names = names.build().map_err(|error| bad("", &error.kind()))?;
         matcher.paths = paths.build().map_err(|error| bad("", &error.kind()))?;
         Ok(matcher)
-    }
-
-    fn note_reach(&mut self, parsed: &Parsed<'_>, globs: &[Glob]) {
-        if !parsed.is_anchored {
-            self.has_floating = true;
-            return;
-        }
-        let fixed = parsed.components.iter().take_while(|component| **component != "**").count();
-        self.anchored.push(globs[..fixed].iter().map(Glob::compile_matcher).collect());
     }
 
     /// Whether there are no patterns at all.
@@ -109,21 +106,29 @@ impl PathMatcher {
     /// Whether anything below the directory `path` could match, so that it must be looked into.
     #[must_use]
     pub fn may_match_below(&self, path: &TreePath) -> bool {
-        if self.has_floating || self.matches(path) {
-            return true;
-        }
-        self.anchored.iter().any(|components| {
-            let mut pairs = components.iter().zip(path.components());
-            pairs.all(|(glob, name)| {
-                glob.is_match_candidate(&Candidate::from_bytes(&self.fold(name)))
-            })
-        })
+        let mut adding = self.reaches.iter().filter(|reach| !self.negated[reach.number]);
+        self.matches(path) || adding.any(|reach| self.leads_below(reach, path))
     }
 
-    /// Whether something below `path`, which is matched, may be taken back.
+    /// Whether `path` is matched and a pattern could take back something below it, so that it must
+    /// be looked into although it is matched.
     #[must_use]
     pub fn may_release_below(&self, path: &TreePath) -> bool {
-        self.matches(path) && self.negated.contains(&true)
+        self.may_release(self.judge_all(path), path)
+    }
+
+    /// The same for a path with a known verdict.
+    pub(crate) fn may_release(&self, verdict: Verdict, path: &TreePath) -> bool {
+        let Some(matched) = verdict.filter(|number| !self.negated[*number]) else { return false };
+        let mut later = self.reaches.iter().filter(|reach| reach.number > matched);
+        later.any(|reach| self.negated[reach.number] && self.leads_below(reach, path))
+    }
+
+    /// Whether a pattern may match something below `path`.
+    fn leads_below(&self, reach: &Reach, path: &TreePath) -> bool {
+        let Some(components) = &reach.anchored else { return true };
+        let mut pairs = components.iter().zip(path.components());
+        pairs.all(|(glob, name)| glob.is_match_candidate(&Candidate::from_bytes(&self.fold(name))))
     }
 
     /// What a verdict means.
@@ -172,6 +177,12 @@ impl PathMatcher {
             (true, Err(_)) => Cow::Owned(text.to_ascii_lowercase()),
         }
     }
+}
+
+fn reach(number: usize, parsed: &Parsed<'_>, globs: &[Glob]) -> Reach {
+    let fixed = parsed.components.iter().take_while(|component| **component != "**").count();
+    let compile = || globs[..fixed].iter().map(Glob::compile_matcher).collect();
+    Reach { number, anchored: parsed.is_anchored.then(compile) }
 }
 
 fn last(set: &GlobSet, numbers: &[usize], text: &[u8]) -> Verdict {

@@ -2,27 +2,29 @@
 //!
 //! Names are sorted per directory and a directory comes directly before what it holds; that is
 //! the order of [`TreePath`], so the walk can be merged with the previous snapshot in one pass.
-//! Every directory is opened by its name in its parent and must be the one that was seen there.
+//! Every directory is opened by its name in its parent and must be the one that was seen there; one
+//! that was replaced meanwhile is looked at again.
+//!
+//! The walk begins at the root of the file system and goes down to the named paths, then through
+//! all that they hold. So a named path is walked from itself, also where the walk of another one
+//! around it would not have gone: below an exclude, in a cache, on another file system.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags};
-use rustix::io::Errno;
-
 use crate::base::limits::WALK_HELPERS_MAX;
-use crate::base::path::{TreePath, escape};
+use crate::base::path::TreePath;
 use crate::disk::ahead::Lookahead;
 use crate::disk::error::DiskError;
-use crate::disk::exclude::{Excludes, Standing};
-use crate::disk::folder::{Folder, Shared, lock};
+use crate::disk::exclude::Excludes;
+use crate::disk::folder::{Shared, lock};
 pub use crate::disk::found::Found;
-use crate::disk::found::describe;
 pub use crate::disk::look::WalkItem;
-use crate::disk::look::{Looked, Looker, Seen, Way};
-use crate::disk::meta;
+use crate::disk::look::{Looked, Looker, Seen};
 use crate::disk::owner::Owners;
+use crate::disk::roots::Named;
+pub use crate::disk::roots::{Root, missing_roots};
 
 /// What to walk and what to leave out.
 #[derive(Debug, Clone, Default)]
@@ -38,18 +40,21 @@ pub struct WalkOptions {
     pub skip: Vec<(u64, u64)>,
 }
 
-/// Iterates over everything below the roots in rising order of [`TreePath`], each path once.
+/// Iterates over everything at and below the roots in rising order of [`TreePath`], each path once.
 ///
-/// The directories above a root appear once, as directories, even if the path leads through
-/// symbolic links; a root that is a symbolic link itself is that link. The root of the file
-/// system has no entry of its own. What vanishes during the walk is left out silently.
+/// The directories above a root appear once, and so do links that lead to one. The root of the file
+/// system has no entry of its own.
 #[derive(Debug)]
 pub struct Walk {
     shared: Arc<Shared>,
-    roots: std::vec::IntoIter<TreePath>,
-    last_root: Option<TreePath>,
+    roots: Vec<Root>,
+    has_begun: bool,
     /// What was seen and not given out yet: from the root down to the current directory.
     levels: Vec<std::vec::IntoIter<Seen>>,
+    /// Directories above the present one that are left out unless something in them is not.
+    provisional: Vec<Found>,
+    /// What comes next.
+    ready: VecDeque<WalkItem>,
     ahead: Lookahead,
 }
 
@@ -78,21 +83,30 @@ impl Walk {
     /// [`DiskError::BadRoot`] for a root that is not absolute or contains `..`;
     /// [`DiskError::Io`] naming the first root that cannot be looked at.
     pub fn new(options: WalkOptions) -> Result<Self, DiskError> {
-        let mut roots =
-            options.roots.iter().map(|root| root_path(root)).collect::<Result<Vec<_>, _>>()?;
-        for root in &roots {
-            look_at(root).map_err(|error| DiskError::io("looking for the source", root, error))?;
-        }
-        roots.sort();
-        roots.dedup_by(|later, earlier| earlier.contains(later));
+        let roots: Vec<Root> =
+            options.roots.iter().map(|root| Root::find(root)).collect::<Result<_, _>>()?;
         let shared = Shared::new(options.with_atime);
         let looker = Looker {
             excludes: options.excludes,
             skip: options.skip.into_iter().collect(),
+            named: Named::new(&roots),
             shared: Arc::clone(&shared),
         };
-        let (roots, last_root, levels) = (roots.into_iter(), None, Vec::new());
-        Ok(Self { shared, roots, last_root, levels, ahead: Lookahead::new(looker) })
+        Ok(Self {
+            shared,
+            roots,
+            has_begun: false,
+            levels: Vec::new(),
+            provisional: Vec::new(),
+            ready: VecDeque::new(),
+            ahead: Lookahead::new(looker),
+        })
+    }
+
+    /// The roots, in the order they were given.
+    #[must_use]
+    pub fn roots(&self) -> &[Root] {
+        &self.roots
     }
 
     /// The same walk, with as many threads looking at directories ahead of it as the machine has use
@@ -120,57 +134,39 @@ impl Walk {
         OwnerBook(Arc::clone(&self.shared))
     }
 
-    /// Starts with a root: the directories above it that did not appear yet, then itself.
-    fn begin(&self, root: &TreePath) -> Looked {
+    fn begin(&mut self) -> Option<Vec<Seen>> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return None;
+        }
         let mut looked = Looked::default();
-        let standing = self.ahead.looker().excludes.judge_all(root);
-        if self.ahead.looker().excludes.is_out(standing) {
-            return looked;
+        if let Err(error) = self.ahead.looker().announce_base(&mut looked) {
+            looked.problem(&TreePath::root(), "opening", &error);
         }
-        let mut above = Vec::new();
-        let mut next = root.parent();
-        while let Some(path) = next.filter(|path| !path.is_root()) {
-            let is_new = self.last_root.as_ref().is_none_or(|last| !path.contains(last));
-            next = path.parent();
-            if is_new {
-                above.push(path);
-            }
-        }
-        while let Some(path) = above.pop() {
-            match self.ancestor(&path) {
-                Ok(found) => looked.seen.push(Seen::Item(WalkItem::Found(found))),
-                Err(error) => looked.problem(&path, "looking at", &error),
-            }
-        }
-        if let Err(error) = self.begin_at(root, standing, &mut looked) {
-            looked.problem(root, "looking at", &error);
-        }
-        looked
+        Some(self.ahead.put(looked))
     }
 
-    fn ancestor(&self, path: &TreePath) -> std::io::Result<Found> {
-        let folder = Folder::open_absolute(path.to_slashes(), &self.shared)?;
-        let fd = folder.fd()?;
-        let stat = meta::stat_open(&*fd)?;
-        let stat = describe(&stat)?;
-        Ok(Found { path: path.clone(), stat, folder, is_folder_itself: true })
-    }
-
-    fn begin_at(
-        &self,
-        root: &TreePath,
-        standing: Standing,
-        looked: &mut Looked,
-    ) -> std::io::Result<()> {
-        let looker = self.ahead.looker();
-        let Some(parent) = root.parent() else { return looker.announce_base(standing, looked) };
-        let folder = Folder::open_absolute(parent.to_slashes(), &self.shared)?;
-        let fd = folder.fd()?;
-        if let Some(stat) = looker.look(&fd, root.name(), None)? {
-            let found = Found { path: root.clone(), stat, folder, is_folder_itself: false };
-            looker.announce(found, Way { standing, device: stat.facts.device }, looked);
+    /// Puts a folder aside until something in it comes, and before an item the folders that it
+    /// needs.
+    fn arrange(&mut self, item: WalkItem) -> Option<WalkItem> {
+        let (path, is_entry) = match &item {
+            WalkItem::Found(found) => (&found.path, true),
+            WalkItem::Unread(problem) => (&problem.path, true),
+            WalkItem::Problem(problem) => (&problem.path, false),
+            WalkItem::Vanished(path) => (path, false),
+        };
+        self.provisional.retain(|folder| folder.path.contains(path));
+        match item {
+            WalkItem::Found(found) if found.is_provisional => {
+                self.provisional.push(found);
+                None
+            }
+            item if is_entry && !self.provisional.is_empty() => {
+                self.ready.extend(self.provisional.drain(..).map(WalkItem::Found));
+                self.ready.push_back(item);
+                None
+            }
+            item => Some(item),
         }
-        Ok(())
     }
 }
 
@@ -179,45 +175,30 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<WalkItem> {
         loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
             let seen = match self.levels.last_mut().map(Iterator::next) {
-                Some(Some(Seen::Item(item))) => return Some(item),
+                Some(Some(Seen::Item(item))) => {
+                    let is_plain = !matches!(&item, WalkItem::Found(it) if it.is_provisional);
+                    if is_plain && self.provisional.is_empty() {
+                        return Some(item);
+                    }
+                    match self.arrange(item) {
+                        Some(item) => return Some(item),
+                        None => continue,
+                    }
+                }
                 Some(Some(Seen::Later(place))) => self.ahead.fetch(&place),
                 Some(None) => {
                     self.levels.pop();
                     continue;
                 }
-                None => {
-                    let root = self.roots.next()?;
-                    let looked = self.begin(&root);
-                    self.last_root = Some(root);
-                    self.ahead.put(looked)
-                }
+                None => self.begin()?,
             };
             self.levels.push(seen.into_iter());
         }
     }
-}
-
-/// Which of these roots do not exist, for callers that may go on without them.
-#[must_use]
-pub fn missing_roots(roots: &[PathBuf]) -> Vec<PathBuf> {
-    let is_missing =
-        |root: &&PathBuf| root_path(root).is_ok_and(|path| look_at(&path) == Err(Errno::NOENT));
-    roots.iter().filter(is_missing).cloned().collect()
-}
-
-fn root_path(root: &Path) -> Result<TreePath, DiskError> {
-    let bytes = root.as_os_str().as_bytes();
-    let bad = |why: String| DiskError::BadRoot { path: escape(bytes), why };
-    if !root.is_absolute() {
-        return Err(bad("is not absolute".to_owned()));
-    }
-    TreePath::from_slashes(bytes).map_err(|error| bad(format!("cannot be walked: {error}")))
-}
-
-fn look_at(root: &TreePath) -> Result<(), Errno> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::statx(CWD, root.to_slashes(), flags, StatxFlags::TYPE).map(|_| ())
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ pub struct Entry {
     /// [`FLAG_INCONSISTENT`], [`FLAG_PARTIAL`].
     #[cbor(n(18), default, skip_if = "is_zero_u8")]
     pub flags: u8,
-    /// Content of a file; `None` for everything else.
+    /// Content of a file; `None` for everything else, and for a file that could not be read.
     #[n(19)]
     pub content: Option<Content>,
     /// How complete the listing of a directory is: `LISTING_…` bits; 0 is whole.
@@ -221,6 +221,13 @@ impl Entry {
         /// `FS_IMMUTABLE_FL` and `FS_APPEND_FL`.
         const IMMUTABLE_OR_APPEND: u32 = 0x10 | 0x20;
         self.inode_flags & IMMUTABLE_OR_APPEND != 0
+    }
+
+    /// Whether this only says that something lay here which could not be read: a file without
+    /// content. Its metadata are what was known of it.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.kind == EntryKind::File && self.content.is_none()
     }
 
     /// Whether its content was read whole and in one piece.

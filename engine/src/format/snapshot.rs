@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::base::id::{ChunkId, ClientId, Digest, RepositoryId, SessionId};
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
+use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
 
 /// How complete a snapshot is.
@@ -259,6 +260,20 @@ pub struct PathBytes(
 );
 
 impl Snapshot {
+    /// Where something is in the tree that was asked for by the path `asked`, or lies below such a
+    /// path: the way there may lead through links.
+    #[must_use]
+    pub fn in_tree(&self, asked: &TreePath) -> TreePath {
+        let led = self.roots.iter().filter_map(|root| {
+            let led_to = root.led_to.as_ref()?;
+            let from = TreePath::from_slashes(&root.asked.0).ok()?;
+            let below = from.strip_prefix_of(asked)?;
+            let to = TreePath::from_slashes(&led_to.0).ok()?.join_path(&below).ok()?;
+            Some((from.key().len(), to))
+        });
+        led.max_by_key(|(length, _)| *length).map_or_else(|| asked.clone(), |(_, path)| path)
+    }
+
     /// Adds a problem: counted always, named while there is room.
     pub fn add_problem(&mut self, problem: RecordedProblem) {
         self.problem_count += 1;

@@ -9,11 +9,12 @@
 //! ```text
 //! leaf*    stored length u32 | raw length u32 | zstd( head | record* )
 //! head     bounded u8 | node 32 | entry count u32 | total bytes u64
-//! record   facts 66 | sound u8 | shared length u32 | rest length u32 | entry length u32 | rest | entry
+//! record   facts 66 | state u8 | shared length u32 | rest length u32 | entry length u32 | rest | entry
 //! header   CBOR of HintsHeader
 //! trailer  magic "MSTH" | version u8 | leaf count u64 | header length u32 | BLAKE3 32
 //! ```
 //!
+//! Bit 0 of the state says that the entry is sound; those above it are the listing of a directory.
 //! Keys are compressed against the key before them in the leaf. The hash covers every byte before
 //! it and is checked over the whole file before any entry is believed; so a torn or damaged file is
 //! the same as none, which costs one full re-read and never a wrong backup. The trailer stands at

@@ -2,6 +2,7 @@
 
 use crate::base::path::TreePath;
 use crate::disk::exclude::PathMatcher;
+use crate::disk::selection::{Judgement, Selection};
 
 /// What happens to a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +30,8 @@ pub struct Pattern {
 /// Options that have defaults.
 #[derive(Default)]
 pub struct RestoreOptions {
-    /// Restore only what one of these matches; all if there is none.
-    pub include: Vec<PathMatcher>,
-    /// Leave out what one of these matches.
-    pub exclude: Vec<PathMatcher>,
+    /// What of it is restored.
+    pub selection: Selection,
     /// The patterns one by one, to find out which of them match nothing.
     pub patterns: Vec<Pattern>,
     /// What to do about files that are there; without it the target must be empty.
@@ -66,22 +65,18 @@ impl RestoreOptions {
     /// Whether the entry at `path` of the snapshot is wanted.
     #[must_use]
     pub fn selects(&self, path: &TreePath) -> bool {
-        let included =
-            self.include.is_empty() || self.include.iter().any(|matcher| matcher.matches(path));
-        included && !self.exclude.iter().any(|matcher| matcher.matches(path))
+        self.selection.judge(path) == Judgement::Selected
     }
 
     /// Whether something below the directory at `path` may be wanted.
     #[must_use]
     pub fn may_select_below(&self, path: &TreePath) -> bool {
-        let included = self.include.is_empty()
-            || self.include.iter().any(|m| m.matches(path) || m.may_match_below(path));
-        included && !self.exclude.iter().any(|m| m.matches(path) && !m.may_release_below(path))
+        self.selection.may_select_below(path)
     }
 
     /// Whether filters choose what is restored.
     #[must_use]
     pub fn has_filters(&self) -> bool {
-        !self.include.is_empty() || !self.exclude.is_empty()
+        !self.selection.include.is_empty() || !self.selection.exclude.is_empty()
     }
 }

@@ -141,7 +141,7 @@ impl<'a> Pass<'a> {
         if self.standing() == Standing::Blocked {
             return Ok(());
         }
-        if entry.kind == EntryKind::File && entry.content.is_none() {
+        if entry.is_unread() {
             // Its name was there; the snapshot does not have it. What is there now stays.
             self.report.unread += 1;
             return Ok(());

@@ -70,7 +70,7 @@ pub(super) fn require_space(
     let mut linked: HashSet<(u64, u64)> = HashSet::new();
     for (full, entry) in subtree(fetcher, snapshot.root, from).filter_map(Result::ok) {
         let Some(path) = work.place_of(&full) else { continue };
-        let is_file = entry.kind == EntryKind::File && entry.content.is_some();
+        let is_file = entry.kind == EntryKind::File && !entry.is_unread();
         if !is_file || !work.options.selects(&full) {
             continue;
         }

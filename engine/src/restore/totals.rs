@@ -22,7 +22,7 @@ pub(super) fn totals(
     for (path, entry) in subtree(fetcher, snapshot.root, from).filter_map(Result::ok) {
         if options.selects(&path) {
             items += 1;
-            let is_file = entry.kind == EntryKind::File && entry.content.is_some();
+            let is_file = entry.kind == EntryKind::File && !entry.is_unread();
             bytes = bytes.saturating_add(if is_file { entry.size_bytes } else { 0 });
         }
     }

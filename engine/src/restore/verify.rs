@@ -39,7 +39,7 @@ pub(super) fn verify(
     let mut buffer = vec![0; CHUNK_MAX_BYTES];
     for (full, entry) in subtree(*fetcher, snapshot.root, from).filter_map(Result::ok) {
         let Some(path) = work.place_of(&full) else { continue };
-        let is_file = entry.kind == EntryKind::File && entry.content.is_some();
+        let is_file = entry.kind == EntryKind::File && !entry.is_unread();
         if !is_file || !work.options.selects(&full) {
             continue;
         }

@@ -31,6 +31,7 @@ struct Record {
     key: Range<usize>,
     facts: Facts,
     is_sound: bool,
+    listing: u8,
     entry: Range<usize>,
 }
 
@@ -47,10 +48,12 @@ impl HintLeaf {
         self.records.get(number).map_or(&[], |record| &self.keys[record.key.clone()])
     }
 
-    /// Facts of an entry, provided it was read whole and in one piece.
+    /// Facts of an entry and how complete its listing is, provided it was read whole and in one
+    /// piece.
     #[must_use]
-    pub fn sound_facts(&self, number: usize) -> Option<&Facts> {
-        self.records.get(number).filter(|record| record.is_sound).map(|record| &record.facts)
+    pub fn sound_facts(&self, number: usize) -> Option<(&Facts, u8)> {
+        let record = self.records.get(number).filter(|record| record.is_sound)?;
+        Some((&record.facts, record.listing))
     }
 
     /// An entry, decoded.
@@ -75,7 +78,7 @@ impl HintLeaf {
         let mut last = 0..0;
         for _ in 0..entry_count {
             let facts = take_facts(&mut cursor)?;
-            let is_sound = cursor.u8()? == 1;
+            let state = cursor.u8()?;
             let (shared, rest, length) =
                 (cursor.u32()? as usize, cursor.u32()? as usize, cursor.u32()? as usize);
             let grown = keys.len() + shared + rest;
@@ -92,7 +95,8 @@ impl HintLeaf {
             last = start..keys.len();
             let entry = cursor.offset()..cursor.offset() + length;
             cursor.take(length)?;
-            records.push(Record { key: last.clone(), facts, is_sound, entry });
+            let (is_sound, listing) = (state & 1 == 1, state >> 1);
+            records.push(Record { key: last.clone(), facts, is_sound, listing, entry });
         }
         cursor.finish()?;
         if records.is_empty() {
@@ -120,7 +124,7 @@ pub(super) fn encode(
     for (key, entry) in entries {
         let shared = last.iter().zip(key).take_while(|(a, b)| a == b).count();
         put_facts(body, &entry.facts());
-        body.put_u8(entry.is_sound().into());
+        body.put_u8(u8::from(entry.is_sound()) | entry.listing << 1);
         body.put_u32(shared as u32);
         body.put_u32((key.len() - shared) as u32);
         let length_at = body.len();
