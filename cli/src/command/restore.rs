@@ -68,7 +68,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     let catalog = opened.look(&monitor)?;
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
-    let from = args.source.path.clone().unwrap_or_default();
+    let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
     if args.delete && is_root_folder(&target) && !covers_root(snapshot) {
         return Err(Fault::refused("--delete into / is refused: the snapshot is not of all of /")
             .hint("restore one folder at a time: SNAP:/etc --target /etc"));
@@ -148,11 +148,14 @@ fn tell_lacks(report: &RestoreReport, snapshot: &Snapshot, context: &Context<'_>
     }
 }
 
-fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
-    let items = |count: u64| match count {
+fn items(count: u64) -> String {
+    match count {
         1 => "1 item".to_owned(),
         more => format!("{} items", units::count(more)),
-    };
+    }
+}
+
+fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
     if report.damage_count > 0 {
         let message = format!(
             "{} could not be restored, because stored bytes are damaged or missing",
@@ -272,10 +275,10 @@ fn tell(
         line("bytes", format!("{} written{decoded}", units::size(report.written_bytes)));
     }
     if report.skipped > 0 {
-        line("kept", format!("{} items that were there", count(report.skipped)));
+        line("kept", format!("{} that were there", items(report.skipped)));
     }
     if report.deleted > 0 {
-        line("deleted", format!("{} items that the snapshot does not have", count(report.deleted)));
+        line("deleted", format!("{} that the snapshot does not have", items(report.deleted)));
     }
     if args.verify {
         line("verified", format!("{} files read back and compared", count(report.verified_files)));

@@ -15,6 +15,9 @@ use crate::disk::stage::{STAGE_PREFIX, parent_end};
 use crate::disk::write::Target;
 use crate::format::entry::EntryKind;
 
+/// What the owner of a directory needs to work in it.
+const OWNER_ALL: u32 = 0o700;
+
 /// What a new thing takes the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaces {
@@ -109,6 +112,46 @@ impl Target {
             return Ok(());
         }
         self.remove_key(&self.stage_key(&key), path)
+    }
+
+    /// The mode of the directory at `path` if it is this user's and may not be written to; then
+    /// [`Target::unlock`] helps.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn locked_mode(&self, path: &TreePath) -> Result<Option<u32>, DiskError> {
+        let there = self.stat(path)?.filter(|there| there.kind == EntryKind::Directory);
+        let own = there.filter(|there| there.uid == rustix::process::geteuid().as_raw());
+        Ok(own.map(|there| there.mode).filter(|mode| mode & OWNER_ALL != OWNER_ALL))
+    }
+
+    /// Lets the owner write to the directory at `path`, whose mode is `mode`, until
+    /// [`Target::lock_again`].
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn unlock(&self, path: &TreePath, mode: u32) -> Result<(), DiskError> {
+        self.set_mode_of(path, mode | OWNER_ALL)?;
+        lock(&self.stage.unlocked).insert(path.key().to_vec(), mode);
+        Ok(())
+    }
+
+    /// Gives the directory at `path` the mode back that it had before it was opened for writing, by
+    /// this run or, then with the mode `earlier`, by one before.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn lock_again(&self, path: &TreePath, earlier: Option<u32>) -> Result<(), DiskError> {
+        let own = lock(&self.stage.unlocked).remove(path.key());
+        earlier.or(own).map_or(Ok(()), |mode| self.set_mode_of(path, mode))
+    }
+
+    fn set_mode_of(&self, path: &TreePath, mode: u32) -> Result<(), DiskError> {
+        let action = "setting the mode of";
+        let (directory, name) = self.holder(path, action)?;
+        // Nothing was opened yet that could be changed through a descriptor: it may not be read.
+        rustix::fs::chmodat(&directory, name, Mode::from_raw_mode(mode), AtFlags::empty())
+            .map_err(|error| DiskError::io(action, path, error))
     }
 
     /// Follows the link at `path`, if it leads to a directory of the target through directories and

@@ -30,6 +30,8 @@ pub(crate) struct Stage {
     links: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Keys of folders that have a stage now.
     pub(crate) folders: Mutex<BTreeSet<Vec<u8>>>,
+    /// Directories that were opened for writing, and the modes that they had.
+    pub(crate) unlocked: Mutex<BTreeMap<Vec<u8>, u32>>,
     is_used: AtomicBool,
 }
 

@@ -126,10 +126,21 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         to.tally.leave_unfinished();
         return told("putting in place", &error);
     }
-    let Some(entry) = entry else { return };
+    let Some(entry) = entry else {
+        if let Err(error) = lock_again(to, &path) {
+            told("setting the mode of", &error);
+        }
+        return;
+    };
     for problem in to.target.apply_metadata(&path, &entry, &to.metadata) {
         to.tally.problem(to.monitor, problem);
     }
+}
+
+/// Gives a folder that was opened for writing the mode that it had.
+fn lock_again(to: &Destination<'_>, path: &TreePath) -> Result<(), DiskError> {
+    let earlier = to.journal.and_then(|journal| journal.mode_before(path));
+    to.target.lock_again(path, earlier)
 }
 
 /// The metadata of a folder follows when it has its place: one that may not be written to cannot be

@@ -153,7 +153,11 @@ impl Pass<'_> {
             return true;
         }
         let to = self.work.to;
-        let Err(error) = to.target.remove_one(path) else { return true };
+        let removed = match to.target.remove_one(path) {
+            Err(error) if self.unlock(path, &error) => to.target.remove_one(path),
+            result => result,
+        };
+        let Err(error) = removed else { return true };
         self.report.deleted -= 1;
         let path = path.clone();
         let problem = Problem { path, action: "removing", why: in_one_line(&error) };

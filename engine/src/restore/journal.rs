@@ -4,13 +4,13 @@
 //! Most of it needs no journal: what has its place is whole, and what is not whole lies aside (see
 //! [`crate::disk::stage`]). Only what the next run could not tell from what had been there before is
 //! noted, before it is done: whether the target was empty, which files with several names were made,
-//! which folders still want their metadata, which files are being overwritten block by block. The
-//! journal goes when everything is done.
+//! which folders still want their metadata or the mode that they had, which files are being
+//! overwritten block by block. The journal goes when everything is done.
 //!
 //! It is a file of lines, each one letter and the path's key in hexadecimal. A line that a killed
 //! process did not finish counts for nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::sync::{Mutex, PoisonError};
@@ -52,6 +52,8 @@ pub(super) struct Journal {
     file: Mutex<File>,
     /// What runs before this one noted.
     earlier: HashSet<(Note, Vec<u8>)>,
+    /// Folders that they opened for writing, and the modes that those had.
+    modes: HashMap<Vec<u8>, u32>,
     is_resumed: bool,
 }
 
@@ -63,7 +65,7 @@ impl Journal {
     /// [`DiskError::Io`].
     pub(super) fn open(target: &Target, name: &str) -> Result<Self, DiskError> {
         let (file, is_resumed) = target.open_journal(name)?;
-        let mut earlier = HashSet::new();
+        let (mut earlier, mut modes) = (HashSet::new(), HashMap::new());
         let failed = |error| DiskError::io("reading the journal in", &TreePath::root(), error);
         let mut lines = BufReader::new(&file);
         let mut line = Vec::new();
@@ -73,9 +75,16 @@ impl Journal {
             if limited.read_until(b'\n', &mut line).map_err(failed)? == 0 {
                 break;
             }
-            earlier.extend(read_line(&line));
+            match read_line(&line) {
+                Some((b'm', key)) => modes.extend(read_mode(key)),
+                Some((letter, key)) => {
+                    let note = Note::ALL.into_iter().find(|note| note.letter() == letter);
+                    earlier.extend(note.map(|note| (note, key)));
+                }
+                None => {}
+            }
         }
-        Ok(Self { name: name.to_owned(), file: Mutex::new(file), earlier, is_resumed })
+        Ok(Self { name: name.to_owned(), file: Mutex::new(file), earlier, modes, is_resumed })
     }
 
     /// Whether an earlier run did not end.
@@ -96,9 +105,30 @@ impl Journal {
         if self.has(note, path) {
             return Ok(());
         }
-        let mut line = Vec::with_capacity(2 * path.key().len() + 2);
-        line.push(note.letter());
-        for byte in path.key() {
+        self.write_line(note.letter(), path.key(), path)
+    }
+
+    /// The mode that a folder had which an earlier run opened for writing.
+    pub(super) fn mode_before(&self, path: &TreePath) -> Option<u32> {
+        self.modes.get(path.key()).copied()
+    }
+
+    /// Notes the mode of a folder before it is opened for writing.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`]: then it must not be opened.
+    pub(super) fn write_mode(&self, path: &TreePath, mode: u32) -> Result<(), DiskError> {
+        if self.modes.contains_key(path.key()) {
+            return Ok(());
+        }
+        let [.., high, low] = mode.to_be_bytes();
+        self.write_line(b'm', &[path.key(), &[high, low]].concat(), path)
+    }
+
+    fn write_line(&self, letter: u8, bytes: &[u8], path: &TreePath) -> Result<(), DiskError> {
+        let mut line = Vec::with_capacity(2 * bytes.len() + 2);
+        line.push(letter);
+        for byte in bytes {
             line.extend_from_slice(format!("{byte:02x}").as_bytes());
         }
         line.push(b'\n');
@@ -115,16 +145,22 @@ impl Journal {
     }
 }
 
+/// A key and the mode after it.
+fn read_mode(mut bytes: Vec<u8>) -> Option<(Vec<u8>, u32)> {
+    let at = bytes.len().checked_sub(2)?;
+    let mode = bytes.split_off(at);
+    Some((bytes, u32::from(mode[0]) << 8 | u32::from(mode[1])))
+}
+
 /// What a line says; nothing if it is torn.
-fn read_line(line: &[u8]) -> Option<(Note, Vec<u8>)> {
+fn read_line(line: &[u8]) -> Option<(u8, Vec<u8>)> {
     let (letter, hex) = line.strip_suffix(b"\n")?.split_first()?;
-    let note = Note::ALL.into_iter().find(|note| note.letter() == *letter)?;
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |pair: &[u8]| match pair {
         [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
         _ => None,
     };
-    Some((note, hex.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?))
+    Some((*letter, hex.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?))
 }
 
 #[cfg(test)]
@@ -144,6 +180,7 @@ mod tests {
         assert!(Journal::open(&target, "1").is_err(), "only one process at a time");
         journal.write(Note::Folder, &path("/a/\u{1}")).expect("because there is space");
         journal.write(Note::WasEmpty, &TreePath::root()).expect("because there is space");
+        journal.write_mode(&path("/a/b"), 0o2555).expect("because there is space");
         let mut file = journal.file.lock().expect("because nobody panicked");
         file.write_all(b"l6").expect("because there is space");
         drop(file);
@@ -152,6 +189,7 @@ mod tests {
         assert!(again.is_resumed());
         assert!(again.has(Note::Folder, &path("/a/\u{1}")));
         assert!(again.has(Note::WasEmpty, &TreePath::root()));
+        assert_eq!(again.mode_before(&path("/a/b")), Some(0o2555));
         assert!(!again.has(Note::Linked, &path("/a")) && again.earlier.len() == 2);
         again.remove(&target).expect("because it is there");
         assert_eq!(target.list(&TreePath::root()).expect("because it is there").len(), 0);

@@ -28,6 +28,7 @@ mod folder;
 mod matching;
 mod carry;
 mod pass;
+mod unlock;
 mod settle;
 mod in_place;
 mod extras;

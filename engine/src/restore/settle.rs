@@ -42,7 +42,8 @@ impl Pass<'_> {
             self.noted(Note::Folder, &TreePath::root())
                 || sets_folder_metadata(there, &entry, self.overwrite)
         };
-        let sets_metadata = is_selected && (work.made_target || stat.as_ref().is_none_or(sets));
+        let is_new = work.made_target || work.is_fresh;
+        let sets_metadata = is_new || (is_selected && stat.as_ref().is_none_or(sets));
         if let Some(there) = stat.filter(|_| sets_metadata && work.options.dry_run)
             && let Some((action, _)) = Placement::Keep(Box::new(there)).action(&entry)
         {
@@ -170,7 +171,7 @@ impl Pass<'_> {
         if self.work.options.dry_run {
             return made;
         }
-        let begun = target.begin_aside(path).and_then(|was_left| match was_left {
+        let begun = self.begin_aside(path).and_then(|was_left| match was_left {
             true if self.is_own_folder(path) => Ok(Standing::Left),
             true => {
                 target.remove(path)?;
@@ -372,17 +373,18 @@ impl Pass<'_> {
         } else {
             self.report.others += 1;
         }
-        if self.work.options.dry_run {
-            self.report.files += u64::from(is_file);
-            return Ok(());
-        }
         let target = self.work.to.target;
         let way = match way {
             Way::InPlace if self.links.has_first(&entry) => Way::Aside(Replaces::Name),
             way => way,
         };
+        if self.work.options.dry_run {
+            self.report.files += u64::from(is_file);
+            self.links.is_later(&path, &entry, way);
+            return Ok(());
+        }
         let begun = match way {
-            Way::Aside(_) => target.begin_aside(&path).and_then(|was_left| match was_left {
+            Way::Aside(_) => self.begin_aside(&path).and_then(|was_left| match was_left {
                 true => target.remove(&path),
                 false => Ok(()),
             }),
@@ -405,6 +407,14 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Begins to make something aside, also in a folder that this user may not write to but owns.
+    fn begin_aside(&self, path: &TreePath) -> Result<bool, DiskError> {
+        match self.work.to.target.begin_aside(path) {
+            Err(error) if self.unlock(path, &error) => self.work.to.target.begin_aside(path),
+            result => result,
+        }
     }
 
     /// Whether an earlier run noted something.
