@@ -49,6 +49,7 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
         return Err(Fault::local("the lists of what to save name no path, so nothing was saved")
             .hint("correct the list; --allow-empty makes a snapshot of nothing"));
     }
+    note_links(&paths, context);
     let missing = missing_roots(&paths);
     if missing.is_empty() {
         return Ok(Named { paths, missing });
@@ -65,6 +66,24 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
     }
     context.ui.note(&format!("not there and left out: {names}"));
     Ok(Named { paths, missing })
+}
+
+/// A link to a folder is saved as a link: that may not be what was meant.
+fn note_links(paths: &[PathBuf], context: &Context<'_>) {
+    let mut links = paths.iter().filter(|path| {
+        !path.as_os_str().as_bytes().ends_with(b"/") && path.is_symlink() && path.is_dir()
+    });
+    if let Some(first) = links.next() {
+        let shown = shown(first);
+        let others = match links.count() {
+            0 => String::new(),
+            1 => ", and so is 1 other path".to_owned(),
+            more => format!(", and so are {more} other paths"),
+        };
+        context.ui.note(&format!(
+            "{shown} is a link and saved as one{others}; {shown}/ means what it leads to"
+        ));
+    }
 }
 
 /// A path as it was named, absolute; a slash at its end stays.

@@ -16,7 +16,7 @@ use crate::base::limits::{
     FOLDER_READ_BYTES, LOOK_AGAIN_MAX, NAME_MAX_BYTES, PATH_MAX_BYTES, WALK_STRETCH_NAMES,
 };
 use crate::base::path::{TreePath, escape};
-use crate::disk::error::{is_replaced, problem};
+use crate::disk::error::{is_gone, is_replaced, problem};
 use crate::disk::exclude::{Excludes, IfPresent, Standing};
 use crate::disk::folder::{Folder, Names, Purpose, Shared};
 use crate::disk::found::{Found, describe};
@@ -94,7 +94,7 @@ impl Looker {
                 }
                 // Something else that is left out, or nothing.
                 Ok(_) => return,
-                Err(error) if is_replaced(&error) => {
+                Err(error) if is_gone(&error) => {
                     return looked.item(WalkItem::Vanished(found.path));
                 }
                 Err(failure) => {
@@ -103,9 +103,12 @@ impl Looker {
                 }
             }
         }
+        if found.is_provisional {
+            // It is left out, most likely because it cannot be read.
+            return;
+        }
         let why = problem(&found.path, "opening", &error);
         found.listing |= LISTING_NOT_READ;
-        found.is_provisional = false;
         looked.item(WalkItem::Found(found));
         looked.item(WalkItem::Problem(why));
     }
@@ -254,7 +257,8 @@ impl Looker {
                 let found = Found::new(path, stat, Arc::clone(&inside.folder));
                 self.announce(found, claim, inside.way.device, looked)
             }
-            Err(error) if is_replaced(&error) => {
+            Err(_) if !claim.is_selected && claim.lead == Lead::Nowhere => LISTING_FILTERED,
+            Err(error) if is_gone(&error) => {
                 looked.item(WalkItem::Vanished(path));
                 LISTING_VANISHED
             }
