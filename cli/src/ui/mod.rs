@@ -75,12 +75,6 @@ impl Ui {
         self.settings.json
     }
 
-    /// Whether details are wanted.
-    #[must_use]
-    pub fn is_verbose(&self) -> bool {
-        self.settings.verbosity > 0 && !self.settings.quiet
-    }
-
     /// Whether only results and problems are wanted.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
