@@ -11,8 +11,7 @@ use crate::config::surroundings::{Surroundings, VARIABLES};
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::run;
 use crate::ui::json::{
-    BackupSummary, CheckSummary, ExitError, ItemError, JsonPath, Message, RestoreSummary, Status,
-    Version, Why,
+    CheckSummary, ExitError, ItemError, JsonPath, Message, RestoreSummary, Status, Version, Why,
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
@@ -199,7 +198,8 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
     let causes = Box::leak(Box::new(["why".to_owned()]));
     vec![
         ("`status`", Message::Status(status())),
-        ("`summary` of a backup", Message::BackupSummary(backup_summary())),
+        ("`verbose_status`", Message::VerboseStatus(samples::verbose_status())),
+        ("`summary` of a backup", Message::BackupSummary(samples::backup_summary())),
         ("`summary` of a restore", Message::RestoreSummary(restore_summary())),
         ("`summary` of a check", Message::CheckSummary(check_summary())),
         (
@@ -333,6 +333,8 @@ fn snapshot() -> SnapshotRecord {
         original: Some(String::new()),
         held_by: vec![String::new()],
         forgotten: Some(ForgottenRecord::default()),
+        problems: vec![samples::problem()],
+        roots: vec![samples::root()],
         summary: SnapshotSummary::default(),
     }
 }
@@ -388,29 +390,6 @@ fn status() -> Status {
         bytes_done: 0,
         error_count: 0,
         current_files: Vec::new(),
-    }
-}
-
-fn backup_summary() -> BackupSummary {
-    BackupSummary {
-        dry_run: false,
-        files_new: 0,
-        files_changed: 0,
-        files_unmodified: 0,
-        dirs_new: 0,
-        dirs_changed: 0,
-        dirs_unmodified: 0,
-        data_blobs: 0,
-        tree_blobs: 0,
-        data_added: 0,
-        data_added_packed: 0,
-        total_files_processed: 0,
-        total_bytes_processed: 0,
-        backup_start: String::new(),
-        backup_end: String::new(),
-        total_duration: 0.0,
-        error_count: 0,
-        snapshot_id: Some(String::new()),
     }
 }
 

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine::backup::{BackupOptions, BackupReport};
 use engine::base::id::ChunkId;
+use engine::disk::exclude::ExcludeOptions;
 use engine::store::Store;
 use object_store::memory::InMemory;
+use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use system_tests::trees::edit::EditScript;
 use system_tests::trees::strategy::{Options, edit_scripts, trees};
@@ -101,4 +103,63 @@ fn after_any_edits_all_ways_of_backing_up_make_the_same_tree() {
     assert!(quiet > cases / 10, "only {quiet} of {cases} cases compared roots");
     pair.world.assert_sound();
     pair.fresh.assert_sound();
+}
+
+/// What a run leaves out, of names as they are drawn.
+fn filters() -> impl Strategy<Value = ExcludeOptions> {
+    let pattern = prop_oneof![
+        Just("*a*"),
+        Just("!*b*"),
+        Just("[0-9A-Za-m]*"),
+        Just("!*[0-9]"),
+        Just("*.*"),
+        Just("!?"),
+    ];
+    let patterns = proptest::collection::vec(pattern.prop_map(str::to_owned), 0..3);
+    let larger_than_bytes = prop_oneof![2 => Just(None), 1 => Just(Some(2000))];
+    (patterns, larger_than_bytes).prop_map(|(patterns, larger_than_bytes)| ExcludeOptions {
+        patterns,
+        larger_than_bytes,
+        ..ExcludeOptions::default()
+    })
+}
+
+#[test]
+fn after_any_change_of_filters_all_ways_of_backing_up_make_the_same_tree() {
+    let pair = Pair::new();
+    let (number, quiet) = (AtomicU32::new(0), AtomicU32::new(0));
+    let config = Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config { cases: (config.cases / 4).max(1), ..config };
+    let strange =
+        Options { items_max: 25, piece_bytes_max: 5_000, deep: false, ..Options::default() };
+    let drawn = (trees(strange), [filters(), filters(), filters()]);
+    let outcome = TestRunner::new(config).run(&drawn, |(spec, filters)| {
+        let name = format!("source-{}", number.fetch_add(1, Ordering::Relaxed));
+        let source = pair.world.new_folder(&name);
+        spec.create(&source).expect("the disk takes it");
+        let above = stamps_above(&source);
+        let backup = |world: &World, excludes: &ExcludeOptions, force| {
+            let excludes = excludes.clone();
+            let options = BackupOptions { force, allow_empty: true, excludes, ..options() };
+            let report = world.backup_with(&source, &options).expect("the backup runs");
+            assert_eq!(report.problems, []);
+            report.root
+        };
+        for excludes in &filters {
+            let bare = pair.world.another(pair.world.repo.store()).expect("the words open it");
+            let roots = [
+                backup(&pair.world, excludes, false),
+                backup(&bare, excludes, false),
+                backup(&pair.fresh, excludes, true),
+            ];
+            if stamps_above(&source) == above {
+                quiet.fetch_add(1, Ordering::Relaxed);
+                assert!(roots.iter().all(|root| *root == roots[0]), "{roots:?} {excludes:?}");
+            }
+        }
+        fs::remove_dir_all(&source).expect("a folder of ours");
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{}", outcome.expect_err("because it is no success"));
+    assert!(quiet.into_inner() > 0, "no case compared roots");
 }

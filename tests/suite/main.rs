@@ -14,6 +14,8 @@ mod second_reader;
 mod restoring;
 mod restore_windows;
 mod incremental;
+mod meddling;
+mod saving;
 mod faults;
 mod collecting;
 mod crash;

@@ -14,6 +14,10 @@ use crate::fault::ExitCode;
 ///
 /// Unchanged files are recognised by size and times and are not read again. What cannot be read is
 /// reported, listed in the snapshot, and makes the exit code 3; the rest is saved.
+///
+/// A path that is named is saved, whatever leaves out the folders above it. Links above it are kept
+/// as links, and the snapshot has the files at their real path. If nothing at all is selected, no
+/// snapshot is made.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay backup /home /etc --exclude '*.tmp' --tag daily\n\
@@ -22,7 +26,8 @@ use crate::fault::ExitCode;
     &[ExitCode::Partial, ExitCode::Busy],
 ))]
 pub struct BackupArgs {
-    /// Files and folders to save; after --stdin-from-command the command and its arguments
+    /// Files and folders to save; after --stdin-from-command the command and its arguments.
+    /// LINK/ means what a link leads to
     #[arg(
         value_name = "PATH",
         required_unless_present_any = [
@@ -98,6 +103,10 @@ pub struct BackupArgs {
     #[arg(long)]
     pub allow_missing: bool,
 
+    /// Make a snapshot also of nothing: of an empty stream, or where all is left out
+    #[arg(long)]
+    pub allow_empty: bool,
+
     /// How hard to compress
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub compression: Compression,
@@ -137,7 +146,8 @@ impl BackupArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "What is left out")]
 pub struct ExcludeArgs {
-    /// Leave out what matches this pattern (may be repeated)
+    /// Leave out what matches this pattern; !PATTERN takes back, also in a folder that is left out,
+    /// and the last match decides (may be repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 

@@ -31,6 +31,25 @@ pub struct SnapshotsArgs {
     pub filter: FilterArgs,
 }
 
+/// List what a snapshot lacks: what could not be read when it was made
+///
+/// The record of a snapshot names the first 1000 paths and counts all.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay problems latest\n\
+     mainstay problems 4f3a91c2 --json",
+    &[],
+))]
+pub struct ProblemsArgs {
+    /// Which snapshot
+    #[arg(value_name = "SNAP")]
+    pub snapshot: Selector,
+
+    /// What `latest` means.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
 /// List the files of a snapshot
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(

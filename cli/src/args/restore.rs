@@ -45,7 +45,8 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "PATTERN")]
     pub iinclude: Vec<String>,
 
-    /// Not what matches this pattern; `!PATTERN` takes back (may be repeated)
+    /// Not what matches this pattern; !PATTERN takes back, also in a folder that is left out, and
+    /// the last match decides (may be repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 

@@ -10,8 +10,10 @@ use std::time::Duration;
 use engine::backup::{self, BackupOptions, BackupReport, Source};
 use engine::base::error::in_one_line;
 use engine::base::id::SessionId;
+use engine::base::path::escape;
 use engine::base::time::Timestamp;
 use engine::chunk::level::Level;
+use engine::format::snapshot::RootState;
 use restore_verify::evidence::heads;
 
 use crate::args::backup::BackupArgs;
@@ -37,9 +39,12 @@ const STREAM_NAME: &str = "stdin";
 pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let excludes = excludes(&args.exclude, context.around)?;
     // A path that is not there is said before a passphrase is asked for.
-    let source = match args.stdin || args.stdin_from_command {
-        true => stream(args, context),
-        false => Source::Paths(paths(args, context)?),
+    let (source, missing) = match args.stdin || args.stdin_from_command {
+        true => (stream(args, context), Vec::new()),
+        false => {
+            let named = paths(args, context)?;
+            (Source::Paths(named.paths), named.missing)
+        }
     };
     let opened = open(context)?;
     if let Source::Paths(paths) = &source {
@@ -64,6 +69,8 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         workers: args.read_concurrency.map_or(0, usize::from),
         scan: !context.ui.is_quiet() && !args.no_scan,
         evidence: heads::known(&opened.state),
+        allow_empty: args.allow_empty,
+        missing,
         skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
     };
     let _lock = opened.lock()?;
@@ -160,6 +167,10 @@ fn summary(
         tree_blobs: numbers.tree_nodes_new,
         data_added: numbers.bytes_new,
         data_added_packed: numbers.bytes_stored,
+        files_removed: report.files_gone,
+        paths_removed: numbers.paths_gone,
+        bytes_removed: numbers.bytes_gone,
+        files_vanished: numbers.vanished,
         total_files_processed: numbers.files_new + numbers.files_changed + numbers.files_unmodified,
         total_bytes_processed: numbers.total_bytes,
         backup_start: units::rfc3339(started),
@@ -200,6 +211,14 @@ fn tell(report: &BackupReport, dry_run: bool, context: &Context<'_>) {
             units::size(numbers.bytes_stored)
         ),
     );
+    if numbers.paths_gone > 0 {
+        let others = numbers.paths_gone.saturating_sub(report.files_gone);
+        let size = units::size(numbers.bytes_gone);
+        line("removed", format!("{}, {} others, {size}", files(report.files_gone), count(others)));
+    }
+    if numbers.vanished > 0 {
+        line("vanished", format!("{} while the backup ran", paths_of(numbers.vanished)));
+    }
     if report.inconsistent_count > 0 {
         line("changing", format!("{} while they were read", files(report.inconsistent_count)));
     }
@@ -208,7 +227,22 @@ fn tell(report: &BackupReport, dry_run: bool, context: &Context<'_>) {
             1 => "1 item".to_owned(),
             more => format!("{} items", count(more)),
         };
-        line("problems", format!("with {items}; the snapshot lists them"));
+        let where_to = match &report.snapshot {
+            Some(id) => format!("`mainstay problems {}` lists them", short_id(*id)),
+            None => "the lines above name them".to_owned(),
+        };
+        line("problems", format!("with {items}; {where_to}"));
+    }
+    for root in report.roots.iter().filter(|root| root.state == RootState::Empty) {
+        let path = escape(&root.asked.0);
+        context.ui.note(&format!("{path}: nothing below it was selected"));
+    }
+}
+
+fn paths_of(number: u64) -> String {
+    match number {
+        1 => "1 path".to_owned(),
+        more => format!("{} paths", units::count(more)),
     }
 }
 

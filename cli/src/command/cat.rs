@@ -25,7 +25,8 @@ pub fn run(args: &CatArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let mut output = context.ui.stdout();
-    match cat(&opened.repo, &opened.index, snapshot, path, &mut output) {
+    let path = snapshot.in_tree(path);
+    match cat(&opened.repo, &opened.index, snapshot, &path, &mut output) {
         Ok(_) => Ok(ExitCode::Ok),
         // Whoever read has seen enough; another failure is noticed at the end of the process.
         Err(RestoreError::Output { .. }) => Ok(ExitCode::Ok),

@@ -4,6 +4,7 @@ use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
 use engine::disk::exclude::PathMatcher;
+use engine::format::snapshot::Snapshot;
 use engine::index::catalog::Committed;
 use engine::tree::cursor::{EntryCursor, Searched};
 
@@ -39,7 +40,7 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         let mut cursor = EntryCursor::except(&fetcher, one.snapshot.root, &mut searched);
         while let Some(item) = cursor.next() {
             match item {
-                Ok((path, entry)) if patterns.hit(&path) => {
+                Ok((path, entry)) if patterns.hit_in(&path, &one.snapshot) => {
                     cursor.found();
                     hits += 1;
                     if context.ui.is_json() {
@@ -96,6 +97,11 @@ impl Patterns {
             PathMatcher::new(patterns, args.ignore_case).map_err(|error| trouble::disk(&error))
         };
         Ok(Self { names: matcher(&names)?, paths: matcher(&paths)? })
+    }
+
+    /// Whether a path is matched, or the same path as it was asked for.
+    fn hit_in(&self, path: &TreePath, snapshot: &Snapshot) -> bool {
+        self.hit(path) || snapshot.as_asked(path).any(|asked| self.hit(&asked))
     }
 
     /// Whether the path itself is matched, not only a folder above it.

@@ -28,7 +28,7 @@ pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
-    let top = args.source.path.clone().unwrap_or_default();
+    let top = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
     if context.ui.is_json() {
         context.ui.message(&Message::Snapshot(Box::new(record(snapshot, &catalog))));
     }

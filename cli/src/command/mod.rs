@@ -29,6 +29,8 @@ pub mod sources;
 pub mod backup;
 /// How an entry is shown.
 pub mod node;
+/// `problems`
+pub mod problems;
 /// `snapshots`
 pub mod snapshots;
 /// `ls`
@@ -91,7 +93,7 @@ use crate::args::collect::PruneArgs;
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
-use crate::args::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
+use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
 use crate::args::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
 use crate::args::proof::{DrillArgs, EvidenceArgs};
 use crate::args::report::ReportArgs;
@@ -136,6 +138,7 @@ pub enum Command {
     Init(InitArgs),
     Backup(Box<BackupArgs>),
     Snapshots(SnapshotsArgs),
+    Problems(ProblemsArgs),
     Restore(Box<RestoreArgs>),
     Ls(LsArgs),
     Find(FindArgs),
@@ -172,6 +175,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Init(args) => init::run(args, context),
         Command::Backup(args) => backup::run(args, context),
         Command::Snapshots(args) => snapshots::run(args, context),
+        Command::Problems(args) => problems::run(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Ls(args) => ls::run(args, context),
         Command::Find(args) => find::run(args, context),

@@ -38,7 +38,9 @@ impl<'a> Choice<'a> {
         let has_path = |path: &std::path::PathBuf| {
             let wanted = self.around.absolute(path);
             let wanted: std::path::PathBuf = wanted.components().collect();
-            snapshot.paths.iter().any(|one| one.0 == wanted.as_os_str().as_bytes())
+            let wanted = wanted.as_os_str().as_bytes();
+            let mut led_to = snapshot.roots.iter().filter_map(|root| root.led_to.as_ref());
+            snapshot.paths.iter().any(|one| one.0 == wanted) || led_to.any(|one| one.0 == wanted)
         };
         (host.is_empty() || host.contains(&snapshot.host))
             && (tag.is_empty()

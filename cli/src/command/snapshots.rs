@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use data_encoding::BASE64;
 use engine::base::id::SessionId;
 use engine::base::path::escape;
-use engine::format::snapshot::Snapshot;
+use engine::format::snapshot::{PathBytes, RootState, Snapshot};
 use engine::index::catalog::{self, Catalog, Committed};
 use engine::index::marks::Marks;
 
 use crate::args::look::SnapshotsArgs;
 use crate::command::context::Context;
 use crate::command::open::open;
+use crate::command::problems;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
@@ -38,11 +39,18 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         keep_latest(&mut chosen, latest as usize);
     }
     if context.ui.is_json() {
-        let records: Vec<_> =
-            chosen.iter().map(|one| record_with(&one.snapshot, &catalog, &marks)).collect();
+        let record = |one: &&Committed| SnapshotRecord {
+            problems: problems::records(&one.snapshot),
+            roots: problems::root_records(&one.snapshot),
+            ..record_with(&one.snapshot, &catalog, &marks)
+        };
+        let records: Vec<_> = chosen.iter().map(record).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
         table(&chosen, &marks, context);
+        for Committed { snapshot, .. } in chosen.iter().filter(|_| context.ui.is_verbose()) {
+            lacks(snapshot, context);
+        }
     }
     for session in &catalog.unconfirmed {
         let id = short_id(*session);
@@ -101,7 +109,7 @@ fn table(chosen: &[&Committed], marks: &Marks, context: &Context<'_>) {
         ("Paths", Align::Left),
     ]);
     for Committed { snapshot, .. } in chosen {
-        let paths: Vec<_> = snapshot.paths.iter().map(|path| escape(&path.0)).collect();
+        let paths: Vec<_> = paths_in_tree(snapshot).map(|path| escape(&path.0)).collect();
         table.row([
             short_id(snapshot.session),
             units::local_time(snapshot.started, &context.around.time_zone),
@@ -123,6 +131,27 @@ fn table(chosen: &[&Committed], marks: &Marks, context: &Context<'_>) {
     }
 }
 
+/// The paths that were asked for, as they are in the tree.
+fn paths_in_tree(snapshot: &Snapshot) -> Box<dyn Iterator<Item = &PathBytes> + '_> {
+    if snapshot.roots.is_empty() {
+        return Box::new(snapshot.paths.iter());
+    }
+    let there = snapshot.roots.iter().filter(|root| root.state != RootState::Missing);
+    Box::new(there.map(|root| root.led_to.as_ref().unwrap_or(&root.asked)))
+}
+
+/// Says what a snapshot lacks and which paths were asked for elsewhere.
+fn lacks(snapshot: &Snapshot, context: &Context<'_>) {
+    let lines = problems::lines(snapshot);
+    if lines.is_empty() {
+        return;
+    }
+    let id = short_id(snapshot.session);
+    let headline = problems::headline(snapshot).unwrap_or_else(|| format!("snapshot {id}"));
+    context.ui.result(&headline);
+    lines.iter().for_each(|line| context.ui.result(&format!("  {line}")));
+}
+
 /// How complete it is, and what people decided.
 fn state(snapshot: &Snapshot, marks: &Marks) -> String {
     let state = snapshot.state.name();
@@ -141,9 +170,10 @@ fn file_count(snapshot: &Snapshot) -> u64 {
 /// A snapshot for programs.
 #[must_use]
 pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
-    let paths: Vec<_> = snapshot.paths.iter().map(|path| JsonPath::new(&path.0).path).collect();
-    let has_odd = snapshot.paths.iter().any(|path| std::str::from_utf8(&path.0).is_err());
-    let all_b64 = || snapshot.paths.iter().map(|path| BASE64.encode(&path.0)).collect();
+    let in_tree: Vec<_> = paths_in_tree(snapshot).collect();
+    let paths: Vec<_> = in_tree.iter().map(|path| JsonPath::new(&path.0).path).collect();
+    let has_odd = in_tree.iter().any(|path| std::str::from_utf8(&path.0).is_err());
+    let all_b64 = || in_tree.iter().map(|path| BASE64.encode(&path.0)).collect();
     let summary = &snapshot.summary;
     SnapshotRecord {
         id: snapshot.session.to_snapshot_hex(),
@@ -164,6 +194,8 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
         original: snapshot.original.map(|original| original.session.to_snapshot_hex()),
         held_by: Vec::new(),
         forgotten: None,
+        problems: Vec::new(),
+        roots: Vec::new(),
         summary: SnapshotSummary {
             backup_start: units::rfc3339(snapshot.started),
             backup_end: units::rfc3339(snapshot.finished),

@@ -22,24 +22,37 @@ use crate::fault::Fault;
 /// Largest list of paths: more do not fit a snapshot record anyhow.
 const LIST_MAX_BYTES: u64 = 64 << 20;
 
-/// The paths to save, absolute, each once, in order.
+/// The paths to save.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Absolute, each once, in order; one that ends in a slash means what a link leads to.
+    pub paths: Vec<PathBuf>,
+    /// Those that are not there, if that is allowed.
+    pub missing: Vec<PathBuf>,
+}
+
+/// The paths to save.
 ///
 /// # Errors
-/// A fault of usage for paths that are missing or cannot be saved.
-pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Vec<PathBuf>, Fault> {
+/// A fault of usage for paths that are missing or cannot be saved, of the local machine if there is
+/// none.
+pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
     let mut paths = Vec::new();
     for path in &args.paths {
-        paths.push(absolute(Path::new(path), context.around)?);
+        paths.push(named(path, context.around)?);
     }
     add_lists(&args.list, context.around, &mut paths)?;
-    paths.sort();
-    paths.dedup();
-    if paths.is_empty() {
-        return Err(Fault::usage("the lists of what to save name no path"));
+    // Not as paths, to which a slash at the end is nothing.
+    paths.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    paths.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
+    if paths.is_empty() && !args.allow_empty {
+        return Err(Fault::local("the lists of what to save name no path, so nothing was saved")
+            .hint("correct the list; --allow-empty makes a snapshot of nothing"));
     }
+    note_links(&paths, context);
     let missing = missing_roots(&paths);
     if missing.is_empty() {
-        return Ok(paths);
+        return Ok(Named { paths, missing });
     }
     let names: Vec<_> = missing.iter().map(|path| shown(path)).collect();
     let names = names.join(", ");
@@ -47,12 +60,40 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Vec<PathBuf>, F
         return Err(Fault::usage(format!("{names}: not there, so nothing was saved"))
             .hint("correct the path or mount what is missing; --allow-missing goes on without"));
     }
-    paths.retain(|path| !missing.contains(path));
+    paths.retain(|path| !missing.iter().any(|it| it.as_os_str() == path.as_os_str()));
     if paths.is_empty() {
         return Err(Fault::usage(format!("{names}: none of the paths is there")));
     }
     context.ui.note(&format!("not there and left out: {names}"));
-    Ok(paths)
+    Ok(Named { paths, missing })
+}
+
+/// A link to a folder is saved as a link: that may not be what was meant.
+fn note_links(paths: &[PathBuf], context: &Context<'_>) {
+    let mut links = paths.iter().filter(|path| {
+        !path.as_os_str().as_bytes().ends_with(b"/") && path.is_symlink() && path.is_dir()
+    });
+    if let Some(first) = links.next() {
+        let shown = shown(first);
+        let others = match links.count() {
+            0 => String::new(),
+            1 => ", and so is 1 other path".to_owned(),
+            more => format!(", and so are {more} other paths"),
+        };
+        context.ui.note(&format!(
+            "{shown} is a link and saved as one{others}; {shown}/ means what it leads to"
+        ));
+    }
+}
+
+/// A path as it was named, absolute; a slash at its end stays.
+fn named(path: &OsStr, around: &Surroundings) -> Result<PathBuf, Fault> {
+    let mut named = absolute(Path::new(path), around)?.into_os_string();
+    let bytes = path.as_bytes();
+    if (bytes.ends_with(b"/") || bytes.ends_with(b"/.")) && !named.as_bytes().ends_with(b"/") {
+        named.push("/");
+    }
+    Ok(PathBuf::from(named))
 }
 
 /// Whether all `paths` lie outside of `folder`, which is `what`.
@@ -80,7 +121,7 @@ fn add_lists(
         let bytes = read_list(file, around)?;
         for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
             if !line.is_empty() && !line.starts_with(b"#") {
-                let pattern = absolute(Path::new(OsStr::from_bytes(line)), around)?;
+                let pattern = named(OsStr::from_bytes(line), around)?;
                 paths.extend(expand(&pattern)?);
             }
         }
@@ -89,7 +130,7 @@ fn add_lists(
         for file in files {
             let bytes = read_list(file, around)?;
             for name in bytes.split(|byte| *byte == end).filter(|name| !name.is_empty()) {
-                paths.push(absolute(Path::new(OsStr::from_bytes(name)), around)?);
+                paths.push(named(OsStr::from_bytes(name), around)?);
             }
         }
     }
@@ -144,6 +185,11 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>, Fault> {
             })
             .map(|entry| entry.path())
             .collect();
+    }
+    if pattern.as_os_str().as_bytes().ends_with(b"/") {
+        // Joined with nothing, a path ends in a slash.
+        found.retain(|path| path.is_dir());
+        found.iter_mut().for_each(|path| path.push(""));
     }
     Ok(if found.is_empty() { vec![pattern.to_owned()] } else { found })
 }

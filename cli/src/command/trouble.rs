@@ -107,6 +107,10 @@ pub fn backup(error: &BackupError) -> Fault {
         BackupError::Disk(error) => disk(error),
         BackupError::Repo(error) => repo(error),
         BackupError::Index(error) => index(error),
+        BackupError::NothingSelected { .. } => Fault::during(Doing::Work, error)
+            .hint("look at the filters; if that is meant: --allow-empty"),
+        BackupError::EmptyStream => Fault::during(Doing::Work, error)
+            .hint("look at what should have written it; if that is meant: --allow-empty"),
         BackupError::AlwaysFenced { .. } => Fault::during(Doing::Work, error)
             .hint("somebody frees space in the repository: repeat the command afterwards"),
         other => Fault::during(Doing::Work, other),

@@ -1,6 +1,8 @@
 //! Messages with many fields, every optional one set.
 
+use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::proof::{DrillFinding, DrillSummary, RotationSummary};
+use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 
 fn finding() -> DrillFinding {
     let text = String::new;
@@ -61,4 +63,52 @@ pub(super) fn drill_summary() -> DrillSummary {
         findings: vec![finding()],
         ticket: Some(text()),
     }
+}
+
+pub(super) fn backup_summary() -> BackupSummary {
+    BackupSummary {
+        dry_run: false,
+        files_new: 0,
+        files_changed: 0,
+        files_unmodified: 0,
+        dirs_new: 0,
+        dirs_changed: 0,
+        dirs_unmodified: 0,
+        data_blobs: 0,
+        tree_blobs: 0,
+        data_added: 0,
+        data_added_packed: 0,
+        files_removed: 0,
+        paths_removed: 0,
+        bytes_removed: 0,
+        files_vanished: 0,
+        total_files_processed: 0,
+        total_bytes_processed: 0,
+        backup_start: String::new(),
+        backup_end: String::new(),
+        total_duration: 0.0,
+        error_count: 0,
+        snapshot_id: Some(String::new()),
+    }
+}
+
+pub(super) fn verbose_status() -> VerboseStatus {
+    VerboseStatus {
+        action: "new",
+        item: String::new(),
+        path: JsonPath::new(b"\xff"),
+        size: 0,
+        remark: Some("r"),
+    }
+}
+
+pub(super) fn problem() -> ProblemRecord {
+    let during = String::new();
+    ProblemRecord { path: JsonPath::new(b"\xff"), during, message: String::new() }
+}
+
+pub(super) fn root() -> RootRecord {
+    let led_to = Some(String::new());
+    let path = JsonPath::new(b"\xff");
+    RootRecord { path, led_to, state: "s", entries: 0, bytes: 0 }
 }

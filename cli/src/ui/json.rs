@@ -168,6 +168,14 @@ pub struct BackupSummary {
     pub data_added: u64,
     /// Bytes that went into new packs.
     pub data_added_packed: u64,
+    /// Files of the previous snapshot that are gone.
+    pub files_removed: u64,
+    /// All paths of the previous snapshot that are gone.
+    pub paths_removed: u64,
+    /// Bytes of the files among them.
+    pub bytes_removed: u64,
+    /// Paths that had been listed and were gone when they were looked at.
+    pub files_vanished: u64,
     /// Files seen.
     pub total_files_processed: u64,
     /// Bytes of all files seen.

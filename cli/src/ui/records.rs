@@ -207,8 +207,58 @@ pub struct SnapshotRecord {
     /// Who forgot it and why; absent for one that is live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgotten: Option<ForgottenRecord>,
+    /// What it lacks, as far as its record names it; only in a list of snapshots.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemRecord>,
+    /// What became of each path that was asked for; only in a list of snapshots.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<RootRecord>,
     /// Numbers.
     pub summary: SnapshotSummary,
+}
+
+/// One item that could not be saved as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProblemRecord {
+    /// Which item.
+    #[serde(flatten)]
+    pub path: JsonPath,
+    /// What was being done: `reading`, `listing` …
+    pub during: String,
+    /// Why it failed.
+    pub message: String,
+}
+
+/// What became of a path that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootRecord {
+    /// As it was asked for.
+    #[serde(flatten)]
+    pub path: JsonPath,
+    /// Where it is in the snapshot, if links led elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub led_to: Option<String>,
+    /// `saved`, `partial`, `missing` or `empty`.
+    pub state: &'static str,
+    /// Entries at and below it.
+    pub entries: u64,
+    /// Logical bytes of the files among them.
+    pub bytes: u64,
+}
+
+/// What a snapshot lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotProblems {
+    /// The snapshot.
+    pub id: String,
+    /// `complete`, `complete-with-notes` or `partial`.
+    pub state: &'static str,
+    /// All that could not be saved as they should.
+    pub problem_count: u64,
+    /// The first of them.
+    pub problems: Vec<ProblemRecord>,
+    /// What became of each path that was asked for.
+    pub roots: Vec<RootRecord>,
 }
 
 /// A tombstone.

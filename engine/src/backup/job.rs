@@ -62,7 +62,7 @@ impl FileReader<'_> {
             looks += 1;
             match found.look_again() {
                 Ok(now) => found = now,
-                Err(error) if error.is_missing() => {
+                Err(error) if error.is_gone() => {
                     self.count_vanished(&found.path, before_bytes);
                     return Ok(Read::Gone);
                 }

@@ -16,7 +16,6 @@ use crate::backup::roots::RootBook;
 use crate::backup::shared::Shared;
 use crate::backup::step::{Difference, Item, Job, Step, Work, unread_name};
 use crate::base::monitor::{Counter, Problem};
-use crate::base::path::TreePath;
 use crate::disk::walk::{Found, WalkItem};
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
@@ -115,10 +114,10 @@ impl Join<'_> {
             Err(_) => {
                 // A worker looks again at what was replaced, and tells what cannot be read.
                 self.count(facts.kind, existed, false);
-                let path = found.path.clone();
+                let key = found.path.key().to_vec();
                 let job = self.job(found, unread_name(), before.as_ref().map(content_bytes));
                 let work = self.send_job(job)?;
-                self.send_item(&path, work, before, false)
+                self.send_item(key, work, before, false)
             }
         }
     }
@@ -152,7 +151,7 @@ impl Join<'_> {
             before.is_sound() && entry.facts().is_unchanged_since(&before.facts())
         });
         self.count(entry.kind, before.is_some(), same);
-        let path = found.path.clone();
+        let key = found.path.key().to_vec();
         let (carried, differing) = if same { (before, None) } else { (None, before) };
         let work = match (entry.kind, carried) {
             (EntryKind::File, carried) => {
@@ -169,7 +168,7 @@ impl Join<'_> {
                 Work::Ready(Box::new(entry))
             }
         };
-        self.send_item(&path, work, differing, same)
+        self.send_item(key, work, differing, same)
     }
 
     fn plan_file(
@@ -208,14 +207,14 @@ impl Join<'_> {
 
     fn send_item(
         &self,
-        path: &TreePath,
+        key: Vec<u8>,
         work: Work,
         before: Option<Entry>,
         same: bool,
     ) -> Result<(), BackupError> {
         let is_told = self.wants_changes && !same;
         let difference = is_told.then(|| Difference(before.map(Box::new)));
-        send(&self.steps, Step::Entry(Item { key: path.key().to_vec(), work, difference }))
+        send(&self.steps, Step::Entry(Item { key, work, difference }))
     }
 
     /// Whether the chunks of an unchanged file are still there to be referred to.

@@ -125,7 +125,8 @@ impl TreePath {
     /// Whether `other` is this path or lies below it.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        self.strip_prefix_of(other).is_some()
+        let rest = other.0.strip_prefix(self.0.as_slice());
+        self.is_root() || rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
     }
 
     /// `other` as seen from this path; `None` if it does not lie at or below it.

@@ -96,7 +96,7 @@ impl Looker<'_> {
 impl ReachVisitor for Looker<'_> {
     fn entry(&mut self, path: &TreePath, entry: &Entry) {
         let is_file = entry.kind == crate::format::entry::EntryKind::File;
-        if is_file && entry.content.is_none() {
+        if is_file && entry.content.is_none() && !entry.is_unread() {
             let key = format!("snapshot {}", self.snapshot);
             self.report.finding(&key, "a file has no content".to_owned());
             let hurt = self.place_of(path);

@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 
 use crate::base::limits::{FOLDER_READ_BYTES, WALK_AHEAD_ITEMS};
 use crate::disk::folder::lock;
-use crate::disk::look::{Looked, Looker, Place, Seen, Task};
+use crate::disk::look::Looker;
+use crate::disk::task::{Looked, Place, Seen, Task};
 
 /// Does the tasks of one walk, with helpers or without.
 #[derive(Debug)]
@@ -205,19 +206,22 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::exclude::{Excludes, Standing};
+    use crate::disk::exclude::Excludes;
     use crate::disk::folder::Shared;
-    use crate::disk::look::WalkItem;
+    use crate::disk::roots::{Named, Root};
+    use crate::disk::task::WalkItem;
 
     fn ahead() -> Lookahead {
         let (excludes, skip) = (Excludes::default(), std::collections::HashSet::new());
-        Lookahead::new(Looker { excludes, skip, shared: Shared::new(false) })
+        let root = Root::find(std::path::Path::new("/")).expect("there is a root");
+        let named = Named::new(&[root]);
+        Lookahead::new(Looker { excludes, skip, named, shared: Shared::new(false) })
     }
 
-    /// The places that come of the root of the file system.
+    /// What comes of the root of the file system.
     fn begin(ahead: &Lookahead) -> Vec<Seen> {
         let mut looked = Looked::default();
-        ahead.looker().announce_base(Standing::default(), &mut looked).expect("there is a root");
+        ahead.looker().announce_base(&mut looked).expect("there is a root");
         ahead.put(looked)
     }
 
@@ -225,13 +229,14 @@ mod tests {
     fn a_task_that_is_lost_is_a_problem_of_its_place() {
         let mut ahead = ahead();
         let seen = begin(&ahead);
-        let [Seen::Later(place)] = seen.as_slice() else { panic!("{seen:?}") };
-        {
+        let place = {
             let mut state = lock(&ahead.board.state);
-            assert!(state.begin_first().is_some(), "as a helper does before it panics");
+            let begun = state.begin_first();
             state.is_broken = true;
-        }
-        let seen = ahead.fetch(place);
+            begun.expect("as a helper does before it panics").0
+        };
+        assert!(seen.iter().any(|seen| matches!(seen, Seen::Later(it) if *it == place)));
+        let seen = ahead.fetch(&place);
         assert!(matches!(seen.as_slice(), [Seen::Item(WalkItem::Problem(_))]), "{seen:?}");
     }
 

@@ -99,6 +99,12 @@ impl DiskError {
         self.class() == ErrorClass::Missing
     }
 
+    /// Whether nothing lies there any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_gone(source))
+    }
+
     /// Whether something else may lie there now, or nothing, so that it is worth while to look again.
     #[must_use]
     pub fn may_be_replaced(&self) -> bool {
@@ -138,10 +144,16 @@ impl Classified for DiskError {
     }
 }
 
-/// Whether an error says that something is gone, or is not what it was.
-pub(crate) fn is_replaced(error: &io::Error) -> bool {
-    let errors = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::STALE];
+/// Whether an error says that nothing is there any more, or no folder where there was one.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    let errors = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
     errors.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Whether an error says that something is gone, or is not what it was. A server may say the latter
+/// of all that it has, so it does not mean that nothing is there.
+pub(crate) fn is_replaced(error: &io::Error) -> bool {
+    is_gone(error) || error.raw_os_error() == Some(Errno::STALE.raw_os_error())
 }
 
 /// Something that happened to one path and does not stop the rest.

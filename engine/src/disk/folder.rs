@@ -4,8 +4,8 @@
 //! A walk can be thousands of levels deep and its results can be in use in thousands of
 //! directories at once, while a process may have 1024 descriptors. So a [`Folder`] is an identity
 //! with a descriptor that may come and go: the oldest open one is closed for a new one. If another
-//! directory lies at its place when it is opened again, then that is what is looked at from then on;
-//! never what a link leads to.
+//! directory of the same file system lies at its place when it is opened again, then that is what is
+//! looked at from then on; never what a link leads to.
 
 use std::collections::VecDeque;
 use std::io;
@@ -156,7 +156,7 @@ impl Folder {
                 break fd;
             }
             match &at.place {
-                Place::Absolute(path) => break at.keep(open_absolute(path)?),
+                Place::Absolute(path) => break at.keep(open_absolute(path)?)?,
                 Place::Below(parent, name) => {
                     closed.push((at, name));
                     at = parent;
@@ -166,16 +166,21 @@ impl Folder {
         while let Some((folder, name)) = closed.pop() {
             let open = || open_real(&fd, name, OFlags::PATH);
             let opened = self.shared.with_descriptors(open)?;
-            fd = folder.keep(opened);
+            fd = folder.keep(opened)?;
         }
         Ok(fd)
     }
 
-    fn keep(self: &Arc<Self>, fd: OwnedFd) -> Arc<OwnedFd> {
+    /// Takes what lies at its place now. On another file system that is something else: most likely
+    /// this one is no longer mounted, and its content must not pass for removed.
+    fn keep(self: &Arc<Self>, fd: OwnedFd) -> io::Result<Arc<OwnedFd>> {
+        if meta::identity(&meta::stat_open(&fd)?).0 != self.identity.0 {
+            return Err(Errno::STALE.into());
+        }
         let fd = Arc::new(fd);
         *lock(&self.slot) = Some(Arc::clone(&fd));
         self.shared.remember(self);
-        fd
+        Ok(fd)
     }
 
     fn close(&self) {

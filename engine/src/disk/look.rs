@@ -1,7 +1,8 @@
 //! Looks at what a directory holds, a stretch of names at a time, by the rules of one walk.
 //!
-//! A [`Task`] needs nothing but what it carries, so any thread can do it, in any order. What comes
-//! of it says where further tasks belong, and [`Place`] orders all of them as the walk does.
+//! The item of a directory comes before those of what it holds, and says how complete its listing
+//! is; so a directory is opened and listed before its item is given out. A name that was listed has
+//! an item unless a rule leaves it out or it is gone.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,32 +15,19 @@ use rustix::fs::{Mode, OFlags, Statx, StatxAttributes};
 use crate::base::limits::{
     FOLDER_READ_BYTES, LOOK_AGAIN_MAX, NAME_MAX_BYTES, PATH_MAX_BYTES, WALK_STRETCH_NAMES,
 };
-use crate::base::monitor::Problem;
 use crate::base::path::{TreePath, escape};
-use crate::disk::error::{is_replaced, problem};
+use crate::disk::error::{is_gone, is_replaced, problem};
 use crate::disk::exclude::{Excludes, IfPresent, Standing};
 use crate::disk::folder::{Folder, Names, Purpose, Shared};
 use crate::disk::found::{Found, describe};
 use crate::disk::meta::{self, Stat};
 use crate::disk::read::OpenFile;
 use crate::disk::roots::{Lead, Named};
+use crate::disk::task::{Doorway, Inside, Looked, Seen, Task, WalkItem, Way};
 use crate::format::entry::{
     EntryKind, LISTING_FILTERED, LISTING_NOT_READ, LISTING_ON_THE_WAY, LISTING_OTHER_FILE_SYSTEM,
     LISTING_VANISHED,
 };
-
-/// One step of a walk.
-#[derive(Debug)]
-pub enum WalkItem {
-    /// Something to back up.
-    Found(Found),
-    /// Something that is there and could not be looked at.
-    Unread(Problem),
-    /// Something that went wrong; what it concerns has an item of its own, if it is to have one.
-    Problem(Problem),
-    /// Something that was gone when it was looked at.
-    Vanished(TreePath),
-}
 
 /// The rules of one walk.
 #[derive(Debug)]
@@ -49,45 +37,6 @@ pub(crate) struct Looker {
     pub(crate) skip: HashSet<(u64, u64)>,
     pub(crate) named: Named,
     pub(crate) shared: Arc<Shared>,
-}
-
-/// Something to be looked at.
-#[derive(Debug)]
-pub(crate) enum Task {
-    /// A directory: list it, and look at the first stretch of its names.
-    List(Box<Doorway>),
-    /// A further stretch of a directory that was listed.
-    Look(Arc<Inside>, Range<usize>),
-}
-
-/// A directory that was seen and is to be entered.
-#[derive(Debug)]
-pub(crate) struct Doorway {
-    found: Found,
-    way: Way,
-}
-
-/// What holds for everything below a directory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
-    standing: Standing,
-    /// Device of the root that the walk came from.
-    device: u64,
-    /// Whether nothing is looked at but what is named or leads there.
-    is_on_the_way: bool,
-}
-
-/// A directory that was listed.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    folder: Arc<Folder>,
-    path: TreePath,
-    names: Names,
-    way: Way,
-    /// Whether something below it is named.
-    has_named: bool,
-    /// Names of files that leave out everything beside them, if there are such.
-    tags: Vec<Vec<u8>>,
 }
 
 /// Whether and why something in a directory is looked at.
@@ -104,67 +53,6 @@ struct Claim {
 impl Claim {
     fn is_nothing(&self) -> bool {
         !self.is_selected && !self.may_release && self.lead == Lead::Nowhere
-    }
-}
-
-/// Where a task stands in the order of the walk.
-///
-/// The path is that of the directory, or of the first name of the stretch. A stretch may begin with
-/// a directory, which is then listed after it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    key: Vec<u8>,
-    is_list: bool,
-}
-
-/// What a task found, in the order of the walk.
-#[derive(Debug)]
-pub(crate) enum Seen {
-    Item(WalkItem),
-    /// Here belongs what the task of this place finds.
-    Later(Place),
-}
-
-/// Everything that came of a task.
-#[derive(Debug, Default)]
-pub(crate) struct Looked {
-    pub(crate) seen: Vec<Seen>,
-    pub(crate) tasks: Vec<(Place, Task)>,
-}
-
-impl Looked {
-    pub(crate) fn problem(&mut self, path: &TreePath, action: &'static str, error: &io::Error) {
-        self.item(WalkItem::Problem(problem(path, action, error)));
-    }
-
-    fn item(&mut self, item: WalkItem) {
-        self.seen.push(Seen::Item(item));
-    }
-
-    fn later(&mut self, place: Place, task: Task) {
-        self.seen.push(Seen::Later(place.clone()));
-        self.tasks.push((place, task));
-    }
-
-    fn list(&mut self, doorway: Doorway) {
-        let place = Place { key: doorway.found.path.key().to_vec(), is_list: true };
-        self.later(place, Task::List(Box::new(doorway)));
-    }
-
-    fn look(&mut self, inside: &Arc<Inside>, stretch: Range<usize>) {
-        let mut key = inside.path.key().to_vec();
-        if !key.is_empty() {
-            key.push(0);
-        }
-        key.extend_from_slice(inside.names.get(stretch.start).unwrap_or_default());
-        self.later(Place { key, is_list: false }, Task::Look(Arc::clone(inside), stretch));
-    }
-}
-
-impl Place {
-    /// The directory, or the first name of the stretch, if that is a name.
-    pub(crate) fn path(&self) -> TreePath {
-        TreePath::from_key(&self.key).unwrap_or_default()
     }
 }
 
@@ -206,7 +94,7 @@ impl Looker {
                 }
                 // Something else that is left out, or nothing.
                 Ok(_) => return,
-                Err(error) if is_replaced(&error) => {
+                Err(error) if is_gone(&error) => {
                     return looked.item(WalkItem::Vanished(found.path));
                 }
                 Err(failure) => {
@@ -215,9 +103,12 @@ impl Looker {
                 }
             }
         }
+        if found.is_provisional {
+            // It is left out, most likely because it cannot be read.
+            return;
+        }
         let why = problem(&found.path, "opening", &error);
         found.listing |= LISTING_NOT_READ;
-        found.is_provisional = false;
         looked.item(WalkItem::Found(found));
         looked.item(WalkItem::Problem(why));
     }
@@ -366,7 +257,8 @@ impl Looker {
                 let found = Found::new(path, stat, Arc::clone(&inside.folder));
                 self.announce(found, claim, inside.way.device, looked)
             }
-            Err(error) if is_replaced(&error) => {
+            Err(_) if !claim.is_selected && claim.lead == Lead::Nowhere => LISTING_FILTERED,
+            Err(error) if is_gone(&error) => {
                 looked.item(WalkItem::Vanished(path));
                 LISTING_VANISHED
             }

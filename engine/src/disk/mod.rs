@@ -15,6 +15,7 @@ pub mod exclude;
 pub mod read;
 mod found;
 mod roots;
+mod task;
 mod look;
 mod ahead;
 pub mod walk;

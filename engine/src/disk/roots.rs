@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(named.lead(&TreePath::root()), Lead::Below);
         assert_eq!(named.names_in(&TreePath::root()), [b"a", b"b"]);
         assert_eq!(named.names_in(&path("/b")), [&b"x"[..], b"x-y"]);
-        assert_eq!(named.names_in(&path("/a/b/c")), [[]; 0]);
+        assert!(named.names_in(&path("/a/b/c")).is_empty());
         assert!(!Named::new(&[root("/a/b"), root("/a/bc")]).is_nested());
         assert_eq!(Named::new(&[root("/")]).lead(&TreePath::root()), Lead::Here);
     }

@@ -23,7 +23,7 @@ fn walk(root: &Path) -> Vec<Found> {
     let walk = Walk::new(options).expect("because the root exists");
     walk.map(|item| match item {
         WalkItem::Found(found) => found,
-        WalkItem::Problem(problem) => panic!("{problem:?}"),
+        other => panic!("{other:?}"),
     })
     .collect()
 }

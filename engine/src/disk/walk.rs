@@ -20,11 +20,12 @@ use crate::disk::error::DiskError;
 use crate::disk::exclude::Excludes;
 use crate::disk::folder::{Shared, lock};
 pub use crate::disk::found::Found;
-pub use crate::disk::look::WalkItem;
-use crate::disk::look::{Looked, Looker, Seen};
+use crate::disk::look::Looker;
 use crate::disk::owner::Owners;
 use crate::disk::roots::Named;
 pub use crate::disk::roots::{Root, missing_roots};
+pub use crate::disk::task::WalkItem;
+use crate::disk::task::{Looked, Seen};
 
 /// What to walk and what to leave out.
 #[derive(Debug, Clone, Default)]
@@ -201,5 +202,7 @@ impl Iterator for Walk {
     }
 }
 
+#[cfg(test)]
+mod drawn;
 #[cfg(test)]
 mod tests;

@@ -223,11 +223,12 @@ impl Entry {
         self.inode_flags & IMMUTABLE_OR_APPEND != 0
     }
 
-    /// Whether this only says that something lay here which could not be read: a file without
-    /// content. Its metadata are what was known of it.
+    /// Whether this only says that something lay here which could not be read: a file that is
+    /// partial and has no content. Its metadata are what was known of it.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.kind == EntryKind::File && self.content.is_none()
+        let is_partial = self.flags & FLAG_PARTIAL != 0;
+        self.kind == EntryKind::File && self.content.is_none() && is_partial
     }
 
     /// Whether its content was read whole and in one piece.

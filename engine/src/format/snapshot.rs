@@ -274,6 +274,15 @@ impl Snapshot {
         led.max_by_key(|(length, _)| *length).map_or_else(|| asked.clone(), |(_, path)| path)
     }
 
+    /// A path of the tree as it may have been asked for, where the way there led through links.
+    pub fn as_asked(&self, path: &TreePath) -> impl Iterator<Item = TreePath> {
+        self.roots.iter().filter_map(|root| {
+            let led_to = TreePath::from_slashes(&root.led_to.as_ref()?.0).ok()?;
+            let below = led_to.strip_prefix_of(path)?;
+            TreePath::from_slashes(&root.asked.0).ok()?.join_path(&below).ok()
+        })
+    }
+
     /// Adds a problem: counted always, named while there is room.
     pub fn add_problem(&mut self, problem: RecordedProblem) {
         self.problem_count += 1;

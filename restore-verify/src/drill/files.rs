@@ -338,6 +338,9 @@ impl Restorer<'_> {
             match item {
                 Ok((path, entry)) => {
                     count += 1;
+                    if entry.is_unread() {
+                        continue;
+                    }
                     let hash = self.salts.hash(&path);
                     visit(&Picked { path, entry, hash }, findings);
                 }

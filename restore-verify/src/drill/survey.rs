@@ -177,6 +177,10 @@ impl Walker<'_> {
         findings: &mut Findings,
     ) -> Result<(), DrillError> {
         self.entries += 1;
+        if entry.is_unread() {
+            // The snapshot says that it does not have it.
+            return Ok(());
+        }
         if entry.kind != EntryKind::File {
             self.stretcher.take(path, &entry, 0);
             return Ok(());

@@ -127,7 +127,10 @@ impl Entry {
             content: value.optional(19).map(Content::read).transpose()?,
         };
         let has_content = entry.content.is_some();
-        match (1..=7).contains(&entry.kind) && has_content == (entry.kind == 1) {
+        // What could not be read is a file that is partial and has no content.
+        let is_unread = entry.kind == 1 && !has_content && entry.flags & 2 != 0;
+        let is_right = is_unread || has_content == (entry.kind == 1);
+        match (1..=7).contains(&entry.kind) && is_right {
             true => Ok(entry),
             false => Err(format!("an entry of kind {} with content {has_content}", entry.kind)),
         }

@@ -30,6 +30,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         domain: 0,
         original: None,
         evidence: Vec::new(),
+        roots: Vec::new(),
     };
     Committed { snapshot, digest: Digest::new([0; 32]), committed: Timestamp::default() }
 }

@@ -37,6 +37,7 @@ fn stand(style: Style, json: bool, quiet: bool) -> Stand {
         style,
         json,
         quiet,
+        changes: false,
         interval: Duration::from_secs(3600),
         stdout: out,
         stderr: err,

@@ -44,6 +44,7 @@ fn entry(inode: u64) -> Entry {
         device_number: None,
         flags: 0,
         content: Some(Content::Inline(inode.to_le_bytes().to_vec())),
+        listing: (inode % 32) as u8,
     }
 }
 
@@ -78,7 +79,7 @@ fn read(folder: &Path, name: &str) -> Option<(Keyed, HintsHeader)> {
         assert_eq!((leaf.is_bounded, leaf.key(count - 1)), (count == 7, &leaf.child.last_key[..]));
         for number in 0..count {
             let entry = leaf.entry(number).unwrap();
-            assert_eq!(leaf.sound_facts(number), Some(&entry.facts()));
+            assert_eq!(leaf.sound_facts(number), Some((&entry.facts(), entry.listing)));
             entries.push((leaf.key(number).to_vec(), entry));
         }
         assert!(leaf.entry(count).is_err());
