@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use object_store::path::Path as KeyPath;
 
 use crate::store::error::StoreError;
+use crate::store::keys::KeySource;
 use crate::store::pace::Limits;
+use crate::store::wait::Watch;
 
 /// The place of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,12 +103,16 @@ pub struct StoreOptions {
     pub region: Option<String>,
     /// Allows plain HTTP to a host other than this machine.
     pub allow_http: bool,
-    /// `AWS_*`, `GOOGLE_*`, `AZURE_*` variables, and `HTTPS_PROXY` and `NO_PROXY`, as the caller
-    /// found them; later ones win. What weakens the connection (unsigned payloads, skipped
+    /// `AWS_*`, `GOOGLE_*`, `AZURE_*` variables, and those of proxies, as the caller found them;
+    /// later ones win. White space around values is passed over. What weakens the connection (unsigned payloads, skipped
     /// signatures, plain HTTP) is passed over.
     pub environment: Vec<(String, String)>,
+    /// Where S3 keys come from that may change during a run; they count before variables.
+    pub keys: Option<KeySource>,
     /// How fast bytes may go and come.
     pub limits: Limits,
+    /// Who is told while the store is silent.
+    pub watch: Watch,
 }
 
 impl fmt::Debug for StoreOptions {
@@ -118,7 +124,7 @@ impl fmt::Debug for StoreOptions {
             .field("allow_http", &self.allow_http)
             .field("environment", &names)
             .field("limits", &self.limits)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
