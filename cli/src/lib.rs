@@ -57,6 +57,9 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
     let exit = match outcome {
         Ok(exit) => exit,
         Err(fault) => {
+            // Whatever broke off because somebody wanted to stop.
+            let is_stopped = surroundings.cancel.is_set() && fault.exit_code() == ExitCode::Failed;
+            let fault = if is_stopped { fault.exit(ExitCode::Interrupted) } else { fault };
             fault.print(&ui);
             fault.exit_code()
         }

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::config::location::names_a_kind;
 use crate::config::policy::Retention;
-use crate::config::repository::has_scheme;
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
 
@@ -92,7 +92,7 @@ impl ConfigFile {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        if let Some(repo) = self.repo.as_mut().filter(|repo| !has_scheme(repo)) {
+        if let Some(repo) = self.repo.as_mut().filter(|repo| !names_a_kind(repo)) {
             // Not UTF-8 only if the folder is not, and then the location could not be used either.
             *repo = folder.join(&*repo).to_string_lossy().into_owned();
         }
