@@ -78,6 +78,8 @@ pub struct Surroundings {
     pub time_zone: Arc<LazyLock<TimeZone>>,
     /// Whether the user wants to stop.
     pub cancel: Cancel,
+    /// Configuration files that count without being named, if they are there: the first of them.
+    pub usual_configs: Vec<PathBuf>,
 }
 
 impl Surroundings {
@@ -86,8 +88,10 @@ impl Surroundings {
     pub fn of_process() -> Self {
         // Without handlers a signal ends the process, which is what it is for.
         let cancel = Cancel::on_signals().unwrap_or_default();
+        let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         Self {
-            variables: std::env::vars_os().collect(),
+            usual_configs: usual_configs(&variables),
+            variables,
             stdin: Arc::new(Mutex::new(PatientInput { cancel: cancel.clone() })),
             stdin_is_terminal: io::stdin().is_terminal(),
             stdout: Output::of_stdout(),
@@ -118,6 +122,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(|| TimeZone::UTC)),
             cancel: Cancel::default(),
+            usual_configs: Vec::new(),
         }
     }
 
@@ -204,6 +209,16 @@ impl Surroundings {
     pub fn has_person(&self) -> bool {
         self.stdin_is_terminal || self.stderr.is_terminal()
     }
+}
+
+/// The user's own, then that of the machine.
+fn usual_configs(variables: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
+    let absolute = |name: &str| {
+        variables.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let own = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let own = own.map(|folder| folder.join("mainstay/mainstay.toml"));
+    own.into_iter().chain([PathBuf::from("/etc/mainstay/mainstay.toml")]).collect()
 }
 
 /// Standard input that does not keep anybody waiting who wants to stop.

@@ -37,11 +37,13 @@ fn stand(style: Style, json: bool, quiet: bool) -> Stand {
         style,
         json,
         quiet,
+        changes: false,
         interval: Duration::from_secs(3600),
         stdout: out,
         stderr: err,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         cancel: cancel.clone(),
+        speaker: Speaker::default(),
     });
     Stand { progress, clock, cancel, stdout, stderr }
 }
@@ -155,6 +157,7 @@ fn the_helper_thread_keeps_the_pace_and_ends() {
         stderr: err,
         clock: Arc::new(Hand::default()),
         cancel: Cancel::default(),
+        speaker: Speaker::default(),
     });
     progress.phase(&Phase { name: "checking", total_items: None, total_bytes: None });
     std::thread::sleep(Duration::from_millis(200));
