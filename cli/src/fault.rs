@@ -159,6 +159,12 @@ impl Fault {
         let (exit, code, hint) = verdict(doing, error.class());
         let mut fault = Self::new(exit, code, error.to_string());
         fault.hint = hint.map(str::to_owned);
+        if let Some(remedy) = remedy::find(error.source()) {
+            fault.hint = Some(remedy.hint);
+            if let (true, Some(code)) = (exit != ExitCode::Interrupted, remedy.code) {
+                (fault.exit, fault.code) = (ExitCode::Store, code);
+            }
+        }
         fault.causes = causes(error.source(), &fault.message);
         fault
     }
@@ -253,6 +259,11 @@ fn verdict(doing: Doing, class: ErrorClass) -> (ExitCode, &'static str, Option<&
             "E_CORRUPT",
             Some("`mainstay check --read-data` shows everything that is affected"),
         ),
+        (ErrorClass::Unreadable, _) => (
+            ExitCode::Damage,
+            "E_UNREADABLE",
+            Some("other objects can be read: look after this one in the store itself"),
+        ),
         (ErrorClass::Transient, _) => (
             ExitCode::Store,
             "E_STORE",
@@ -289,5 +300,6 @@ fn causes(error: Option<&(dyn Error + 'static)>, said: &str) -> Vec<String> {
     list
 }
 
+mod remedy;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
+use crate::args::habits;
 use crate::command::Cli;
 use crate::command::context::Context;
 use crate::config::file::ConfigFile;
@@ -57,6 +58,9 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
     let exit = match outcome {
         Ok(exit) => exit,
         Err(fault) => {
+            // Whatever broke off because somebody wanted to stop.
+            let is_stopped = surroundings.cancel.is_set() && fault.exit_code() == ExitCode::Failed;
+            let fault = if is_stopped { fault.exit(ExitCode::Interrupted) } else { fault };
             fault.print(&ui);
             fault.exit_code()
         }
@@ -84,7 +88,19 @@ pub fn prepare_process() {
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
     let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return explain(&error, surroundings, ui),
+        Err(error) => {
+            if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
+                return match habit.is_done {
+                    true => {
+                        ui.note(habit.words);
+                        Ok(ExitCode::Ok)
+                    }
+                    false => Err(Fault::usage("this command line is that of another program")
+                        .hint(habit.words)),
+                };
+            }
+            return explain(&error, surroundings, ui);
+        }
     };
     cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
     if cli.global.background {

@@ -12,6 +12,9 @@ pub mod compare;
 /// Object stores that watch, and object stores that fail.
 pub mod store;
 
+/// An S3 server that gives wrong answers.
+pub mod double;
+
 /// A repository with its state folder, made in a few lines.
 pub mod world;
 

@@ -34,6 +34,7 @@ mod secrets;
 mod place;
 mod cli;
 mod errors;
+mod answers;
 mod options;
 mod witness;
 mod probes;

@@ -56,7 +56,8 @@ impl Place {
     pub(crate) fn with_repository() -> Self {
         let place = Self::empty();
         let printed = place.run(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
-        assert_eq!(printed, "");
+        // The recovery words, which nothing else shows, and nothing besides.
+        assert_eq!(printed.split_whitespace().count(), 48, "24 words with their numbers");
         std::fs::create_dir_all(place.path("source/folder")).expect("a folder");
         for (name, content) in
             [("a.txt", vec![b'a'; 100]), ("folder/b.bin", noise(300_000)), ("folder/c.txt", vec![])]

@@ -39,5 +39,8 @@ pub mod report;
 /// `demo`, `completions`, `man`, `version`.
 pub mod program;
 
+/// Command lines of other programs.
+pub mod habits;
+
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,10 @@ pub struct ForgetArgs {
     #[arg(long)]
     pub delete_all_snapshots: bool,
 
+    /// Go on if a tag, a host or a path that is named fits no snapshot
+    #[arg(long)]
+    pub allow_no_match: bool,
+
     /// Free what no snapshot needs afterwards, as `mainstay prune` does
     #[arg(long)]
     pub prune: bool,

@@ -17,6 +17,7 @@ use restore_verify::evidence::event::Event;
 use crate::args::collect::PruneArgs;
 use crate::args::retention::ForgetArgs;
 use crate::command::context::Context;
+use crate::command::no_match;
 use crate::command::open::{Opened, open, progress};
 use crate::command::prune;
 use crate::command::rules::{Rules, group_words, no_rules, reason, resolve};
@@ -55,6 +56,7 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         if rules.policy.is_empty() && !args.delete_all_snapshots {
             return Err(no_rules());
         }
+        no_match::check(args, &rules.policy.tags, &choice, context)?;
         run.by_rules(&rules, &choice)?
     } else {
         run.by_name(&choice.several(&args.snapshots)?)?

@@ -14,6 +14,8 @@ use crate::command::open::{progress, store};
 use crate::command::place::{PrivateFile, absolute};
 use crate::command::trouble;
 use crate::config::credential;
+use crate::config::repository::Place;
+use crate::config::words::{KIT_TITLE, KIT_WORDS};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::records::Initialized;
@@ -34,7 +36,7 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         }
         None => None,
     };
-    let (store, ..) = store(context, &context.global.repository(), true)?;
+    let (store, place, _) = store(context, &context.global.repository(), true)?;
     let options = CreateOptions {
         suite: match args.suite {
             Suite::XWing => engine::crypt::seal::Suite::XWing,
@@ -56,12 +58,12 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         warn(report, context);
     }
     let kit = match kit {
-        Some(file) => Some(file.keep(kit_text(&made, context).as_bytes())?),
+        Some(file) => Some(file.keep(kit_text(&made, &place, context).as_bytes())?),
         None => None,
     };
     let kit = kit.map(|path| path.display().to_string());
     if context.ui.is_json() {
-        let shows_words = !context.ui.is_quiet();
+        let shows_words = !context.ui.is_quiet() || kit.is_none();
         context.ui.message(&Message::Initialized(Initialized {
             id: made.repo.config().repository.to_string(),
             repository: store.describe().to_owned(),
@@ -71,6 +73,9 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         }));
     } else if !context.ui.is_quiet() {
         tell(&made, kit.as_deref(), context);
+    } else if kit.is_none() {
+        // Shown nowhere else and never again: no wish for silence is meant to lose them.
+        numbered(&made.recovery_words).iter().for_each(|line| context.ui.result(line));
     }
     Ok(ExitCode::Ok)
 }
@@ -131,24 +136,26 @@ fn numbered(words: &str) -> Zeroizing<Vec<String>> {
     Zeroizing::new(lines.map(|line| line.join(" ").trim_end().to_owned()).collect())
 }
 
-fn kit_text(made: &Created, context: &Context<'_>) -> Zeroizing<String> {
+fn kit_text(made: &Created, place: &Place, context: &Context<'_>) -> Zeroizing<String> {
     let repo: &Repo = &made.repo;
     let config = repo.config();
     let made_at = units::local_time(config.created, &context.around.time_zone);
     let mut text = Zeroizing::new(String::with_capacity(4096));
     let location = repo.store().describe();
     for line in [
-        "MAINSTAY RECOVERY KIT",
+        KIT_TITLE,
         "",
         "Whoever holds this page can read every backup in the repository.",
         "Print it, keep it offline, delete the file.",
         "",
         &format!("repository   {location}"),
+        &format!("endpoint     {}", place.endpoint.as_deref().unwrap_or("that of the provider")),
+        &format!("region       {}", place.region.as_deref().unwrap_or("not set")),
         &format!("id           {}", config.repository),
         &format!("fingerprint  {}", repo.fingerprint()),
         &format!("created      {made_at} on {}", context.around.host),
         "",
-        "Recovery words:",
+        KIT_WORDS,
         "",
     ] {
         text.push_str(line);
@@ -157,15 +164,41 @@ fn kit_text(made: &Created, context: &Context<'_>) -> Zeroizing<String> {
     for line in numbered(&made.recovery_words).iter() {
         text.push_str(&format!("    {line}\n"));
     }
-    text.push_str(&format!(
+    text.push_str(
         "\nHow to restore:\n\n\
-         1. Install mainstay on any machine that can reach the repository, with the credentials\n   \
-            of the store in the environment.\n\
-         2. Write the 24 words, on one line, into a file `words` that only you can read (mode 600):\n   \
-            they are taken in place of the passphrase.\n\
-         3. mainstay -r '{location}' --password-file words snapshots\n\
-         4. mainstay -r '{location}' --password-file words restore latest --target DIR\n\
-         5. Compare the fingerprint: mainstay -r '{location}' --password-file words key test\n",
-    ));
+         1. Install mainstay on any machine that can reach the repository.\n\
+         2. Say where it is:\n\n",
+    );
+    for line in exports(location, place) {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text.push_str(
+        "\n3. Take this file, or a new one with all the words, as KIT (chmod 600 KIT). The words\n   \
+            may stand on several lines, with or without numbers.\n\
+         4. mainstay --password-file KIT snapshots\n\
+         5. mainstay --password-file KIT restore latest --target DIR\n\
+         6. Compare the fingerprint: mainstay --password-file KIT key test\n",
+    );
     text
+}
+
+/// The lines that bring a shell to the repository; secrets of the store are to be filled in.
+fn exports(location: &str, place: &Place) -> Vec<String> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut lines = vec![format!("export MAINSTAY_REPOSITORY={}", quoted(location))];
+    if let Some(endpoint) = &place.endpoint {
+        lines.push(format!("export AWS_ENDPOINT_URL={}", quoted(endpoint)));
+    }
+    if let Some(region) = &place.region {
+        lines.push(format!("export AWS_REGION={}", quoted(region)));
+    }
+    let keys: &[&str] = match location.split_once("://").map(|(scheme, _)| scheme) {
+        Some("s3") => &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        Some("gs") => &["GOOGLE_APPLICATION_CREDENTIALS"],
+        Some("az") => &["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"],
+        _ => &[],
+    };
+    lines
+        .extend(keys.iter().map(|key| format!("export {key}=…  # from the operator of the store")));
+    lines
 }

@@ -16,14 +16,13 @@ use restore_verify::evidence::event::Event;
 use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyRemoveArgs};
 use crate::args::values::{self, Domain};
 use crate::command::context::Context;
-use crate::command::open::{
-    allows, open, read_key_file, recovery_words, repository, store, unlock,
-};
+use crate::command::open::{allows, open, read_key_file, repository, store, unlock};
 use crate::command::place::{PrivateFile, absolute};
 use crate::command::trouble;
 use crate::command::witness::{act, witness};
 use crate::config::credential::{self, Credential};
 use crate::config::secret::{self, Secret};
+use crate::config::words;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::records::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
@@ -130,13 +129,15 @@ fn tell_added(
 fn new_passphrase(args: &KeyAddArgs, context: &Context<'_>) -> Result<Secret, Fault> {
     let secret = match &args.new_password_file {
         Some(path) => secret::read_file(&context.around.absolute(path))?,
-        None if context.around.has_person() => credential::ask_new(context.around)?,
+        None if context.around.has_person() => {
+            return credential::ask_new(context.around, args.weak);
+        }
         None => {
             return Err(Fault::key("no new passphrase is given, and nobody is there to ask")
                 .hint("use --new-password-file FILE, or --to-key-file FILE for a machine"));
         }
     };
-    secret.check_strength(args.weak)?;
+    secret.check_new(args.weak)?;
     Ok(secret)
 }
 
@@ -273,7 +274,7 @@ fn opened_slot(repo: &Repo, credential: &Credential) -> Result<Option<SlotId>, F
         Credential::KeyFile(path) => return Ok(Some(read_key_file(path)?.slot)),
         Credential::Passphrase(secret) => secret,
     };
-    let words = recovery_words(secret.expose());
+    let words = words::find(secret.expose())?;
     let attempt = || {
         for id in slots::ids(repo.store())? {
             let slot = slots::read(repo.store(), repo.config().repository, id)?;

@@ -45,6 +45,8 @@ pub mod restore;
 pub mod rules;
 /// `prune`
 pub mod prune;
+/// Conditions of `forget` that fit nothing.
+pub mod no_match;
 /// `forget`
 pub mod forget;
 /// `undelete`

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use engine::base::id::RepositoryId;
 use engine::base::monitor::Monitor;
-use engine::crypt::phrase;
 use engine::format::slot::Role;
 use engine::index::catalog::{self, Catalog};
 use engine::index::kept;
@@ -13,18 +12,21 @@ use engine::index::marks::TagChanges;
 use engine::index::refresh::refresh;
 use engine::index::{Index, IndexError, OpenOutcome};
 use engine::repo::Repo;
+use engine::repo::error::RepoError;
 use engine::repo::open::{KeyFile, Unlock, open_knowing};
 use engine::store::Store;
-use engine::store::location::{Location, StoreOptions, parse_aws_profile};
+use engine::store::location::{Location, StoreOptions};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::command::context::Context;
 use crate::command::trouble;
+use crate::config::aws;
 use crate::config::credential::{self, Credential};
 use crate::config::repository::{Place, RepositoryFlags, resolve};
-use crate::config::secret::read_bounded;
+use crate::config::secret::{Secret, read_bounded};
 use crate::config::surroundings::Surroundings;
+use crate::config::words;
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::ui::progress::Progress;
 
@@ -140,7 +142,10 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
         true => Some(temporary_state(context.around)?),
         false => None,
     };
-    let states = fleeting.as_ref().map_or(place.state_dir.as_path(), TempDir::path);
+    let states = match &fleeting {
+        Some(folder) => folder.path(),
+        None => place.states()?,
+    };
     let state = state_folder(states, repo.config().repository);
     let opened = Index::open(&state, repo.config().repository, context.around.clock.now());
     let (index, outcome) = opened.map_err(|error| {
@@ -183,8 +188,26 @@ fn state_folder(states: &Path, repository: RepositoryId) -> PathBuf {
 /// As [`open`].
 pub fn repository(context: &Context<'_>) -> Result<(Repo, Place, Location), Fault> {
     let (store, place, location) = store(context, &context.global.repository(), false)?;
-    let credential = credential::find(&context.global.credential(), context.around)?;
-    Ok((unlock(&store, &credential, Some(&place), context)?, place, location))
+    if !context.global.no_index {
+        // Said before a passphrase is asked for and stretched.
+        place.states()?;
+    }
+    let flags = context.global.credential();
+    let mut credential = credential::find(&flags, context.around)?;
+    let mut tried = 0;
+    let repo = loop {
+        tried += 1;
+        match unlock(&store, &credential, Some(&place), context) {
+            Err(fault) if fault.exit_code() == ExitCode::Key => {
+                match credential::ask_again(&flags, context.around, tried)? {
+                    Some(secret) => credential = Credential::Passphrase(secret),
+                    None => return Err(fault),
+                }
+            }
+            unlocked => break unlocked?,
+        }
+    };
+    Ok((repo, place, location))
 }
 
 /// Opens the repository in a store; `place` is where a configuration may be known from.
@@ -197,25 +220,45 @@ pub fn unlock(
     place: Option<&Place>,
     context: &Context<'_>,
 ) -> Result<Repo, Fault> {
-    let (key_file, words);
-    let mut known = None;
-    let unlock = match credential {
-        Credential::Passphrase(secret) => match recovery_words(secret.expose()) {
-            Some(found) => {
-                words = found;
-                Unlock::Words(&words)
-            }
-            None => Unlock::Passphrase(secret.expose().as_bytes()),
-        },
+    let clock = || context.around.clock.clone();
+    let secret = match credential {
         Credential::KeyFile(path) => {
-            key_file = read_key_file(path)?;
-            known = place
-                .and_then(|it| kept::config(&state_folder(&it.state_dir, key_file.repository)));
-            Unlock::KeyFile(&key_file)
+            let key_file = read_key_file(path)?;
+            let known = place
+                .and_then(|it| it.state_dir.as_deref())
+                .and_then(|states| kept::config(&state_folder(states, key_file.repository)));
+            let opened = open_knowing(store, clock(), &Unlock::KeyFile(&key_file), known);
+            return opened.map(|repo| said(repo, context)).map_err(|error| {
+                let fault = trouble::opening(&error);
+                match error {
+                    RepoError::WrongKey { slot_count: 0, .. } => fault.hint(
+                        "this key was removed from the repository; `mainstay key add` makes a new \
+                         one, with a passphrase or a key of role admin",
+                    ),
+                    _ => fault,
+                }
+            });
+        }
+        Credential::Passphrase(secret) => secret,
+    };
+    let opened = match words::find(secret.expose())? {
+        Some(words) => open_knowing(store, clock(), &Unlock::Words(&words), None),
+        None => {
+            let passphrase = |secret: &Secret| {
+                open_knowing(store, clock(), &Unlock::Passphrase(secret.expose().as_bytes()), None)
+            };
+            match (passphrase(secret), secret.as_read()) {
+                // Made with the very bytes that were read.
+                (Err(RepoError::WrongKey { .. }), Some(as_read)) => passphrase(&as_read),
+                (opened, _) => opened,
+            }
         }
     };
-    let repo = open_knowing(store, context.around.clock.clone(), &unlock, known)
-        .map_err(|error| trouble::opening(&error))?;
+    opened.map(|repo| said(repo, context)).map_err(|error| trouble::opening(&error))
+}
+
+/// Says with `-v` what was opened.
+fn said(repo: Repo, context: &Context<'_>) -> Repo {
     context.ui.detail(
         1,
         &format!(
@@ -225,7 +268,7 @@ pub fn unlock(
             repo.keys().role().name()
         ),
     );
-    Ok(repo)
+    repo
 }
 
 /// Opens the store alone; `create_missing` makes the folder of a local one.
@@ -237,28 +280,30 @@ pub fn store(
     flags: &RepositoryFlags,
     create_missing: bool,
 ) -> Result<(Store, Place, Location), Fault> {
-    let place = resolve(flags, context.around)?;
+    let mut place = resolve(flags, context.around)?;
     let location = Location::parse(&place.location)?;
+    let found = match place.location.starts_with("s3://") {
+        true => aws::find(context.around)?,
+        false => aws::Found { settings: context.around.store_variables()?, keys: None },
+    };
+    let setting = |wanted: &str| {
+        let mut all = found.settings.iter().rev();
+        all.find(|(name, _)| name == wanted).map(|(_, value)| value.trim().to_owned())
+    };
+    place.endpoint = place.endpoint.or_else(|| setting("AWS_ENDPOINT_URL"));
+    place.region = place.region.or_else(|| setting("AWS_REGION"));
     let options = StoreOptions {
         endpoint: place.endpoint.clone(),
-        region: None,
+        region: place.region.clone(),
         allow_http: place.allow_http,
+        environment: found.settings,
+        keys: found.keys,
         limits: context.limits.clone(),
-        environment: environment(&place, context.around)?,
+        watch: context.ui.watch(&context.around.cancel),
     };
     let store = Store::open(&location, &options, create_missing)
         .map_err(|error| Fault::during(Doing::Find, &error))?;
     Ok((store, place, location))
-}
-
-/// The recovery words, if a passphrase consists of them; they may be numbered as in the kit. The
-/// words hold a checksum, so a passphrase of other words is not taken for them.
-#[must_use]
-pub fn recovery_words(passphrase: &str) -> Option<Zeroizing<String>> {
-    let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
-    let words: Vec<&str> = passphrase.split_whitespace().filter(|word| !is_number(word)).collect();
-    let words = Zeroizing::new(words.join(" "));
-    phrase::from_words(&words).is_ok().then_some(words)
 }
 
 /// Reads a key file, whose permissions have been looked at.
@@ -286,54 +331,5 @@ pub fn allows(role: Role) -> &'static str {
         Role::Verify => "list, find, check and restore; it cannot make backups",
         Role::Restore => "list, find and restore; it cannot make backups",
         Role::Admin => "do everything",
-    }
-}
-
-/// Settings of the store: the profile of the user, then the environment, which counts more.
-fn environment(place: &Place, around: &Surroundings) -> Result<Vec<(String, String)>, Fault> {
-    let variables = around.store_variables();
-    if !place.location.starts_with("s3://") {
-        return Ok(variables);
-    }
-    let mut settings = aws_profile(around)?;
-    if around.variable("AWS_ACCESS_KEY_ID").is_some() {
-        // Half of one key and half of another make none.
-        settings.retain(|(name, _)| !is_part_of_key(name));
-    }
-    settings.extend(variables);
-    Ok(settings)
-}
-
-fn is_part_of_key(name: &str) -> bool {
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].contains(&name)
-}
-
-fn aws_profile(around: &Surroundings) -> Result<Vec<(String, String)>, Fault> {
-    let named = around.text("AWS_PROFILE")?;
-    let profile = named.unwrap_or("default");
-    let home = around.variable("HOME").map(PathBuf::from);
-    let mut settings = Vec::new();
-    for (variable, usual) in
-        [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]
-    {
-        let given = around.variable(variable).map(|path| around.absolute(Path::new(path)));
-        let Some(path) = given.or_else(|| home.as_ref().map(|home| home.join(usual))) else {
-            continue;
-        };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => settings.extend(parse_aws_profile(&text, profile)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(Fault::local(format!("cannot read {}", path.display()))
-                    .because(&error)
-                    .exit(ExitCode::Usage));
-            }
-        }
-    }
-    match named {
-        Some(name) if settings.is_empty() => {
-            Err(Fault::usage(format!("the profile {name:?} that AWS_PROFILE names is in no file")))
-        }
-        _ => Ok(settings),
     }
 }

@@ -1,8 +1,11 @@
 //! Which snapshots a command means: by `latest`, by the first digits of an id, by filters.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 
-use engine::base::id::SessionId;
+use engine::base::id::{ClientId, SessionId};
+use engine::base::time::Timestamp;
 use engine::format::snapshot::Snapshot;
 use engine::index::catalog::{Catalog, Committed};
 
@@ -21,6 +24,25 @@ pub fn short_id(session: SessionId) -> String {
     session.to_snapshot_hex()[..8].to_owned()
 }
 
+/// When each snapshot was made: the earliest of what its client says, of when the store received
+/// its commit, and of when the store received a later one of the same client. A clock that runs
+/// ahead would otherwise make an old snapshot the latest for years.
+#[must_use]
+pub fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
+    let mut all: Vec<&Committed> = catalog.snapshots.iter().chain(&catalog.forgotten).collect();
+    all.sort_by_key(|one| (one.snapshot.client, Reverse(one.snapshot.session.sequence())));
+    let mut times = HashMap::with_capacity(all.len());
+    let mut later: Option<(ClientId, Timestamp)> = None;
+    for one in all {
+        let snapshot = &one.snapshot;
+        let bound = later.filter(|(client, _)| *client == snapshot.client).map(|(_, at)| at);
+        let bound = bound.map_or(one.committed, |at| at.min(one.committed));
+        times.insert(snapshot.session, snapshot.started.min(bound));
+        later = Some((snapshot.client, bound));
+    }
+    times
+}
+
 /// Snapshots to choose from, with the conditions that hold for `latest`.
 pub struct Choice<'a> {
     /// All snapshots, oldest first.
@@ -33,7 +55,7 @@ pub struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     /// Whether a snapshot meets the conditions.
-    fn lets_through(&self, snapshot: &Snapshot) -> bool {
+    fn lets_through(&self, snapshot: &Snapshot, at: Timestamp) -> bool {
         let FilterArgs { host, tag, path, time } = self.filter;
         let has_path = |path: &std::path::PathBuf| {
             let wanted = self.around.absolute(path);
@@ -48,15 +70,23 @@ impl<'a> Choice<'a> {
             && path.iter().all(has_path)
             && time.as_ref().is_none_or(|time| {
                 let now = self.around.clock.now();
-                snapshot.started <= time.resolve(now, &self.around.time_zone)
+                at <= time.resolve(now, &self.around.time_zone)
             })
     }
 
     /// All that meet the conditions, oldest first.
     #[must_use]
     pub fn filtered(&self) -> Vec<&'a Committed> {
+        let times = times(self.catalog);
+        let at = |one: &Committed| {
+            let session = one.snapshot.session;
+            times.get(&session).copied().unwrap_or(one.snapshot.started)
+        };
         let all = self.catalog.snapshots.iter();
-        all.filter(|one| self.lets_through(&one.snapshot)).collect()
+        let mut all: Vec<_> = all.filter(|one| self.lets_through(&one.snapshot, at(one))).collect();
+        // Equal times are those of one client of which only the order is known.
+        all.sort_by_key(|one| (at(one), one.snapshot.session.sequence()));
+        all
     }
 
     /// The named ones in the order given, each once; without names all that meet the conditions.

@@ -136,10 +136,10 @@ pub fn find_new(
             return Err(Fault::usage("a new repository begins with a passphrase, not a key file")
                 .hint("add key files afterwards with `mainstay key add --to-key-file FILE`"));
         }
-        Source::Prompt => ask_new(around)?,
+        Source::Prompt => return ask_new(around, weak_is_wanted),
         source => read(&source, around)?,
     };
-    secret.check_strength(weak_is_wanted)?;
+    secret.check_new(weak_is_wanted)?;
     Ok(secret)
 }
 
@@ -164,18 +164,50 @@ pub fn read(source: &Source, around: &Surroundings) -> Result<Secret, Fault> {
     }
 }
 
-/// Asks a person twice for a new passphrase.
+/// How often a person is asked.
+const TRIES: usize = 3;
+
+/// Asks a person twice for a new passphrase, and again if it will not do: what is wrong with it is
+/// said before it is typed a second time.
 ///
 /// # Errors
-/// A fault of usage if the two differ, otherwise as [`read`].
-pub fn ask_new(around: &Surroundings) -> Result<Secret, Fault> {
-    let first = ask(around, "new passphrase: ")?;
-    let second = ask(around, "the same again: ")?;
-    if first == second {
-        Ok(first)
-    } else {
-        Err(Fault::usage("the two passphrases differ").hint("repeat the command"))
+/// A fault of usage if none will do or the two differ, otherwise as [`read`].
+pub fn ask_new(around: &Surroundings, weak_is_wanted: bool) -> Result<Secret, Fault> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let first = ask(around, "new passphrase: ")?;
+        let checked = first.check_new(weak_is_wanted).and_then(|()| {
+            match ask(around, "the same again: ")? == first {
+                true => Ok(()),
+                false => Err(Fault::usage("the two passphrases differ").hint("repeat the command")),
+            }
+        });
+        match checked {
+            Ok(()) => return Ok(first),
+            Err(fault) if fault.code() == "E_USAGE" && tried < TRIES => {
+                around.stderr.line(fault.message());
+            }
+            Err(fault) => return Err(fault),
+        }
     }
+}
+
+/// Asks a person again for the passphrase of a repository, which was wrong `tried` times; `None`
+/// if nobody was asked, or often enough.
+///
+/// # Errors
+/// As [`read`].
+pub fn ask_again(
+    flags: &CredentialFlags,
+    around: &Surroundings,
+    tried: usize,
+) -> Result<Option<Secret>, Fault> {
+    if tried >= TRIES || choose(flags, around)? != Source::Prompt {
+        return Ok(None);
+    }
+    around.stderr.line("that is not the passphrase of this repository");
+    ask(around, "passphrase of the repository: ").map(Some)
 }
 
 fn ask(around: &Surroundings, question: &str) -> Result<Secret, Fault> {

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::config::location::names_a_kind;
 use crate::config::policy::Retention;
-use crate::config::repository::has_scheme;
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
 
@@ -62,14 +62,16 @@ pub struct TimestampSection {
 }
 
 impl ConfigFile {
-    /// Reads the file that `flag` or `MAINSTAY_CONFIG` names; an empty configuration without one.
+    /// Reads the file that `flag` or `MAINSTAY_CONFIG` names, or the first of the usual ones that is
+    /// there; an empty configuration without any.
     /// What a variable says is taken out of it.
     ///
     /// # Errors
     /// A fault of usage if it cannot be read or understood, a refusal if others may write it.
     pub fn find(flag: Option<&Path>, around: &Surroundings) -> Result<Self, Fault> {
         let named = flag.or_else(|| around.variable("MAINSTAY_CONFIG").map(Path::new));
-        let Some(path) = named.map(|path| around.absolute(path)) else {
+        let usual = || around.usual_configs.iter().find(|path| path.exists()).cloned();
+        let Some(path) = named.map(|path| around.absolute(path)).or_else(usual) else {
             return Ok(Self::default());
         };
         let mut config = Self::parse(&read(&path)?, &path)?;
@@ -92,7 +94,7 @@ impl ConfigFile {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        if let Some(repo) = self.repo.as_mut().filter(|repo| !has_scheme(repo)) {
+        if let Some(repo) = self.repo.as_mut().filter(|repo| !names_a_kind(repo)) {
             // Not UTF-8 only if the folder is not, and then the location could not be used either.
             *repo = folder.join(&*repo).to_string_lossy().into_owned();
         }
@@ -211,6 +213,21 @@ mod tests {
             ..Retention::default()
         };
         assert_eq!(config(text, &[]).map(|file| file.retention), Ok(Some(wanted)));
+    }
+
+    #[test]
+    fn a_usual_file_counts_if_none_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (own, machine) = (folder.path().join("own.toml"), folder.path().join("machine.toml"));
+        std::fs::write(&machine, "repo = '/machine'").expect("written");
+        let mut around = Surroundings::isolated(&[]);
+        around.usual_configs = vec![own.clone(), machine];
+        let repo = |around: &Surroundings| ConfigFile::find(None, around).map(|file| file.repo);
+        assert_eq!(repo(&around), Ok(Some("/machine".to_owned())));
+        std::fs::write(&own, "repo = '/own'").expect("written");
+        assert_eq!(repo(&around), Ok(Some("/own".to_owned())));
+        let named = ConfigFile::find(Some(Path::new("/no/such")), &around);
+        assert!(named.is_err(), "what is named counts alone");
     }
 
     #[test]

@@ -5,12 +5,18 @@
 
 /// Everything around the process: environment, streams, clock, terminal.
 pub mod surroundings;
+/// Recovery words as people keep them.
+pub mod words;
 /// Passphrases in memory, and what is asked of them.
 pub mod secret;
 /// Where a passphrase or a key comes from.
 pub mod credential;
+/// Locations as people write them.
+pub mod location;
 /// Where the repository and the local state are.
 pub mod repository;
+/// Where the keys of S3 stores come from.
+pub mod aws;
 /// Rules of retention in a file.
 pub mod policy;
 /// The file with options of every command.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::location::{authority, check_credentials, names_a_kind, understand};
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
 
@@ -31,17 +32,30 @@ pub struct Place {
     pub location: String,
     /// Endpoint of an S3-compatible store, if not the provider's own.
     pub endpoint: Option<String>,
+    /// Region, if one is set.
+    pub region: Option<String>,
     /// Whether the endpoint may be plain HTTP.
     pub allow_http: bool,
-    /// Folder of the local index and locks; absolute; may not exist yet.
-    pub state_dir: PathBuf,
+    /// Folder of the local index and locks; absolute; may not exist yet. `None` if none is set:
+    /// what keeps nothing needs none.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// The folder of the local index.
+    ///
+    /// # Errors
+    /// A fault of usage if there is none.
+    pub fn states(&self) -> Result<&Path, Fault> {
+        self.state_dir.as_deref().ok_or_else(no_state)
+    }
 }
 
 /// Finds the repository and the local state, flags before environment.
 ///
 /// # Errors
-/// A fault of usage if no repository is given or no state folder can be found, a refusal for
-/// credentials in a location and for plain HTTP to another machine.
+/// A fault of usage if no repository is given, a refusal for credentials in a location and for
+/// plain HTTP to another machine.
 pub fn resolve(flags: &RepositoryFlags, around: &Surroundings) -> Result<Place, Fault> {
     let given = match flags.repo.as_deref() {
         Some(repo) => Some(repo),
@@ -51,19 +65,36 @@ pub fn resolve(flags: &RepositoryFlags, around: &Surroundings) -> Result<Place, 
         return Err(Fault::usage("no repository is given")
             .hint("use --repo LOCATION or set MAINSTAY_REPOSITORY"));
     };
-    check_credentials(given)?;
-    let endpoint = match flags.endpoint.as_deref() {
-        Some(endpoint) => Some(endpoint),
-        None => around.text("AWS_ENDPOINT_URL")?,
+    let understood = understand(given)?;
+    let variable = |name| Ok::<_, Fault>(around.text(name)?.map(|text| text.trim().to_owned()));
+    let flag = flags.endpoint.as_ref().map(|endpoint| endpoint.trim().to_owned());
+    let endpoint = match (understood.endpoint, flag) {
+        (Some(one), Some(other)) if one != other.trim_end_matches('/') => {
+            return Err(Fault::usage("the location and --endpoint name two endpoints")
+                .hint("give the endpoint once"));
+        }
+        (Some(one), _) | (None, Some(one)) => Some(one),
+        (None, None) => match variable("AWS_ENDPOINT_URL_S3")? {
+            Some(endpoint) => Some(endpoint),
+            None => variable("AWS_ENDPOINT_URL")?,
+        },
     };
-    if let Some(endpoint) = endpoint {
+    if let Some(endpoint) = &endpoint {
         check_endpoint(endpoint, flags.allow_http)?;
     }
+    let region = match understood.region {
+        Some(region) => Some(region),
+        None => match variable("AWS_REGION")? {
+            Some(region) => Some(region),
+            None => variable("AWS_DEFAULT_REGION")?,
+        },
+    };
     Ok(Place {
-        location: absolute_location(given, around)?,
-        endpoint: endpoint.map(str::to_owned),
+        location: absolute_location(&understood.location, around)?,
+        endpoint,
+        region,
         allow_http: flags.allow_http,
-        state_dir: state_dir(flags.cache_dir.as_deref(), around)?,
+        state_dir: find_state_dir(flags.cache_dir.as_deref(), around)?,
     })
 }
 
@@ -73,17 +104,26 @@ pub fn resolve(flags: &RepositoryFlags, around: &Surroundings) -> Result<Place, 
 /// # Errors
 /// A fault of usage if none of them is set, or one of the first three is not absolute but must be.
 pub fn state_dir(flag: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Fault> {
+    find_state_dir(flag, around)?.ok_or_else(no_state)
+}
+
+fn no_state() -> Fault {
+    Fault::usage("there is no folder for the local index")
+        .hint("use --cache-dir or set MAINSTAY_STATE_DIR or HOME, or do without: --no-index")
+}
+
+fn find_state_dir(flag: Option<&Path>, around: &Surroundings) -> Result<Option<PathBuf>, Fault> {
     if let Some(path) = flag {
-        return Ok(around.absolute(path));
+        return Ok(Some(around.absolute(path)));
     }
     if let Some(path) = around.variable("MAINSTAY_STATE_DIR") {
-        return Ok(around.absolute(Path::new(path)));
+        return Ok(Some(around.absolute(Path::new(path))));
     }
     if let Some(list) = around.variable("STATE_DIRECTORY") {
         let first = list.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default();
         let first = Path::new(OsStr::from_bytes(first)).to_owned();
         return match first.is_absolute() {
-            true => Ok(first),
+            true => Ok(Some(first)),
             false => Err(Fault::usage(format!(
                 "STATE_DIRECTORY is {}, which is not an absolute path",
                 first.display()
@@ -93,17 +133,13 @@ pub fn state_dir(flag: Option<&Path>, around: &Surroundings) -> Result<PathBuf, 
     // The specification of these folders has relative values ignored.
     let absolute = |name| around.variable(name).map(Path::new).filter(|path| path.is_absolute());
     if let Some(parent) = absolute("XDG_STATE_HOME") {
-        return Ok(parent.join("mainstay"));
+        return Ok(Some(parent.join("mainstay")));
     }
-    match absolute("HOME") {
-        Some(home) => Ok(home.join(".local/state/mainstay")),
-        None => Err(Fault::usage("there is no folder for the local index")
-            .hint("use --cache-dir or set MAINSTAY_STATE_DIR or HOME")),
-    }
+    Ok(absolute("HOME").map(|home| home.join(".local/state/mainstay")))
 }
 
 fn absolute_location(given: &str, around: &Surroundings) -> Result<String, Fault> {
-    if has_scheme(given) {
+    if names_a_kind(given) {
         return Ok(given.to_owned());
     }
     let path = around.absolute(Path::new(given));
@@ -111,28 +147,6 @@ fn absolute_location(given: &str, around: &Surroundings) -> Result<String, Fault
         Some(text) => Ok(text.to_owned()),
         None => Err(Fault::usage("the path of the repository is not UTF-8")),
     }
-}
-
-/// Whether a location is a URL: a name of at least two letters, then a colon. (`memory:` has no
-/// slashes; a folder whose name looks like that is written `./name:`.)
-pub(crate) fn has_scheme(location: &str) -> bool {
-    location.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.len() >= 2 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
-    })
-}
-
-/// What stands between `://` and the next `/`, `?` or `#`.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-fn check_credentials(url: &str) -> Result<(), Fault> {
-    if !authority(url).contains('@') {
-        return Ok(());
-    }
-    Err(Fault::refused("the location has credentials in it")
-        .hint("give them in the environment or the provider's own files, and change them now"))
 }
 
 fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<(), Fault> {

@@ -1,8 +1,10 @@
 //! Passphrases in memory, what is asked of them, and files that may hold them.
 //!
 //! A passphrase is text: UTF-8, one line, not empty. One line ending at the end is taken off,
-//! because editors and `echo` put it there; anything else that cannot be typed is refused now,
-//! rather than found out when the passphrase is typed by hand for the first time, in an emergency.
+//! because editors and `echo` put it there, and so is a byte order mark at the beginning. Letters
+//! are composed (NFC), so that it does not matter which keyboard made them. A new passphrase that
+//! nobody can type is refused at once, rather than found out in an emergency. Recovery words may
+//! stand on several lines, or in the kit.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -10,8 +12,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use engine::base::limits::{PASSPHRASE_MAX_BYTES, PASSPHRASE_MIN_CHARS};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use crate::config::words;
 use crate::fault::Fault;
 
 /// Permission bits that let everybody on the machine read or change a file.
@@ -19,7 +23,11 @@ const EVERYBODY: u32 = 0o006;
 
 /// A passphrase; wiped from memory when dropped and never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret {
+    text: Zeroizing<String>,
+    /// As it was read, if that is something else.
+    raw: Option<Zeroizing<String>>,
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,6 +48,11 @@ impl Secret {
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Fault::key(format!("the passphrase from {origin} is not UTF-8")))?;
+        if text.trim_end().contains('\n')
+            && let Some(words) = words::gather(text)
+        {
+            return Ok(Self { text: words, raw: None });
+        }
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
@@ -49,13 +62,45 @@ impl Secret {
             return Err(Fault::key(format!("the passphrase from {origin} has more than one line"))
                 .hint("a passphrase is a single line of text"));
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        let usual = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let usual: Zeroizing<String> = Zeroizing::new(usual.nfc().collect());
+        let raw = (*usual != text).then(|| Zeroizing::new(text.to_owned()));
+        Ok(Self { text: usual, raw })
     }
 
     /// The passphrase, for the key derivation.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The same as it was read, byte by byte, if that is something else: what a repository may
+    /// have been made with.
+    #[must_use]
+    pub fn as_read(&self) -> Option<Self> {
+        self.raw.clone().map(|text| Self { text, raw: None })
+    }
+
+    /// Whether it will do for a new key slot: everybody can type it, nobody guesses it, and it is
+    /// not taken for recovery words.
+    ///
+    /// # Errors
+    /// A fault of usage that says what is wrong with it.
+    pub fn check_new(&self, weak_is_wanted: bool) -> Result<(), Fault> {
+        let given = self.raw.as_ref().unwrap_or(&self.text);
+        if let Some(odd) = given.chars().find(|letter| is_untypable(*letter)) {
+            return Err(Fault::usage(format!(
+                "the new passphrase holds U+{:04X} ({}), which nobody can type",
+                u32::from(odd),
+                untypable_name(odd)
+            ))
+            .hint("write it again by hand; editors and web pages add such characters unseen"));
+        }
+        if words::gather(given).is_some() {
+            return Err(Fault::usage("the new passphrase looks like recovery words")
+                .hint("choose another one: it would be taken for the words of a kit"));
+        }
+        self.check_strength(weak_is_wanted)
     }
 
     /// Whether it will do for a new key slot.
@@ -64,13 +109,44 @@ impl Secret {
     /// A fault of usage if it is shorter than [`PASSPHRASE_MIN_CHARS`] characters, unless
     /// `weak_is_wanted`.
     pub fn check_strength(&self, weak_is_wanted: bool) -> Result<(), Fault> {
-        if weak_is_wanted || self.0.chars().count() >= PASSPHRASE_MIN_CHARS {
+        if weak_is_wanted || self.text.chars().count() >= PASSPHRASE_MIN_CHARS {
             return Ok(());
         }
         Err(Fault::usage(format!(
             "the new passphrase has fewer than {PASSPHRASE_MIN_CHARS} characters"
         ))
         .hint("take several random words, or say --weak if guessing it does not matter"))
+    }
+}
+
+/// Control characters, and what leaves no mark on a screen or looks like a space and is none.
+fn is_untypable(letter: char) -> bool {
+    letter.is_control()
+        || (letter.is_whitespace() && letter != ' ')
+        || matches!(
+            letter,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{180b}'..='\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fffd}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+fn untypable_name(letter: char) -> &'static str {
+    match letter {
+        '\u{feff}' => "a byte order mark",
+        '\u{a0}' => "a space that does not break",
+        '\u{200b}'..='\u{200f}' | '\u{2060}' => "a character without width",
+        '\t' => "a tab",
+        letter if letter.is_control() => "a control character",
+        letter if letter.is_whitespace() => "an unusual space",
+        _ => "a character that is not seen",
     }
 }
 
@@ -153,6 +229,33 @@ mod tests {
         assert_eq!(short.check_strength(false).map_err(|f| f.exit_code().code()), Err(2));
         assert_eq!(short.check_strength(true), Ok(()));
         assert_eq!(format!("{short:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn what_nobody_can_type_is_refused_for_new_ones_and_letters_are_composed() {
+        let read = |text: &str| {
+            Secret::from_bytes(Zeroizing::new(text.as_bytes().to_vec()), "a test").expect(text)
+        };
+        for odd in ["\u{feff}", "\u{200b}", "\u{a0}", "\t", "\u{1b}", "\u{2003}", "\u{ad}"] {
+            for text in [format!("{odd}correct horse"), format!("correct{odd} horse battery")] {
+                let fault = read(&text).check_new(true).expect_err(&text);
+                assert_eq!(fault.exit_code().code(), 2);
+                assert!(fault.message().contains("U+"), "{}", fault.message());
+            }
+        }
+        assert_eq!(read("correct horse Größe").check_new(false), Ok(()));
+        let (composed, apart) =
+            (read("gr\u{f6}\u{df}er als nichts"), read("gro\u{308}\u{df}er als nichts"));
+        assert_eq!(composed.expose(), apart.expose());
+        assert_eq!(composed.as_read(), None);
+        assert_eq!(apart.as_read().map(|it| it.expose().len()), Some(apart.expose().len() + 1));
+        let marked = read("\u{feff}an old passphrase");
+        assert_eq!(marked.expose(), "an old passphrase");
+        assert!(marked.as_read().is_some(), "a repository may have been made with it");
+        assert_eq!(
+            read(&"zebra ".repeat(24)).check_new(false).map_err(|f| f.code()),
+            Err("E_USAGE")
+        );
     }
 
     #[test]

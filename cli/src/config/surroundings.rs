@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use engine::base::time::{Clock, SystemClock};
 use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::fault::Fault;
 use crate::ui::cancel::Cancel;
@@ -40,9 +42,12 @@ pub const VARIABLES: [(&str, &str); 16] = [
 /// Beginnings of the names of variables that hold credentials and settings of stores.
 const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 /// Variables of proxies, in either case.
-const PROXIES: [&str; 3] = ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
 /// Fastest drawing that makes sense: more than a terminal shows.
 const PROGRESS_FPS_MAX: f64 = 60.0;
+
+/// How long standard input is waited for before somebody looks whether to stop.
+const INPUT_WAIT_NS: i64 = 200_000_000;
 
 /// Asks the user a question and reads the answer without showing it.
 pub type AskHidden = Arc<dyn Fn(&str) -> io::Result<String> + Send + Sync>;
@@ -73,15 +78,21 @@ pub struct Surroundings {
     pub time_zone: Arc<LazyLock<TimeZone>>,
     /// Whether the user wants to stop.
     pub cancel: Cancel,
+    /// Configuration files that count without being named, if they are there: the first of them.
+    pub usual_configs: Vec<PathBuf>,
 }
 
 impl Surroundings {
     /// Those of this process. Signals are listened to from now on.
     #[must_use]
     pub fn of_process() -> Self {
+        // Without handlers a signal ends the process, which is what it is for.
+        let cancel = Cancel::on_signals().unwrap_or_default();
+        let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         Self {
-            variables: std::env::vars_os().collect(),
-            stdin: Arc::new(Mutex::new(io::stdin())),
+            usual_configs: usual_configs(&variables),
+            variables,
+            stdin: Arc::new(Mutex::new(PatientInput { cancel: cancel.clone() })),
             stdin_is_terminal: io::stdin().is_terminal(),
             stdout: Output::of_stdout(),
             stderr: Output::of_stderr(),
@@ -91,8 +102,7 @@ impl Surroundings {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(TimeZone::system)),
-            // Without handlers a signal ends the process, which is what it is for.
-            cancel: Cancel::on_signals().unwrap_or_default(),
+            cancel,
         }
     }
 
@@ -112,6 +122,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(|| TimeZone::UTC)),
             cancel: Cancel::default(),
+            usual_configs: Vec::new(),
         }
     }
 
@@ -141,16 +152,23 @@ impl Surroundings {
         }
     }
 
-    /// The variables that stores take credentials and settings from, those that are UTF-8.
-    #[must_use]
-    pub fn store_variables(&self) -> Vec<(String, String)> {
-        let pairs = self.variables.iter().filter_map(|(name, value)| {
-            let name = name.to_str()?;
+    /// The variables that stores take credentials and settings from.
+    ///
+    /// # Errors
+    /// A fault of usage that names one which is not UTF-8.
+    pub fn store_variables(&self) -> Result<Vec<(String, String)>, Fault> {
+        let mut found = Vec::new();
+        for (name, value) in &self.variables {
+            let Some(name) = name.to_str() else { continue };
             let is_wanted = STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
                 || PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy));
-            is_wanted.then(|| Some((name.to_owned(), value.to_str()?.to_owned()))).flatten()
-        });
-        pairs.collect()
+            match value.to_str() {
+                _ if !is_wanted || value.is_empty() => {}
+                Some(value) => found.push((name.to_owned(), value.to_owned())),
+                None => return Err(Fault::usage(format!("the variable {name} is not UTF-8"))),
+            }
+        }
+        Ok(found)
     }
 
     /// Whether the user wants no colours.
@@ -193,6 +211,40 @@ impl Surroundings {
     }
 }
 
+/// The user's own, then that of the machine.
+fn usual_configs(variables: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
+    let absolute = |name: &str| {
+        variables.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let own = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let own = own.map(|folder| folder.join("mainstay/mainstay.toml"));
+    own.into_iter().chain([PathBuf::from("/etc/mainstay/mainstay.toml")]).collect()
+}
+
+/// Standard input that does not keep anybody waiting who wants to stop.
+struct PatientInput {
+    cancel: Cancel,
+}
+
+impl Read for PatientInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let input = io::stdin();
+        loop {
+            if self.cancel.is_set() {
+                return Err(io::Error::other("stopped while waiting for standard input"));
+            }
+            let mut waited = [PollFd::new(&input, PollFlags::IN)];
+            let timeout = Timespec { tv_sec: 0, tv_nsec: INPUT_WAIT_NS };
+            match poll(&mut waited, Some(&timeout)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                // Also at its end, and where it cannot be polled: then reading says what is wrong.
+                // Past the buffer of the library, in which bytes would wait that nobody polls.
+                Ok(_) | Err(_) => return Ok(rustix::io::read(&input, &mut *buffer)?),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +278,7 @@ mod tests {
             ("MAINSTAY_PASSWORD", "x"),
             ("PATH", "/"),
         ]);
-        assert_eq!(around.store_variables(), [("AWS_REGION".to_owned(), "eu".to_owned())]);
+        let found = around.store_variables();
+        assert_eq!(found, Ok(vec![("AWS_REGION".to_owned(), "eu".to_owned())]));
     }
 }

@@ -2,20 +2,27 @@
 //!
 //! An operation that can stop safely holds an [`Observer`]; the first signal then only sets a
 //! flag, and the operation ends in a state that the next run goes on from. With nobody observing,
-//! or on a second signal, the process ends at once with 130: everything in the repository is
-//! written so that this is safe too, the next run only has more to repeat.
+//! on a second signal, or if nobody has looked at the flag for two seconds (a pipe without data, a
+//! server that hangs), the process ends at once with 130: everything in the repository is written so
+//! that this is safe too, the next run only has more to repeat. Processes that it began end with
+//! it.
 //!
 //! Signals arrive through tokio on a helper thread, so that no handler of ours runs in signal
 //! context.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a process that was asked to stop.
 const INTERRUPTED: i32 = 130;
+/// Who does not look at the flag for so long after a signal is waiting for something.
+const PATIENCE: Duration = Duration::from_millis(1900);
+/// Who still looks at it after so many times that long does not come to an end.
+const PATIENCE_MAX_TIMES: u32 = 8;
 
 /// Whether somebody wants the process to stop; cheap to clone and to ask.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +34,8 @@ pub struct Cancel {
 struct Shared {
     is_set: AtomicBool,
     observers: AtomicUsize,
+    /// How often somebody looked.
+    looks: AtomicU64,
 }
 
 /// Held while an operation looks at the flag; see [`Cancel::observe`].
@@ -43,7 +52,7 @@ impl Cancel {
     pub fn on_signals() -> io::Result<Self> {
         let cancel = Self::default();
         let shared = Arc::clone(&cancel.shared);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (interrupt, terminate) = {
             let _inside = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
@@ -62,6 +71,7 @@ impl Cancel {
     /// Whether a stop was asked for.
     #[must_use]
     pub fn is_set(&self) -> bool {
+        self.shared.looks.fetch_add(1, Ordering::Relaxed);
         self.shared.is_set.load(Ordering::SeqCst)
     }
 
@@ -80,18 +90,47 @@ impl Drop for Observer {
 }
 
 async fn listen(shared: &Shared, mut interrupt: Signal, mut terminate: Signal) {
-    loop {
-        // Two futures, first come first served, without the macros of tokio.
-        let came = std::future::poll_fn(|task| {
+    // Two futures, first come first served, without the macros of tokio.
+    let mut came = async || {
+        std::future::poll_fn(|task| {
             if interrupt.poll_recv(task).is_ready() {
                 std::task::Poll::Ready(())
             } else {
                 terminate.poll_recv(task).map(|_| ())
             }
-        });
-        came.await;
-        if ends_at_once(shared) {
-            std::process::exit(INTERRUPTED);
+        })
+        .await;
+    };
+    came().await;
+    if ends_at_once(shared) {
+        end();
+    }
+    for _ in 0..PATIENCE_MAX_TIMES {
+        let looks = shared.looks.load(Ordering::Relaxed);
+        // A second signal ends the patience.
+        let is_over = tokio::time::timeout(PATIENCE, came()).await.is_ok();
+        if is_over || shared.looks.load(Ordering::Relaxed) == looks {
+            break;
+        }
+    }
+    end();
+}
+
+/// Ends the process and those that it began.
+fn end() -> ! {
+    end_children();
+    std::process::exit(INTERRUPTED)
+}
+
+/// Asks the processes that this one began to end, as far as the system names them.
+fn end_children() {
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|number| number.parse().ok()) {
+            if let Some(child) = rustix::process::Pid::from_raw(child) {
+                // One that has ended by itself is what is wanted.
+                let _ = rustix::process::kill_process(child, rustix::process::Signal::TERM);
+            }
         }
     }
 }
@@ -130,6 +169,14 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         panic!("the signal was not seen within five seconds");
+    }
+
+    #[test]
+    fn children_are_asked_to_end() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        end_children();
+        let ended = child.wait().expect("it ends");
+        assert!(!ended.success());
     }
 
     #[test]

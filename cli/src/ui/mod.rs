@@ -22,6 +22,8 @@ pub mod json;
 pub mod table;
 /// How far an operation is, at one moment.
 pub mod view;
+/// Silent stores.
+pub mod waiting;
 /// How far an operation is, all the time.
 pub mod progress;
 
@@ -38,6 +40,7 @@ use crate::ui::json::{ItemError, JsonPath, Message, Why};
 use crate::ui::output::{Output, printable};
 use crate::ui::progress::{Progress, Setup, Style};
 use crate::ui::table::Table;
+use crate::ui::waiting::Speaker;
 
 /// How much is said and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,13 +63,14 @@ pub struct Ui {
     settings: Settings,
     stdout: Output,
     stderr: Output,
+    speaker: Speaker,
 }
 
 impl Ui {
     /// Puts results on `stdout` and everything else on `stderr`.
     #[must_use]
     pub fn new(settings: Settings, stdout: Output, stderr: Output) -> Self {
-        Self { settings, stdout, stderr }
+        Self { settings, stdout, stderr, speaker: Speaker::default() }
     }
 
     /// Whether results are to be printed as messages.
@@ -209,6 +213,7 @@ impl Ui {
             stderr: self.stderr.clone(),
             clock,
             cancel,
+            speaker: self.speaker.clone(),
         })
     }
 

@@ -19,6 +19,7 @@ use crate::ui::cancel::{Cancel, Observer};
 use crate::ui::json::{ItemError, JsonPath, Message, VerboseStatus, Why};
 use crate::ui::output::{Output, printable};
 use crate::ui::view::{Meter, View};
+use crate::ui::waiting::Speaker;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     /// Whether the user wants to stop.
     pub cancel: Cancel,
+    /// Told who prints lines while this is shown.
+    pub(crate) speaker: Speaker,
 }
 
 /// Shows how far an operation is, from its making until it is dropped.
@@ -102,6 +105,12 @@ impl Progress {
         let is_hidden = setup.style == Style::Hidden;
         let interval = setup.interval;
         let shared = Arc::new(Shared::new(setup));
+        let voice = Arc::downgrade(&shared);
+        shared.setup.speaker.set(Some(Arc::new(move |line| {
+            if let Some(shared) = voice.upgrade() {
+                shared.say_note(line);
+            }
+        })));
         let ticker = if is_hidden { None } else { spawn_ticker(&shared, interval) };
         Self { shared, ticker, _observer: observer }
     }
@@ -115,6 +124,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        self.shared.setup.speaker.set(None);
         if let Some((stop, thread)) = self.ticker.take() {
             drop(stop);
             // A ticker that panicked has been reported by the hook; there is nothing to add.

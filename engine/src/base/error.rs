@@ -14,6 +14,8 @@ pub enum ErrorClass {
     Corrupt,
     /// Something that was named does not exist.
     Missing,
+    /// This one object cannot be read; others can. Nothing says that it is damaged.
+    Unreadable,
     /// A key, a credential or a permission does not suffice.
     Denied,
     /// The same request may succeed later.
@@ -36,9 +38,10 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Corrupt,
         Self::Missing,
+        Self::Unreadable,
         Self::Denied,
         Self::Transient,
         Self::Conflict,

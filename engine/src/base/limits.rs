@@ -258,8 +258,17 @@ pub const STORE_BLOCKING_THREADS: usize = 32;
 /// An answer that is not the body of an object (a page of a listing, an error) is at most this
 /// long: a page of 1,000 keys of 1 KiB stays well below.
 pub const HTTP_ANSWER_MAX_BYTES: usize = 16 * MIB;
-/// Establishing a connection takes at most this long.
-pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// Establishing a connection takes at most this long: two losses of the first packet.
+pub const CONNECT_TIMEOUT_MS: u64 = 7_000;
+/// A store that has never answered is tried for so long: a wrong name, port or certificate is said
+/// within ten seconds.
+pub const STORE_OPENING_MS: u64 = 8_000;
+/// A store that is silent for longer is said to be.
+pub const STORE_SILENCE_MS: u64 = 2_750;
+/// A request that still runs so long after the user asked to stop is abandoned.
+pub const STORE_CANCEL_MS: u64 = 1_000;
+/// Silence of an upload that its own length explains, by the slowest line that is not worth a word.
+pub const UPLOAD_SILENT_BYTES_PER_S: u64 = 64 * KIB as u64;
 /// A store may take this long to begin to answer: fail-over of a cluster takes tens of seconds.
 pub const ANSWER_TIMEOUT_MS: u64 = 60_000;
 /// A transfer gets additional time for its bytes at this rate, the slowest line that is worth it.

@@ -47,9 +47,12 @@ impl Classified for BlobError {
 
 impl BlobError {
     /// Whether another copy of the same chunk may still be good. An unknown version counts: one
-    /// flipped bit makes a pack claim it.
+    /// flipped bit makes a pack claim it. So does what this one object is refused for.
     #[must_use]
     pub fn is_local_to_one_copy(&self) -> bool {
-        matches!(self.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
+        matches!(
+            self.class(),
+            ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer | ErrorClass::Unreadable
+        )
     }
 }

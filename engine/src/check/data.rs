@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::base::error::{Classified, ErrorClass};
+use crate::base::error::{Classified, ErrorClass, in_one_line};
 use crate::base::id::{PackId, PackKind};
 use crate::base::limits::{BLOCK_MAX_RAW_BYTES, FETCH_THREADS_REMOTE, PACK_MAX_BYTES};
 use crate::base::monitor::{Counter, Monitor, Phase};
@@ -23,7 +23,7 @@ use crate::store::name::ObjectName;
 /// Packs with which something is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Spoilt {
-    /// They were not what was written; it is in the report.
+    /// They were not what was written, or cannot be read; it is in the report.
     pub(super) damaged: Vec<PackId>,
     /// They were listed, and were not there when they were to be read.
     pub(super) gone: Vec<PackId>,
@@ -84,7 +84,9 @@ pub(super) fn read_packs(
                     report.authenticated.push(pack);
                 }
                 Err(error) if error.class() == ErrorClass::Missing => spoilt.gone.push(pack),
-                Err(error) if error.class() == ErrorClass::Corrupt => {
+                Err(error)
+                    if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Unreadable) =>
+                {
                     report.finding(&key_of(pack), strip_key(&error));
                     spoilt.damaged.push(pack);
                 }
@@ -104,7 +106,7 @@ fn strip_key(error: &BlobError) -> String {
         BlobError::Damaged { why, .. } | BlobError::Repo(RepoError::Corrupt { why, .. }) => {
             why.clone()
         }
-        other => other.to_string(),
+        other => in_one_line(other),
     }
 }
 

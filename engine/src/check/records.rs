@@ -115,7 +115,10 @@ fn take(
         Err(error)
             if matches!(
                 error.class(),
-                ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer
+                ErrorClass::Corrupt
+                    | ErrorClass::Missing
+                    | ErrorClass::Newer
+                    | ErrorClass::Unreadable
             ) =>
         {
             report.finding(&name.key(), in_one_line(&error));

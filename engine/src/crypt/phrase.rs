@@ -44,6 +44,39 @@ pub fn from_words(text: &str) -> Result<SecretKey, CryptError> {
     Ok(SecretKey::new(*key))
 }
 
+/// Whether `word` is in the list, in any case.
+#[must_use]
+pub fn is_word(word: &str) -> bool {
+    Language::English.find_word(&word.to_lowercase()).is_some()
+}
+
+/// Words of the list that one may have meant by `word`, at most three: those that differ in one
+/// letter, or begin with the same four.
+#[must_use]
+pub fn near(word: &str) -> Vec<&'static str> {
+    let word = word.to_lowercase();
+    let start: String = word.chars().take(4).collect();
+    let all = Language::English.word_list().iter().copied();
+    let is_near = |one: &&str| {
+        is_one_slip(one, &word) || (start.chars().count() == 4 && one.starts_with(&start))
+    };
+    all.filter(is_near).take(3).collect()
+}
+
+/// Whether two words differ by one letter: another one, one more, one less, or two swapped.
+fn is_one_slip(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    match (a, b) {
+        ([_, a @ ..], [_, b @ ..]) if a == b => true,
+        ([_, a @ ..], b) if a == b => true,
+        (a, [_, b @ ..]) if a == b => true,
+        ([x, y, a @ ..], [z, w, b @ ..]) => (x, y) == (w, z) && a == b,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
@@ -75,7 +108,26 @@ mod tests {
         assert_eq!(failure(&swapped), Some(CryptError::PhraseChecksum));
     }
 
+    #[test]
+    fn a_slip_leads_back_to_the_word() {
+        for (slip, word) in [("abandn", "abandon"), ("zooo", "zoo"), ("aable", "able")] {
+            assert!(!is_word(slip), "{slip}");
+            assert!(near(slip).contains(&word), "{slip}: {:?}", near(slip));
+        }
+        assert!(near("abanxyz").contains(&"abandon"));
+        assert_eq!(near("zzzz"), [""; 0]);
+        assert!(is_word("Abandon") && !is_word("zzzz") && !is_word(""));
+    }
+
     proptest! {
+        #[test]
+        fn one_letter_less_is_near(index in 0..2048_usize, cut in 0..8_usize) {
+            let word = Language::English.word_list()[index];
+            let slip: String =
+                word.chars().enumerate().filter(|(n, _)| n != &cut).map(|(_, c)| c).collect();
+            prop_assert!(is_one_slip(word, &slip) || slip == word);
+        }
+
         #[test]
         fn words_bring_back_the_key(bytes: [u8; 32]) {
             let text = words(&SecretKey::new(bytes));

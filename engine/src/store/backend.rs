@@ -8,7 +8,9 @@ use object_store::path::Path as KeyPath;
 
 use crate::store::bucket::Bucket;
 use crate::store::folder::Folder;
+use crate::store::keys::RenewedKeys;
 use crate::store::pace::Limits;
+use crate::store::wait::Heard;
 
 /// A connection, whatever it leads to.
 pub(crate) struct Backend {
@@ -26,6 +28,10 @@ pub(crate) struct Backend {
     pub(crate) is_local: bool,
     /// How fast bytes may go and come.
     pub(crate) limits: Limits,
+    /// Keys that can be read again when the store refuses them.
+    pub(crate) keys: Option<Arc<RenewedKeys>>,
+    /// When the other side was last heard of.
+    pub(crate) heard: Arc<Heard>,
 }
 
 impl Backend {
@@ -39,6 +45,8 @@ impl Backend {
             root: String::new(),
             is_local,
             limits: Limits::default(),
+            keys: None,
+            heard: Arc::default(),
         }
     }
 

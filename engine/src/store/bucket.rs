@@ -7,8 +7,9 @@
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
 
-use crate::store::error::{HttpStatus, Source};
-use crate::store::transport::element;
+use crate::store::answer::element;
+use crate::store::cause::Answered;
+use crate::store::error::Source;
 
 /// Where and how a bucket is asked.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Bucket {
             }
             Err(error) => {
                 let source = std::error::Error::source(&error);
-                match source.and_then(|source| source.downcast_ref::<HttpStatus>()) {
+                match source.and_then(|source| source.downcast_ref::<Answered>()) {
                     Some(answer) => Ok((answer.status, String::new())),
                     None => Err(error.into()),
                 }

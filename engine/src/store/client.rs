@@ -14,10 +14,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
-    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_RUNTIME_THREADS,
+    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_OPENING_MS,
+    STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
+use crate::store::cause::{Answered, NoConnection};
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
@@ -54,11 +56,29 @@ impl Drop for Shared {
     }
 }
 
+/// What stores call keys whose time is over.
+const OLD_KEYS: [&str; 5] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "InvalidToken",
+    "RequestExpired",
+];
+
 /// What a read-back found.
 enum Held {
     Same,
     Other,
     Nothing,
+}
+
+/// Whether the other side could not be spoken to at all, or is not a store.
+fn is_unreachable(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable { source, .. } => source.is::<NoConnection>(),
+        StoreError::NotBelieved { .. } => true,
+        _ => false,
+    }
 }
 
 impl Store {
@@ -322,12 +342,14 @@ impl Store {
         F: Future<Output = Result<T, StoreError>>,
     {
         let mut backoff = Backoff::new(self.retry);
-        self.block_on(async {
+        let mut is_renewed = false;
+        self.wait_for(0, async {
             loop {
                 match attempt().await {
                     Err(error) if error.class() == ErrorClass::Transient => {
                         self.pause(&mut backoff, error).await?;
                     }
+                    Err(error) if self.renews(&error, &mut is_renewed) => {}
                     other => return other,
                 }
             }
@@ -336,8 +358,39 @@ impl Store {
 
     async fn pause(&self, backoff: &mut Backoff, error: StoreError) -> Result<(), StoreError> {
         let Some(wait) = backoff.next_wait() else { return Err(error) };
+        let heard = &self.link().backend.heard;
+        if is_unreachable(&error)
+            && !heard.has_answered()
+            && backoff.is_past(STORE_OPENING_MS, wait)
+        {
+            return Err(error);
+        }
+        heard.failed(&error);
         self.link().meter.retry();
         tokio::time::sleep(wait).await;
         Ok(())
+    }
+
+    /// Whether a refusal may be over with keys that are read again: once for each request.
+    fn renews(&self, error: &StoreError, is_renewed: &mut bool) -> bool {
+        let StoreError::Denied { source, .. } = error else { return false };
+        let code = source.downcast_ref::<Answered>().map_or("", |answer| answer.code.as_str());
+        let Some(keys) = &self.link().backend.keys else { return false };
+        if !OLD_KEYS.contains(&code) || std::mem::replace(is_renewed, true) {
+            return false;
+        }
+        keys.expire();
+        true
+    }
+
+    /// Runs a request to its end; a folder answers at once and needs nobody who watches.
+    fn wait_for<T>(
+        &self,
+        upload_bytes: usize,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let link = self.link();
+        let patience_ms = upload_bytes as u64 * 1000 / UPLOAD_SILENT_BYTES_PER_S;
+        self.block_on(link.backend.heard.watched(patience_ms, work))
     }
 }

@@ -23,8 +23,12 @@ use crate::store::backend::Backend;
 use crate::store::bucket::Bucket;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
+use crate::store::keys::RenewedKeys;
 use crate::store::location::{Cloud, Location, Place, StoreOptions};
+use crate::store::proxy::Proxies;
+use crate::store::settings;
 use crate::store::transport::Connector;
+use crate::store::wait::Heard;
 
 pub(crate) fn connect(
     location: &Location,
@@ -35,16 +39,33 @@ pub(crate) fn connect(
         Place::Folder(path) => open_folder(path, create_missing)?,
         Place::Memory(name) => Backend::bare(named_memory(name), true),
         Place::Bucket { cloud, bucket, prefix } => {
-            let opened = match cloud {
-                Cloud::S3 => open_s3(bucket, options),
-                Cloud::Google => open_google(bucket, options),
-                Cloud::Azure => open_azure(bucket, options),
-            };
             let named = |why| StoreError::BadLocation { location: location.display(), why };
-            Backend { root: prefix.clone(), ..opened.map_err(named)? }
+            let options = &cleaned(options).map_err(named)?;
+            let heard = Arc::new(Heard::new(options.watch.clone()));
+            let connector = connector(options, &heard).map_err(named)?;
+            let opened = match cloud {
+                Cloud::S3 => open_s3(bucket, options, connector),
+                Cloud::Google => open_google(bucket, options, connector),
+                Cloud::Azure => open_azure(bucket, options, connector),
+            };
+            Backend { root: prefix.clone(), heard, ..opened.map_err(named)? }
         }
     };
     Ok(Backend { limits: options.limits.clone(), ..backend })
+}
+
+/// The same options, each value without what does not belong to it.
+fn cleaned(options: &StoreOptions) -> Result<StoreOptions, String> {
+    let word = |name, value: &Option<String>| match value {
+        Some(value) => settings::word(name, value).map(Some),
+        None => Ok(None),
+    };
+    Ok(StoreOptions {
+        endpoint: word("the endpoint", &options.endpoint)?,
+        region: word("the region", &options.region)?,
+        environment: settings::clean(&options.environment)?,
+        ..options.clone()
+    })
 }
 
 fn open_folder(path: &Path, create_missing: bool) -> Result<Backend, StoreError> {
@@ -64,9 +85,9 @@ fn named_memory(name: &str) -> Arc<InMemory> {
     Arc::clone(named.entry(name.to_owned()).or_default())
 }
 
-fn open_s3(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
+fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result<Backend, String> {
     let mut builder = AmazonS3Builder::new();
-    for (key, value) in settings::<AmazonS3ConfigKey>(options, "AWS_") {
+    for (key, value) in variables::<AmazonS3ConfigKey>(options, "AWS_") {
         use AmazonS3ConfigKey as Key;
         match key {
             // What would weaken the connection, or contradict what is set below.
@@ -99,10 +120,20 @@ fn open_s3(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
         Some(endpoint) => {
             let allow_http = check_endpoint(endpoint, options.allow_http)?;
             // Elsewhere than at AWS nobody hands out credentials by a metadata service.
-            let has_key = configured(AmazonS3ConfigKey::AccessKeyId).is_some()
-                || configured(AmazonS3ConfigKey::WebIdentityTokenFile).is_some();
+            use AmazonS3ConfigKey as Key;
+            let has_key = options.keys.is_some()
+                || [
+                    Key::AccessKeyId,
+                    Key::WebIdentityTokenFile,
+                    Key::ContainerCredentialsRelativeUri,
+                    Key::ContainerCredentialsFullUri,
+                ]
+                .into_iter()
+                .any(|key| configured(key).is_some());
             if !has_key {
-                return Err("no credentials: AWS_ACCESS_KEY_ID is not set".to_owned());
+                return Err("no credentials are given: set AWS_ACCESS_KEY_ID and \
+                            AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+                    .to_owned());
             }
             let endpoint = endpoint.trim_end_matches('/');
             builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
@@ -110,7 +141,10 @@ fn open_s3(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
         }
         None => (aws_url(bucket, &region), false),
     };
-    let connector = connector(options);
+    let keys = options.keys.clone().map(RenewedKeys::new).map(Arc::new);
+    if let Some(keys) = &keys {
+        builder = builder.with_credentials(Arc::clone(keys) as _);
+    }
     let client_options = client_options(allow_http);
     let client = connector.connect(&client_options).map_err(in_words)?;
     let store = builder
@@ -132,6 +166,7 @@ fn open_s3(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
     Ok(Backend {
         pager: Some(Arc::clone(&store) as _),
         bucket: Some(Bucket { url, region, credentials, client }),
+        keys,
         ..Backend::bare(store, false)
     })
 }
@@ -144,9 +179,13 @@ fn aws_url(bucket: &str, region: &str) -> String {
     }
 }
 
-fn open_google(bucket: &str, options: &StoreOptions) -> Result<Backend, String> {
+fn open_google(
+    bucket: &str,
+    options: &StoreOptions,
+    connector: Connector,
+) -> Result<Backend, String> {
     let mut builder = GoogleCloudStorageBuilder::new();
-    for (key, value) in settings::<GoogleConfigKey>(options, "GOOGLE_") {
+    for (key, value) in variables::<GoogleConfigKey>(options, "GOOGLE_") {
         use GoogleConfigKey as Key;
         if !matches!(key, Key::SkipSignature | Key::Client(_) | Key::Bucket | Key::BaseUrl) {
             builder = builder.with_config(key, value);
@@ -161,16 +200,20 @@ fn open_google(bucket: &str, options: &StoreOptions) -> Result<Backend, String> 
         .with_bucket_name(bucket)
         .with_client_options(client_options(allow_http))
         .with_retry(no_retries())
-        .with_http_connector(connector(options))
+        .with_http_connector(connector)
         .build()
         .map_err(in_words)?;
     let store = Arc::new(store);
     Ok(Backend { pager: Some(Arc::clone(&store) as _), ..Backend::bare(store, false) })
 }
 
-fn open_azure(container: &str, options: &StoreOptions) -> Result<Backend, String> {
+fn open_azure(
+    container: &str,
+    options: &StoreOptions,
+    connector: Connector,
+) -> Result<Backend, String> {
     let mut builder = MicrosoftAzureBuilder::new();
-    for (key, value) in settings::<AzureConfigKey>(options, "AZURE_") {
+    for (key, value) in variables::<AzureConfigKey>(options, "AZURE_") {
         use AzureConfigKey as Key;
         if !matches!(key, Key::SkipSignature | Key::Client(_) | Key::ContainerName | Key::Endpoint)
         {
@@ -186,7 +229,7 @@ fn open_azure(container: &str, options: &StoreOptions) -> Result<Backend, String
         .with_container_name(container)
         .with_client_options(client_options(allow_http))
         .with_retry(no_retries())
-        .with_http_connector(connector(options))
+        .with_http_connector(connector)
         .build()
         .map_err(in_words)?;
     let store = Arc::new(store);
@@ -194,7 +237,7 @@ fn open_azure(container: &str, options: &StoreOptions) -> Result<Backend, String
 }
 
 /// The variables that begin with `prefix` and that the library knows.
-fn settings<'a, K: std::str::FromStr>(
+fn variables<'a, K: std::str::FromStr>(
     options: &'a StoreOptions,
     prefix: &'a str,
 ) -> impl Iterator<Item = (K, String)> + 'a {
@@ -202,17 +245,9 @@ fn settings<'a, K: std::str::FromStr>(
     ours.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
 }
 
-fn connector(options: &StoreOptions) -> Connector {
-    let find = |wanted: &str| {
-        let all = options.environment.iter().rev();
-        let named =
-            all.filter(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty());
-        named.map(|(_, value)| value.clone()).next()
-    };
-    Connector {
-        proxy: find("HTTPS_PROXY").or_else(|| find("ALL_PROXY")),
-        no_proxy: find("NO_PROXY"),
-    }
+fn connector(options: &StoreOptions, heard: &Arc<Heard>) -> Result<Connector, String> {
+    let proxies = Arc::new(Proxies::find(&options.environment)?);
+    Ok(Connector { proxies, heard: Arc::clone(heard) })
 }
 
 fn client_options(allow_http: bool) -> ClientOptions {

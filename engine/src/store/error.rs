@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
+use crate::store::cause::{Answered, NoConnection, NotBelieved, RefusedRedirect};
 
 /// A boxed cause.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -40,6 +41,44 @@ pub enum StoreError {
         /// The key below the location.
         key: String,
         /// What the store said.
+        source: Source,
+    },
+    /// The bucket or container is not there.
+    #[error("the store has no such bucket")]
+    NoBucket {
+        /// What the store said.
+        source: Source,
+    },
+    /// This one object cannot be read, though others can.
+    #[error("{action} {key:?}: this object cannot be read")]
+    Unreadable {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store or the system said.
+        source: Source,
+    },
+    /// The object lies in an archive and must be brought back before it can be read.
+    #[error(
+        "{action} {key:?}: this object is archived and must be restored from the archive first"
+    )]
+    Archived {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store said.
+        source: Source,
+    },
+    /// The answer is not one to what was asked.
+    #[error("{action} {key:?}: the answer cannot be believed")]
+    NotBelieved {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What came.
         source: Source,
     },
     /// The credentials do not suffice.
@@ -83,6 +122,8 @@ pub enum StoreError {
         key: String,
         /// Where to, cut to a printable length.
         target: String,
+        /// The answer.
+        source: Source,
     },
     /// The store refused the request as such.
     #[error("{action} {key:?}: the store refuses the request with status {status} {code}")]
@@ -95,6 +136,8 @@ pub enum StoreError {
         status: u16,
         /// The store's own error code, if it named one.
         code: String,
+        /// What the store said.
+        source: Source,
     },
     /// The store does not know this kind of request.
     #[error("{action} {key:?}: the store does not support this")]
@@ -153,7 +196,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The user asked to stop.
-    #[error("probing the store was stopped")]
+    #[error("stopped while waiting for the store")]
     Interrupted,
 }
 
@@ -161,12 +204,15 @@ impl Classified for StoreError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::NotFound { .. } | Self::FolderMissing { .. } => ErrorClass::Missing,
+            Self::Unreadable { .. } | Self::Archived { .. } => ErrorClass::Unreadable,
             Self::Denied { .. } => ErrorClass::Denied,
-            Self::Unavailable { .. } | Self::ShortBody { .. } | Self::Inconsistent { .. } => {
-                ErrorClass::Transient
-            }
+            Self::Unavailable { .. }
+            | Self::NotBelieved { .. }
+            | Self::ShortBody { .. }
+            | Self::Inconsistent { .. } => ErrorClass::Transient,
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::BadLocation { .. }
+            | Self::NoBucket { .. }
             | Self::Redirected { .. }
             | Self::Refused { .. }
             | Self::NotSupported { .. } => ErrorClass::Usage,
@@ -177,30 +223,6 @@ impl Classified for StoreError {
             Self::Interrupted => ErrorClass::Interrupted,
         }
     }
-}
-
-/// An HTTP status other than success, taken out of the answer before the library sees it.
-#[derive(Debug, thiserror::Error)]
-#[error("status {status} {code}: {message}")]
-pub(crate) struct HttpStatus {
-    pub(crate) status: u16,
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
-
-/// A redirect that was not followed.
-#[derive(Debug, thiserror::Error)]
-#[error("redirect with status {status} to {target}")]
-pub(crate) struct RefusedRedirect {
-    pub(crate) status: u16,
-    pub(crate) target: String,
-}
-
-/// No answer within the time allowed.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer within {limit_ms} ms")]
-pub(crate) struct TimedOut {
-    pub(crate) limit_ms: u64,
 }
 
 /// Turns the library's error into ours.
@@ -225,12 +247,18 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
     let mut is_remote = false;
     let mut link: Option<&(dyn StdError + 'static)> = Some(source.as_ref());
     while let Some(error) = link {
-        if let Some(answer) = error.downcast_ref::<HttpStatus>() {
-            let (status, code) = (answer.status, answer.code.clone());
-            return from_status(action, key, status, code, source);
+        if let Some(answer) = error.downcast_ref::<Answered>() {
+            return from_status(action, key, answer.clone());
         }
         if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
-            return StoreError::Redirected { action, key, target: redirect.target.clone() };
+            let (target, source) = (redirect.target.clone(), Box::new(redirect.clone()));
+            return StoreError::Redirected { action, key, target, source };
+        }
+        if let Some(foreign) = error.downcast_ref::<NotBelieved>() {
+            return StoreError::NotBelieved { action, key, source: Box::new(foreign.clone()) };
+        }
+        if let Some(lost) = error.downcast_ref::<NoConnection>() {
+            return StoreError::Unavailable { action, key, source: Box::new(lost.clone()) };
         }
         is_remote |= error.is::<HttpError>();
         // Below an HTTP error an I/O error is the connection's, otherwise the disk's.
@@ -246,25 +274,26 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
     StoreError::Unavailable { action, key, source }
 }
 
-fn from_status(
-    action: &'static str,
-    key: String,
-    status: u16,
-    code: String,
-    source: Source,
-) -> StoreError {
+fn from_status(action: &'static str, key: String, answer: Answered) -> StoreError {
+    let (status, code) = (answer.status, answer.code.clone());
+    let source: Source = Box::new(answer);
     // S3 says 400 to slow uploads and to expired tokens alike, so its own code decides.
     match (status, code.as_str()) {
+        (_, "NoSuchBucket" | "ContainerNotFound") => StoreError::NoBucket { source },
+        (_, "InvalidObjectState" | "BlobArchived") => StoreError::Archived { action, key, source },
         (400, "RequestTimeout" | "SlowDown" | "ThrottlingException") => {
             StoreError::Unavailable { action, key, source }
         }
         (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") | (401 | 403, _) => {
             StoreError::Denied { action, key, source }
         }
+        // A listing has no object that could be missing.
+        (404, _) if action == "listing" => StoreError::NoBucket { source },
         (404, _) => StoreError::NotFound { action, key, source },
         (501, _) | (_, "NotImplemented") => StoreError::NotSupported { action, key, source },
+        (507, _) => StoreError::Denied { action, key, source },
         (408 | 425 | 429 | 500..=599, _) => StoreError::Unavailable { action, key, source },
         (409 | 412, _) => StoreError::Conflict { key },
-        _ => StoreError::Refused { action, key, status, code },
+        _ => StoreError::Refused { action, key, status, code, source },
     }
 }

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +33,7 @@ impl Folder {
     pub(crate) fn open(path: &Path, create_missing: bool) -> Result<Self, StoreError> {
         let missing = |source| StoreError::FolderMissing { path: path.to_owned(), source };
         if create_missing {
-            let made = fs::create_dir_all(path).and_then(|()| sync_up(&fs::canonicalize(path)?));
+            let made = make_private(path).and_then(|()| sync_up(&fs::canonicalize(path)?));
             made.map_err(|source| StoreError::Local {
                 action: "making the folder",
                 key: path.display().to_string(),
@@ -136,7 +136,7 @@ impl Folder {
             }
             Ok((file, metadata)) => Ok((file, metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent(error)),
-            Err(error) => Err(local("reading", key, error)),
+            Err(error) => Err(unread(key, error)),
         }
     }
 
@@ -177,12 +177,27 @@ fn read_part(
     let received = file
         .seek(SeekFrom::Start(range.start))
         .and_then(|_| file.take(announced_bytes).read_to_end(into));
-    let received_bytes = received.map_err(|source| local("reading", key, source))? as u64;
+    let received_bytes = received.map_err(|source| unread(key, source))? as u64;
     if received_bytes < announced_bytes {
         let key = key.to_owned();
         return Err(StoreError::ShortBody { key, received_bytes, announced_bytes });
     }
     Ok(())
+}
+
+/// Makes the folder for its owner alone, and whatever is missing above it as usual. A folder that
+/// is there keeps the permissions that somebody gave it.
+fn make_private(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 fn sync(path: &Path) -> io::Result<()> {
@@ -202,6 +217,29 @@ fn sync_up(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Error numbers by which a file system says that one file cannot be read, not that all cannot.
+const OF_ONE_FILE: [i32; 8] = [
+    1,   /* EPERM */
+    5,   /* EIO */
+    13,  /* EACCES */
+    20,  /* ENOTDIR */
+    40,  /* ELOOP */
+    74,  /* EBADMSG */
+    116, /* ESTALE */
+    117, /* EUCLEAN */
+];
+
+/// Reading failed, of this object or of all.
+fn unread(key: &str, source: io::Error) -> StoreError {
+    match source.raw_os_error().is_some_and(|number| OF_ONE_FILE.contains(&number)) {
+        true => {
+            let (action, key) = ("reading", key.to_owned());
+            StoreError::Unreadable { action, key, source: Box::new(source) }
+        }
+        false => local("reading", key, source),
+    }
+}
+
 fn local(action: &'static str, key: &str, source: io::Error) -> StoreError {
     StoreError::Local { action, key: key.to_owned(), source }
 }
@@ -209,6 +247,7 @@ fn local(action: &'static str, key: &str, source: io::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::error::{Classified, ErrorClass};
 
     #[test]
     fn a_folder_that_was_replaced_is_not_taken_for_the_old_one() {
@@ -218,10 +257,31 @@ mod tests {
         let folder = Folder::open(&path, true).expect("made");
         folder.prepare("x/y/z").expect("prepared");
         assert!(path.join("x/y").is_dir());
+        let mode = fs::metadata(&path).expect("it is there").mode();
+        assert_eq!(mode & 0o7777, 0o700, "what is in it is nobody else's");
         fs::rename(&path, place.path().join("moved")).expect("renamed");
         assert!(matches!(folder.check(), Err(StoreError::FolderMissing { .. })));
         fs::create_dir(&path).expect("made");
         assert!(matches!(folder.prepare("x/y/z"), Err(StoreError::FolderMissing { .. })));
+    }
+
+    #[test]
+    fn one_file_that_cannot_be_read_is_not_the_disk() {
+        let place = tempfile::tempdir().expect("a scratch folder");
+        let folder = Folder::open(place.path(), false).expect("opened");
+        std::os::unix::fs::symlink("loop", place.path().join("loop")).expect("made");
+        std::fs::write(place.path().join("file"), b"x").expect("made");
+        for key in ["loop", "file/below"] {
+            let errors = [
+                folder.read(key, 10, &mut Vec::new()).expect_err(key),
+                folder.read_range(key, 0..1, &mut Vec::new()).expect_err(key),
+            ];
+            for error in errors {
+                assert_eq!(error.class(), ErrorClass::Unreadable, "{key}: {error:?}");
+            }
+        }
+        let absent = folder.read("none", 10, &mut Vec::new()).expect_err("it is absent");
+        assert_eq!(absent.class(), ErrorClass::Missing);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use object_store::path::Path as KeyPath;
 
 use crate::store::error::StoreError;
+use crate::store::keys::KeySource;
 use crate::store::pace::Limits;
+use crate::store::wait::Watch;
 
 /// The place of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,12 +103,16 @@ pub struct StoreOptions {
     pub region: Option<String>,
     /// Allows plain HTTP to a host other than this machine.
     pub allow_http: bool,
-    /// `AWS_*`, `GOOGLE_*`, `AZURE_*` variables, and `HTTPS_PROXY` and `NO_PROXY`, as the caller
-    /// found them; later ones win. What weakens the connection (unsigned payloads, skipped
+    /// `AWS_*`, `GOOGLE_*`, `AZURE_*` variables, and those of proxies, as the caller found them;
+    /// later ones win. White space around values is passed over. What weakens the connection (unsigned payloads, skipped
     /// signatures, plain HTTP) is passed over.
     pub environment: Vec<(String, String)>,
+    /// Where S3 keys come from that may change during a run; they count before variables.
+    pub keys: Option<KeySource>,
     /// How fast bytes may go and come.
     pub limits: Limits,
+    /// Who is told while the store is silent.
+    pub watch: Watch,
 }
 
 impl fmt::Debug for StoreOptions {
@@ -118,41 +124,8 @@ impl fmt::Debug for StoreOptions {
             .field("allow_http", &self.allow_http)
             .field("environment", &names)
             .field("limits", &self.limits)
-            .finish()
+            .finish_non_exhaustive()
     }
-}
-
-/// Takes one profile out of the text of `~/.aws/credentials` or `~/.aws/config`, as `AWS_*`
-/// variables for [`StoreOptions::environment`]. Unknown settings are passed over; an absent
-/// profile gives an empty list.
-#[must_use]
-pub fn parse_aws_profile(text: &str, profile: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut is_wanted = false;
-    for line in text.lines() {
-        // Settings nested below another one are indented; none of them is wanted.
-        let nested = line.starts_with([' ', '\t']);
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            let header = header.trim();
-            is_wanted = header == profile
-                || header.strip_prefix("profile ").is_some_and(|name| name.trim() == profile);
-            continue;
-        }
-        let Some((name, value)) = line.split_once('=') else { continue };
-        let variable = match name.trim() {
-            "aws_access_key_id" => "AWS_ACCESS_KEY_ID",
-            "aws_secret_access_key" => "AWS_SECRET_ACCESS_KEY",
-            "aws_session_token" => "AWS_SESSION_TOKEN",
-            "region" => "AWS_REGION",
-            "endpoint_url" => "AWS_ENDPOINT_URL",
-            _ => continue,
-        };
-        if is_wanted && !nested {
-            found.push((variable.to_owned(), value.trim().to_owned()));
-        }
-    }
-    found
 }
 
 fn parse_url(scheme: &str, rest: &str) -> Result<Place, StoreError> {
@@ -246,21 +219,5 @@ mod tests {
             ..StoreOptions::default()
         };
         assert!(!format!("{options:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_profile_is_found_in_both_spellings() {
-        let text = "[default]\naws_access_key_id = A\n[profile work]\nregion = eu\ns3 =\n  region = no\n\
-                    [work]\naws_secret_access_key=B=\n# comment\n";
-        let get = |profile| parse_aws_profile(text, profile);
-        assert_eq!(get("default"), [("AWS_ACCESS_KEY_ID".to_owned(), "A".to_owned())]);
-        assert_eq!(
-            get("work"),
-            [
-                ("AWS_REGION".to_owned(), "eu".to_owned()),
-                ("AWS_SECRET_ACCESS_KEY".to_owned(), "B=".to_owned()),
-            ]
-        );
-        assert!(get("other").is_empty());
     }
 }

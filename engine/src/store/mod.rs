@@ -7,11 +7,19 @@
 //! trusted with the protocol at all.
 
 pub mod name;
+pub mod cause;
 pub mod error;
+pub mod wait;
 pub mod meter;
 pub mod pace;
+mod settings;
+pub mod keys;
 pub mod location;
 pub mod retry;
+mod page;
+mod answer;
+mod unreachable;
+mod proxy;
 mod transport;
 mod folder;
 mod direct;
@@ -33,9 +41,11 @@ mod tests;
 
 pub use client::Store;
 pub use error::StoreError;
+pub use keys::{AccessKeys, KeySource};
 pub use leftover::Leftovers;
 pub use listed::Listed;
 pub use location::{Location, StoreOptions};
 pub use meter::Usage;
 pub use name::ObjectName;
 pub use pace::Limits;
+pub use wait::{Waiting, Watch};

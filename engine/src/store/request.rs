@@ -16,8 +16,9 @@ use object_store::{
 
 use crate::base::limits::{ANSWER_TIMEOUT_MS, DIRECT_WRITE_MIN_BYTES, TRANSFER_MIN_BYTES_PER_S};
 use crate::store::backend::Backend;
+use crate::store::cause::{Answered, TimedOut};
 use crate::store::direct;
-use crate::store::error::{StoreError, TimedOut, classify};
+use crate::store::error::{StoreError, classify};
 use crate::store::meter::{Meter, RequestKind};
 use crate::store::transport::{Fault, Paced};
 
@@ -31,11 +32,18 @@ pub(crate) struct Link {
     pub(crate) meter: Meter,
     /// Set once the store refused to know creation; plain writes are used from then on.
     pub(crate) plain_puts: AtomicBool,
+    /// Whether an object could be read.
+    has_read: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn new(backend: Backend) -> Self {
-        Self { backend, meter: Meter::default(), plain_puts: AtomicBool::new(false) }
+        Self {
+            backend,
+            meter: Meter::default(),
+            plain_puts: AtomicBool::new(false),
+            has_read: AtomicBool::new(false),
+        }
     }
 
     /// Writes; answers with the version that a versioned bucket gives it. `create` asks that
@@ -167,7 +175,30 @@ impl Link {
         self.meter.request(RequestKind::Get);
         let options = GetOptions { range, head, ..GetOptions::default() };
         let path = self.backend.path(key);
-        timed("reading", key, time_limit(0), self.backend.objects.get_opts(&path, options)).await
+        let asked = self.backend.objects.get_opts(&path, options);
+        match timed("reading", key, time_limit(0), asked).await {
+            Ok(answer) => {
+                self.has_read.store(true, Ordering::Relaxed);
+                Ok(answer)
+            }
+            Err(error) => Err(self.of_one_object(error)),
+        }
+    }
+
+    /// Says of a refusal that it is about this object, if another could be read before and nothing
+    /// is wrong with the keys.
+    fn of_one_object(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Denied { action, key, source }
+                if self.has_read.load(Ordering::Relaxed)
+                    && source
+                        .downcast_ref::<Answered>()
+                        .is_some_and(|answer| is_about_the_object(&answer.code)) =>
+            {
+                StoreError::Unreadable { action, key, source }
+            }
+            other => other,
+        }
     }
 
     /// Collects a body that must have exactly `announced_bytes`, and stops at the first byte more.
@@ -197,6 +228,7 @@ impl Link {
                     pace.wait(piece.len()).await;
                 }
                 // Only now: who sends nothing costs no memory.
+                self.backend.heard.sign();
                 room.reserve_exact((announced_bytes as usize).saturating_sub(room.len()));
                 room.extend_from_slice(&piece);
                 if room.len() as u64 > announced_bytes {
@@ -225,6 +257,18 @@ impl Link {
     pub(crate) fn creates(&self) -> bool {
         !self.plain_puts.load(Ordering::Relaxed)
     }
+}
+
+/// Whether a store that refuses to hand out an object says so of this object. HEAD requests get no
+/// code.
+fn is_about_the_object(code: &str) -> bool {
+    matches!(
+        code,
+        "" | "AccessDenied"
+            | "Forbidden"
+            | "AuthorizationPermissionMismatch"
+            | "KMS.DisabledException"
+    )
 }
 
 /// Says of a file system without hard links that it cannot create atomically.

@@ -70,6 +70,13 @@ impl Backoff {
     }
 }
 
+impl Backoff {
+    /// Whether `wait` from now is later than so long after the first attempt began.
+    pub(crate) fn is_past(&self, limit_ms: u64, wait: Duration) -> bool {
+        self.clock.monotonic() + wait > Duration::from_millis(limit_ms)
+    }
+}
+
 /// A number below `bound`; without a working random source always zero, which only costs spread.
 pub(crate) fn random_below(bound: u64) -> u64 {
     let mut bytes = [0; 8];

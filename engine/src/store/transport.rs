@@ -2,10 +2,11 @@
 //!
 //! `object_store` with its stock connector follows up to ten redirects, reads error bodies and
 //! listings without a bound, and hides the status of an answer in a text. This connector builds the
-//! same `reqwest` client (rustls, the system's roots, HTTP/1.1) with a policy of its own and looks
-//! at every answer before the library does. It also carries the probe's misbehaviour ([`Fault`]):
+//! same `reqwest` client (rustls, the system's roots, HTTP/1.1) with a policy of its own, and
+//! `answer` looks at every answer before the library does. It also carries the probe's misbehaviour ([`Fault`]):
 //! requests that are signed like any other and then cut, held back or changed on their way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +17,15 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpResponseBody, HttpService,
 };
-use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
-use reqwest::{Method, NoProxy, Proxy, redirect};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Proxy, Url, redirect};
 
-use crate::base::limits::{CONNECT_TIMEOUT_MS, HTTP_ANSWER_MAX_BYTES};
-use crate::store::error::{HttpStatus, RefusedRedirect};
+use crate::base::limits::CONNECT_TIMEOUT_MS;
+use crate::store::answer::Question;
 use crate::store::pace::Pace;
+use crate::store::proxy::{Proxies, shown};
+use crate::store::unreachable;
+use crate::store::wait::Heard;
 
 /// Misbehaviour of a request that the probe asks for; travels as an extension of the request.
 #[derive(Debug, Clone)]
@@ -43,8 +47,8 @@ pub(crate) struct Paced(pub(crate) Bytes, pub(crate) Pace);
 /// Makes clients for `object_store`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Connector {
-    pub(crate) proxy: Option<String>,
-    pub(crate) no_proxy: Option<String>,
+    pub(crate) proxies: Arc<Proxies>,
+    pub(crate) heard: Arc<Heard>,
 }
 
 impl HttpConnector for Connector {
@@ -61,15 +65,11 @@ impl HttpConnector for Connector {
             .no_zstd()
             .no_deflate()
             .no_proxy();
-        let builder = match &self.proxy {
-            Some(url) => {
-                let proxy = Proxy::all(url).map_err(not_built)?;
-                let excluded = self.no_proxy.as_deref().and_then(NoProxy::from_string);
-                builder.proxy(proxy.no_proxy(excluded))
-            }
-            None => builder,
-        };
-        Ok(HttpClient::new(Transport { client: builder.build().map_err(not_built)? }))
+        let proxies = Arc::clone(&self.proxies);
+        let builder = builder.proxy(Proxy::custom(move |url| proxies.of(url).cloned()));
+        let client = builder.build().map_err(not_built)?;
+        let (proxies, heard) = (Arc::clone(&self.proxies), Arc::clone(&self.heard));
+        Ok(HttpClient::new(Transport { client, proxies, heard }))
     }
 }
 
@@ -89,23 +89,32 @@ fn not_built(error: reqwest::Error) -> object_store::Error {
 #[derive(Debug)]
 struct Transport {
     client: reqwest::Client,
+    proxies: Arc<Proxies>,
+    heard: Arc<Heard>,
 }
 
 #[async_trait::async_trait]
 impl HttpService for Transport {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let query = request.uri().query().unwrap_or_default();
-        let is_listing = query.contains("list-type=") || query.contains("comp=list");
-        let streams = request.method() == Method::GET && !is_listing;
+        let question = Question::of(&request);
+        let url = Url::parse(&request.uri().to_string()).ok();
         let paced = request.extensions_mut().remove::<Paced>();
         let response = match (request.extensions_mut().remove::<Fault>(), paced) {
-            (None, None) => HttpService::call(&self.client, request).await?,
+            (None, None) => HttpService::call(&self.client, request).await,
             (None, Some(Paced(body, pace))) => {
-                self.send_stream(request, reqwest::Body::wrap_stream(pace.pieces(body))).await?
+                self.send_stream(request, reqwest::Body::wrap_stream(pace.pieces(body))).await
             }
-            (Some(fault), _) => self.call_badly(fault, request).await?,
+            (Some(fault), _) => self.call_badly(fault, request).await,
         };
-        judge(response, streams, is_listing).await
+        let response = response.map_err(|error| {
+            let proxy = url.as_ref().and_then(|url| self.proxies.of(url)).map(shown);
+            unreachable::explain(error, &question.host, proxy)
+        })?;
+        let answer = question.judge(response).await?;
+        if question.is_ours {
+            self.heard.answered();
+        }
+        Ok(answer)
     }
 }
 
@@ -176,60 +185,6 @@ impl Transport {
         *response.headers_mut() = headers;
         Ok(response)
     }
-}
-
-/// Passes on what the library has to see, bounded, and turns the rest into errors with a status.
-async fn judge(
-    response: HttpResponse,
-    streams: bool,
-    is_listing: bool,
-) -> Result<HttpResponse, HttpError> {
-    let status = response.status();
-    if streams && status.is_success() {
-        return Ok(response);
-    }
-    if status.is_redirection() && status.as_u16() != 304 {
-        let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let target = target.unwrap_or("nowhere").chars().take(200).collect();
-        let refused = RefusedRedirect { status: status.as_u16(), target };
-        return Err(HttpError::new(HttpErrorKind::Unknown, refused));
-    }
-    let (parts, body) = response.into_parts();
-    let bytes = collect_bounded(body).await?;
-    // The library maps these itself for objects, and its credential providers look at them.
-    let is_mapped = matches!(status.as_u16(), 304 | 401 | 403 | 404 | 409 | 412) && !is_listing;
-    if status.is_success() || is_mapped {
-        return Ok(HttpResponse::from_parts(parts, bytes.into()));
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    Err(HttpError::new(
-        HttpErrorKind::Unknown,
-        HttpStatus {
-            status: status.as_u16(),
-            code: element(&text, "Code").chars().take(80).collect(),
-            message: element(&text, "Message").chars().take(400).collect(),
-        },
-    ))
-}
-
-async fn collect_bounded(body: HttpResponseBody) -> Result<Vec<u8>, HttpError> {
-    let mut pieces = body.bytes_stream();
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece?;
-        if bytes.len() + piece.len() > HTTP_ANSWER_MAX_BYTES {
-            let why = std::io::Error::other("the answer of the store is too long");
-            return Err(HttpError::new(HttpErrorKind::Unknown, why));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
-}
-
-/// The text of the first element `name`; empty if there is none.
-pub(crate) fn element<'a>(xml: &'a str, name: &str) -> &'a str {
-    let Some((_, rest)) = xml.split_once(&format!("<{name}>")) else { return "" };
-    rest.split_once("</").map_or("", |(text, _)| text)
 }
 
 #[cfg(test)]

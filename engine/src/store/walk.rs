@@ -26,6 +26,9 @@ pub(super) fn list(root: &Path, prefix: &str) -> Result<Vec<Listed>, StoreError>
     Ok(walk.found)
 }
 
+/// Links that lead to themselves.
+const ELOOP: i32 = 40;
+
 struct Walk<'a> {
     prefix: &'a str,
     found: Vec<Listed>,
@@ -55,12 +58,15 @@ impl Walk<'_> {
             true => fs::metadata(entry.path()),
             false => entry.metadata(),
         });
+        let failed = |source| StoreError::Local { action: "listing", key: key.to_owned(), source };
         let metadata = match looked {
             // Deleted since the folder was read.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(source) => {
-                return Err(StoreError::Local { action: "listing", key: key.to_owned(), source });
+            // A link that leads nowhere is still an object, which cannot be read.
+            Err(error) if error.raw_os_error() == Some(ELOOP) => {
+                entry.metadata().map_err(failed)?
             }
+            Err(source) => return Err(failed(source)),
             Ok(metadata) => metadata,
         };
         if metadata.is_dir() {
@@ -123,11 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_cannot_be_read_is_listed_and_not_absent() {
+        let place = tempfile::tempdir().expect("a scratch folder");
+        std::os::unix::fs::symlink("loop", place.path().join("loop")).expect("made");
+        fs::write(place.path().join("other"), b"x").expect("made");
+        let listed = list(place.path(), "").expect("it lists");
+        let keys: Vec<_> = listed.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(keys, ["loop", "other"]);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_read_is_an_error_and_not_empty() {
         let place = tempfile::tempdir().expect("a scratch folder");
-        // A link to itself can be listed and not be followed, by root neither.
-        std::os::unix::fs::symlink("loop", place.path().join("loop")).expect("made");
-        let error = list(place.path(), "").expect_err("it cannot be followed");
+        let name = "x".repeat(300);
+        // No file system has such names, so that this fails for root as well.
+        let error = list(place.path(), &format!("{name}/")).expect_err("it cannot be opened");
         assert!(matches!(error, StoreError::Local { action: "listing", .. }), "{error}");
     }
 }

@@ -32,7 +32,8 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         evidence: Vec::new(),
         roots: Vec::new(),
     };
-    Committed { snapshot, digest: Digest::new([0; 32]), committed: Timestamp::default() }
+    let committed = snapshot.started;
+    Committed { snapshot, digest: Digest::new([0; 32]), committed }
 }
 
 fn catalog() -> Catalog {
@@ -125,4 +126,31 @@ fn a_time_is_the_latest_that_is_not_after_it() {
     assert!(words.contains("no snapshot meets the conditions"), "{words}");
     // An id is an id.
     assert_eq!(pick("abcd00", &at("1970-01-01T00:00:00Z")), Ok(0));
+}
+
+#[test]
+fn a_snapshot_from_the_future_is_not_the_latest() {
+    let at = |seconds| Timestamp { seconds, nanos: 0 };
+    let make = |number, started, committed| {
+        let mut one = snapshot(number, [number as u8; 8], "web", &[], "/");
+        (one.snapshot.started, one.committed) = (at(started), at(committed));
+        one
+    };
+    // The clock of the client ran ahead; that of the store too; both; neither.
+    for first in [(900, 100), (100, 900), (900, 900), (100, 100)] {
+        let mut snapshots = vec![make(1, first.0, first.1), make(2, 200, 201), make(3, 50, 300)];
+        snapshots.sort_by_key(|one| one.snapshot.started);
+        let catalog = Catalog { snapshots, ..Catalog::default() };
+        let filter = FilterArgs::default();
+        let around = Surroundings::isolated(&[]);
+        let choice = Choice { catalog: &catalog, filter: &filter, around: &around };
+        let sequence = |back| {
+            let one = choice.one(&Selector::Latest { back }).expect("there are three");
+            one.snapshot.session.sequence()
+        };
+        // The third says that it is old, as one that was brought back does.
+        assert_eq!(sequence(0), 2, "{first:?}");
+        let times = times(&catalog);
+        assert!(times.values().all(|time| *time <= at(300)), "{first:?}: {times:?}");
+    }
 }

@@ -43,6 +43,7 @@ fn stand(style: Style, json: bool, quiet: bool) -> Stand {
         stderr: err,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         cancel: cancel.clone(),
+        speaker: Speaker::default(),
     });
     Stand { progress, clock, cancel, stdout, stderr }
 }
@@ -156,6 +157,7 @@ fn the_helper_thread_keeps_the_pace_and_ends() {
         stderr: err,
         clock: Arc::new(Hand::default()),
         cancel: Cancel::default(),
+        speaker: Speaker::default(),
     });
     progress.phase(&Phase { name: "checking", total_items: None, total_bytes: None });
     std::thread::sleep(Duration::from_millis(200));

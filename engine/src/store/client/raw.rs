@@ -22,10 +22,12 @@ impl Store {
             folder.prepare(key)?;
         }
         let mut backoff = Backoff::new(self.retry);
-        self.block_on(async {
+        let mut is_renewed = false;
+        self.wait_for(body.len(), async {
             loop {
                 let failed = match self.put_and_look(key, &body).await {
                     Err(error) if error.class() == ErrorClass::Transient => error,
+                    Err(error) if self.renews(&error, &mut is_renewed) => continue,
                     other => return other,
                 };
                 self.pause(&mut backoff, failed).await?;

@@ -117,6 +117,11 @@ fn each_status_has_its_class() {
                 true => store.list("keys/").map(|_| ()).expect_err(status),
                 false => store.get(&NAME, 10).map(|_| ()).expect_err(status),
             };
+            // A listing has no object that could be missing, only a bucket.
+            let class = match (class, is_listing) {
+                (ErrorClass::Missing, true) => ErrorClass::Usage,
+                (class, _) => class,
+            };
             assert_eq!(error.class(), class, "{status} {code}: {error:?}");
             assert_eq!(canned.heads().len(), request_count, "{status} {code}");
             assert!(!format!("{error:?}").contains("hunter2"));
@@ -218,7 +223,7 @@ fn a_listing_that_repeats_its_token_ends() {
     let page = answer(
         "200 OK",
         "",
-        "<ListBucketResult><IsTruncated>true</IsTruncated>\
+        "<ListBucketResult><Prefix>repo/keys/</Prefix><IsTruncated>true</IsTruncated>\
          <NextContinuationToken>again</NextContinuationToken></ListBucketResult>",
     );
     let error = Canned::new(vec![page]).store().list("keys/").expect_err("endless");
@@ -237,4 +242,160 @@ fn a_limited_body_arrives_whole_and_slowly() {
     assert_eq!(heads.len(), 1);
     assert!(heads[0].contains("content-length: 61440"), "{}", heads[0]);
     assert!(!heads[0].contains("transfer-encoding"), "{}", heads[0]);
+}
+
+#[test]
+fn an_answer_that_is_no_listing_is_an_error_and_not_empty() {
+    let page = |inside: &str| format!("<ListBucketResult>{inside}</ListBucketResult>");
+    let right = page("<Prefix>repo/keys/</Prefix><IsTruncated>false</IsTruncated>");
+    let canned = Canned::new(vec![answer("200 OK", "", &right)]);
+    assert_eq!(canned.store().list("keys/").expect("it is empty"), []);
+    for (status, body) in [
+        ("200 OK", "<html><body>Log in to the network</body></html>".to_owned()),
+        ("200 OK", "<Error><Code>InternalError</Code></Error>".to_owned()),
+        ("200 OK", String::new()),
+        ("200 OK", right.replace("repo/keys/", "other/")),
+        ("200 OK", right.replace("</ListBucketResult>", "")),
+        ("200 OK", right.replace("false", "true")),
+        ("202 Accepted", right.clone()),
+        ("204 No Content", String::new()),
+    ] {
+        let canned = Canned::new(vec![answer(status, "", &body)]);
+        let error = canned.store().list("keys/").expect_err(&body);
+        assert!(matches!(error, StoreError::NotBelieved { .. }), "{status} {body}: {error:?}");
+        // A page of a proxy may be gone a moment later.
+        assert_eq!(canned.heads().len(), 4, "{body}");
+    }
+    let once = answer("200 OK", "", "<html></html>");
+    let canned = Canned::new(vec![once, answer("200 OK", "", &right)]);
+    assert_eq!(canned.store().list("keys/").expect("the second answer is right"), []);
+}
+
+#[test]
+fn a_web_page_is_neither_an_object_nor_a_receipt_nor_an_absence() {
+    let html = |status| answer(status, "content-type: text/html; charset=utf-8\r\n", "<html>");
+    for status in ["200 OK", "404 Not Found"] {
+        let error = Canned::new(vec![html(status)]).store().get(&NAME, 100).expect_err(status);
+        assert!(matches!(error, StoreError::NotBelieved { .. }), "{status}: {error:?}");
+        assert_eq!(error.class(), ErrorClass::Transient);
+    }
+    // What was not stored is sent again until the store has it.
+    let receipt = answer("200 OK", "etag: \"1\"\r\n", "<html>thank you</html>");
+    let absent = xml("404 Not Found", "NoSuchKey");
+    let canned = Canned::new(vec![receipt, absent, answer("200 OK", "etag: \"1\"\r\n", "")]);
+    canned.store().put_new(&NAME, Bytes::from_static(b"body")).expect("the second time");
+    assert_eq!(canned.heads().len(), 3);
+}
+
+#[test]
+fn one_refused_object_is_not_a_refused_store() {
+    let refused = || xml("403 Forbidden", "AccessDenied");
+    let store = Canned::new(vec![refused()]).store();
+    assert_eq!(store.get(&NAME, 10).expect_err("refused").class(), ErrorClass::Denied);
+    for (answer, class) in [
+        (refused(), ErrorClass::Unreadable),
+        (xml("403 Forbidden", "SignatureDoesNotMatch"), ErrorClass::Denied),
+        (xml("403 Forbidden", "RequestTimeTooSkewed"), ErrorClass::Denied),
+        (xml("403 Forbidden", "InvalidObjectState"), ErrorClass::Unreadable),
+        (xml("400 Bad Request", "ExpiredToken"), ErrorClass::Denied),
+    ] {
+        let store = Canned::new(vec![object("body"), answer]).store();
+        store.get(&NAME, 10).expect("it is there");
+        let error = store.get(&NAME, 10).expect_err("refused");
+        assert_eq!(error.class(), class, "{error:?}");
+        let said = crate::base::error::in_one_line(&error);
+        assert!(said.contains("why") && said.contains("127.0.0.1"), "{said}");
+    }
+    let missing = Canned::new(vec![xml("404 Not Found", "NoSuchBucket")]).store();
+    let error = missing.get(&NAME, 10).expect_err("no bucket");
+    assert!(matches!(error, StoreError::NoBucket { .. }), "{error:?}");
+}
+
+#[test]
+fn keys_that_expired_are_read_again_once() {
+    let old = || xml("400 Bad Request", "ExpiredToken");
+    let open = |canned: &Canned| {
+        let count = std::sync::atomic::AtomicU64::new(0);
+        let options = StoreOptions {
+            endpoint: Some(canned.endpoint.clone()),
+            keys: Some(Arc::new(move || {
+                let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let (id, secret) = (format!("key{number}"), "hunter2".to_owned());
+                Ok(crate::store::keys::AccessKeys { id, secret, token: None, fresh_ms: None })
+            })),
+            ..StoreOptions::default()
+        };
+        let location = Location::parse("s3://bucket/repo").expect("a location");
+        Store::open(&location, &options, false).expect("opened").with_retry(RetrySettings::fast())
+    };
+    let canned = Canned::new(vec![old(), object("body")]);
+    assert_eq!(open(&canned).get(&NAME, 10).expect("new keys"), "body");
+    let heads = canned.heads();
+    assert!(heads[0].contains("credential=key0/") && heads[1].contains("credential=key1/"));
+    let canned = Canned::new(vec![old(), answer("200 OK", "etag: \"1\"\r\n", "")]);
+    open(&canned).put_new(&NAME, Bytes::from_static(b"body")).expect("new keys");
+    let canned = Canned::new(vec![old()]);
+    let error = open(&canned).get(&NAME, 10).expect_err("it stays so");
+    assert_eq!((error.class(), canned.heads().len()), (ErrorClass::Denied, 2));
+}
+
+#[test]
+fn who_cannot_be_reached_is_said_soon_and_in_words() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one");
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mute_at = mute.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in mute.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_10.0\r\n");
+        }
+    });
+    for (endpoint, words) in [
+        (format!("http://{closed}"), "connection refused"),
+        ("https://no-such-host.invalid".to_owned(), "has no address"),
+        (format!("https://{mute_at}"), "TLS"),
+        (format!("http://{mute_at}"), "broke off"),
+    ] {
+        let location = Location::parse("s3://bucket/repo").expect("a location");
+        let options = StoreOptions {
+            endpoint: Some(endpoint.clone()),
+            environment: [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..StoreOptions::default()
+        };
+        let clock = SystemClock::default();
+        let store = Store::open(&location, &options, false).expect("opened");
+        let error = store.list("keys/").expect_err("nobody is there");
+        assert!(clock.monotonic().as_secs() < 10, "{endpoint}");
+        assert_eq!(error.class(), ErrorClass::Transient);
+        let said = crate::base::error::in_one_line(&error);
+        assert!(said.contains(words), "{endpoint}: {said}");
+        assert!(said.contains(endpoint.split("://").nth(1).unwrap_or_default()), "{said}");
+    }
+}
+
+#[test]
+fn settings_with_stray_bytes_are_cleaned_or_refused_by_name() {
+    let open = |region: &str, endpoint: &str| {
+        let location = Location::parse("s3://bucket/repo").expect("a location");
+        let options = StoreOptions {
+            endpoint: Some(endpoint.to_owned()),
+            environment: [("AWS_ACCESS_KEY_ID", "key\r"), ("AWS_SECRET_ACCESS_KEY", " s\n")]
+                .into_iter()
+                .chain([("AWS_REGION", region)])
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            ..StoreOptions::default()
+        };
+        Store::open(&location, &options, false)
+    };
+    let canned = Canned::new(vec![object("body")]);
+    let store = open("us-east-1\n", &format!(" {}\n", canned.endpoint)).expect("cleaned");
+    assert_eq!(store.get(&NAME, 10).expect("signed"), "body");
+    assert!(canned.heads()[0].contains("credential=key/"), "{:?}", canned.heads());
+    let error = open("us east", &canned.endpoint).err().expect("refused");
+    assert!(error.to_string().contains("AWS_REGION"), "{error}");
+    let error = open("r", "http://127.0.0.1:1\n/x").err().expect("refused");
+    assert!(error.to_string().contains("endpoint"), "{error}");
 }

@@ -1,0 +1,215 @@
+//! What to do about a store, by what is behind the error: not by its class, which many causes share.
+//!
+//! The class decides the exit code; the cause knows whether a clock, a key, a region, a bucket, a
+//! quota or a cable is to be looked after.
+
+use std::error::Error;
+
+use engine::store::cause::{
+    Answered, NoConnection, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
+};
+use engine::store::keys::NoKeys;
+
+/// What to do next, and a stable name of its own if the cause has one.
+pub(super) struct Remedy {
+    pub(super) hint: String,
+    /// Stable name; exit code 24 comes with it.
+    pub(super) code: Option<&'static str>,
+}
+
+/// Looks through an error and what is behind it.
+pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
+    let mut next = error;
+    while let Some(error) = next {
+        if let Some(answer) = error.downcast_ref::<Answered>() {
+            return of_answer(answer);
+        }
+        if let Some(lost) = error.downcast_ref::<NoConnection>() {
+            return Some(hint(of_connection(lost)));
+        }
+        if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
+            return Some(hint(of_redirect(redirect)));
+        }
+        if error.is::<NotBelieved>() {
+            return Some(hint(
+                "something else than the store answers: check the endpoint, and whether a proxy or \
+                 a login page of the network stands in between",
+            ));
+        }
+        if error.is::<TimedOut>() {
+            return Some(hint(
+                "the store takes connections and does not answer: look at the store, or try again \
+                 later",
+            ));
+        }
+        if error.is::<NoKeys>() {
+            return Some(hint("check the profile or the command that the keys come from"));
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn hint(text: impl Into<String>) -> Remedy {
+    Remedy { hint: text.into(), code: None }
+}
+
+fn of_connection(lost: &NoConnection) -> String {
+    if lost.target.starts_with("169.254.") {
+        return "no credentials are given: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+                AWS_PROFILE"
+            .to_owned();
+    }
+    if let Some(proxy) = &lost.proxy {
+        return format!(
+            "check the proxy {proxy} (HTTPS_PROXY), or list the host in NO_PROXY to reach it \
+             directly"
+        );
+    }
+    let words = match lost.obstacle {
+        Obstacle::Name => {
+            "check the name in the endpoint (--endpoint or AWS_ENDPOINT_URL), and the DNS of this \
+             machine"
+        }
+        Obstacle::Refused => "check the port of the endpoint, and that the store runs",
+        Obstacle::Tls => {
+            "check that the endpoint speaks https on this port; a certificate of your own must be \
+             among those that this machine trusts"
+        }
+        Obstacle::Proxy => "check the proxy (HTTPS_PROXY)",
+        Obstacle::NoRoute | Obstacle::Silence => {
+            "check the host and the port of the endpoint, and firewalls on the way"
+        }
+        Obstacle::Broken => {
+            "check the port of the endpoint and whether it is http or https, then repeat the command"
+        }
+    };
+    words.to_owned()
+}
+
+fn of_redirect(redirect: &RefusedRedirect) -> String {
+    match redirect.region.as_str() {
+        "" => "check the endpoint and the region; redirects are not followed".to_owned(),
+        region => format!("the bucket is in the region {region}: set AWS_REGION={region}"),
+    }
+}
+
+fn of_answer(answer: &Answered) -> Option<Remedy> {
+    let coded = |code, text: &str| Some(Remedy { hint: text.to_owned(), code: Some(code) });
+    if answer.status == 507 {
+        return coded("E_QUOTA", QUOTA);
+    }
+    match answer.code.as_str() {
+        "NoSuchBucket" | "ContainerNotFound" => coded("E_NO_BUCKET", BUCKET),
+        "RequestTimeTooSkewed" => Some(Remedy {
+            hint: match answer.date.as_str() {
+                "" => "the clock of this machine is wrong: set it".to_owned(),
+                date => format!("the clock of this machine is wrong: the store's says {date}"),
+            },
+            code: Some("E_CLOCK"),
+        }),
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
+            coded("E_TOKEN", "the token of the credentials has expired: get new ones")
+        }
+        "InvalidToken" => coded("E_TOKEN", "AWS_SESSION_TOKEN does not belong to this key"),
+        "InvalidAccessKeyId" => coded(
+            "E_STORE_DENIED",
+            "this store does not know the access key: check AWS_ACCESS_KEY_ID and the endpoint",
+        ),
+        "SignatureDoesNotMatch" => coded(
+            "E_STORE_DENIED",
+            "check AWS_SECRET_ACCESS_KEY, and the region and the endpoint that requests are \
+             signed for",
+        ),
+        "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException"
+        | "PermanentRedirect"
+        | "InvalidRegion" => Some(Remedy {
+            hint: match answer.region.as_str() {
+                "" => "check the region: AWS_REGION".to_owned(),
+                region => format!("the region is {region}: set AWS_REGION={region}"),
+            },
+            code: Some("E_REGION"),
+        }),
+        "QuotaExceeded"
+        | "InsufficientCapacity"
+        | "XMinioStorageFull"
+        | "StorageCapExceeded"
+        | "AccountQuotaExceeded"
+        | "ServiceQuotaExceededException" => coded("E_QUOTA", QUOTA),
+        "AccountProblem" | "UserSuspended" | "AllAccessDisabled" | "NotSignedUp" => {
+            coded("E_STORE_DENIED", "ask the operator of the store: the account is disabled")
+        }
+        "InvalidObjectState" | "BlobArchived" => Some(hint(
+            "bring the objects that are named back from the archive with the tools of the store, \
+             then repeat the command",
+        )),
+        "" if answer.status == 404 => coded("E_NO_BUCKET", BUCKET),
+        _ if matches!(answer.status, 401 | 403) => Some(hint(
+            "check the permissions of this access key on the bucket: listing, reading and writing",
+        )),
+        _ => None,
+    }
+}
+
+const BUCKET: &str = "create the bucket with the tools of the store first, or check its name, the \
+                      endpoint and the region";
+const QUOTA: &str = "the store is full or the quota is used up: enlarge it, or free space with \
+                     `mainstay forget` and `mainstay prune`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: &(dyn Error + 'static)) -> (String, Option<&'static str>) {
+        let remedy = find(Some(error)).expect("there is something to do");
+        (remedy.hint, remedy.code)
+    }
+
+    #[test]
+    fn each_cause_has_its_own_way_out() {
+        for (code, words) in [
+            ("NoSuchBucket", "create the bucket"),
+            ("RequestTimeTooSkewed", "Mon, 30 Nov 2026"),
+            ("ExpiredToken", "expired"),
+            ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"),
+            ("SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"),
+            ("AuthorizationHeaderMalformed", "AWS_REGION=eu-west-1"),
+            ("QuotaExceeded", "quota"),
+            ("InvalidObjectState", "archive"),
+            ("AccessDenied", "permissions"),
+        ] {
+            let answer = Answered {
+                status: 403,
+                code: code.to_owned(),
+                region: "eu-west-1".to_owned(),
+                date: "Mon, 30 Nov 2026 05:00:00 GMT".to_owned(),
+                ..Answered::default()
+            };
+            let (hint, _) = said(&answer);
+            assert!(hint.contains(words), "{code}: {hint}");
+        }
+        let mut hints: Vec<_> =
+            [Obstacle::Name, Obstacle::Refused, Obstacle::Tls, Obstacle::Broken, Obstacle::Silence]
+                .into_iter()
+                .map(|obstacle| {
+                    let target = "s3.example:443".to_owned();
+                    said(&NoConnection { target, proxy: None, obstacle, detail: String::new() }).0
+                })
+                .collect();
+        hints.dedup();
+        assert_eq!(hints.len(), 5);
+    }
+
+    #[test]
+    fn a_proxy_is_named_and_missing_credentials_are_said() {
+        let lost = |target: &str, proxy: Option<&str>| NoConnection {
+            target: target.to_owned(),
+            proxy: proxy.map(str::to_owned),
+            obstacle: Obstacle::Refused,
+            detail: String::new(),
+        };
+        assert!(said(&lost("s3.example:443", Some("proxy:3128"))).0.contains("proxy:3128"));
+        assert!(said(&lost("169.254.169.254:80", None)).0.contains("AWS_ACCESS_KEY_ID"));
+    }
+}

@@ -1,0 +1,118 @@
+//! What is behind an error of a store, as types: hints are chosen by them, not by texts.
+//!
+//! A chain of errors from the libraries below says the same thing five times and the URL twice.
+//! One of these stands at its end instead, and says it once.
+
+use std::fmt;
+
+/// A status other than success, with what the store itself says about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// The store's own code (`NoSuchBucket`); empty if it gave none.
+    pub code: String,
+    /// The store's own words; empty if it gave none.
+    pub message: String,
+    /// The region that it names as the right one; empty if it names none.
+    pub region: String,
+    /// What its clock says, as it writes it; empty if it does not say.
+    pub date: String,
+    /// Host and port that were asked.
+    pub host: String,
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, code, message, host, .. } = self;
+        match host.is_empty() {
+            true => write!(out, "the store answers {status}")?,
+            false => write!(out, "{host} answers {status}")?,
+        }
+        if !code.is_empty() {
+            write!(out, " {code}")?;
+        }
+        if !message.is_empty() {
+            write!(out, ": {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Answered {}
+
+/// What kept a connection from coming about, or from lasting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// The name of the host has no address.
+    Name,
+    /// Nothing listens there.
+    Refused,
+    /// No way leads there.
+    NoRoute,
+    /// Nobody answered in time.
+    Silence,
+    /// The other side cannot prove who it is, or does not speak TLS.
+    Tls,
+    /// The proxy does not let it through.
+    Proxy,
+    /// It broke off, or what came is no HTTP.
+    Broken,
+}
+
+/// No connection, or one that broke before an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoConnection {
+    /// Host and port.
+    pub target: String,
+    /// Host and port of the proxy in between.
+    pub proxy: Option<String>,
+    /// Why.
+    pub obstacle: Obstacle,
+    /// In words.
+    pub detail: String,
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, proxy, detail, .. } = self;
+        match proxy {
+            None => write!(out, "cannot connect to {target}: {detail}"),
+            Some(proxy) => write!(out, "cannot connect to {target} by the proxy {proxy}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for NoConnection {}
+
+/// An answer under a status of success that is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the answer of {host} is not {expected}: {why}")]
+pub struct NotBelieved {
+    /// Host and port.
+    pub host: String,
+    /// What was asked for: `a listing`, `an object` …
+    pub expected: &'static str,
+    /// What came instead.
+    pub why: String,
+}
+
+/// A redirect that was not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("redirect with status {status} to {target}")]
+pub struct RefusedRedirect {
+    /// The HTTP status.
+    pub status: u16,
+    /// Where to.
+    pub target: String,
+    /// The region that the store names as the right one; empty if it names none.
+    pub region: String,
+}
+
+/// No answer within the time allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no answer within {} s", limit_ms.div_ceil(1000))]
+pub struct TimedOut {
+    /// The time allowed.
+    pub limit_ms: u64,
+}

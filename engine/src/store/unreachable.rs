@@ -1,0 +1,61 @@
+//! Connections that did not come about, in one sentence each.
+//!
+//! The libraries nest five errors, of which the innermost says what happened and the outermost only
+//! that a request failed. Names, ports, proxies and certificates are what people get wrong, so each
+//! has words of its own.
+
+use std::error::Error as StdError;
+use std::io::ErrorKind;
+
+use object_store::client::{HttpError, HttpErrorKind};
+
+use crate::base::limits::CONNECT_TIMEOUT_MS;
+use crate::store::cause::{NoConnection, Obstacle};
+
+/// Puts one sentence in the place of a chain. `target` and `proxy` are host and port.
+pub(crate) fn explain(error: HttpError, target: &str, proxy: Option<String>) -> HttpError {
+    let kind = error.kind();
+    let (obstacle, detail) = find(&error, kind, proxy.is_some());
+    HttpError::new(kind, NoConnection { target: target.to_owned(), proxy, obstacle, detail })
+}
+
+fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, String) {
+    let first: &(dyn StdError + 'static) = error;
+    let chain: Vec<_> = std::iter::successors(Some(first), |error| (*error).source()).collect();
+    let texts: Vec<String> = chain.iter().map(|error| error.to_string()).collect();
+    let says = |words: &str| texts.iter().any(|text| text.to_lowercase().contains(words));
+    let innermost = texts.last().cloned().unwrap_or_default();
+    let io = chain.iter().rev().find_map(|error| error.downcast_ref::<std::io::Error>());
+    let io_kind = io.map(std::io::Error::kind);
+    let plain = |obstacle, words: &str| (obstacle, words.to_owned());
+    if says("dns error") || says("failed to lookup") {
+        let whose = if has_proxy { "the name of the proxy" } else { "this name" };
+        return (Obstacle::Name, format!("{whose} has no address (DNS: {innermost})"));
+    }
+    if says("tunnel") || says("proxy auth") {
+        return (Obstacle::Proxy, format!("the proxy refuses it ({innermost})"));
+    }
+    if says("corrupt message") || says("invalidcontenttype") {
+        return plain(Obstacle::Tls, "it does not speak TLS on this port");
+    }
+    if says("certificate") || says("tls") || says("handshake") {
+        return (Obstacle::Tls, format!("TLS failed ({innermost})"));
+    }
+    match io_kind {
+        Some(ErrorKind::ConnectionRefused) => {
+            return plain(Obstacle::Refused, "connection refused, nothing listens on this port");
+        }
+        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+            return (Obstacle::NoRoute, format!("no way leads there ({innermost})"));
+        }
+        _ => {}
+    }
+    match kind {
+        HttpErrorKind::Timeout => {
+            let seconds = CONNECT_TIMEOUT_MS / 1000;
+            (Obstacle::Silence, format!("no answer within {seconds} s"))
+        }
+        HttpErrorKind::Connect => (Obstacle::NoRoute, innermost),
+        _ => (Obstacle::Broken, format!("the connection broke off ({innermost})")),
+    }
+}

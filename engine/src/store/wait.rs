@@ -1,0 +1,180 @@
+//! Waiting for a store: when it was last heard of, who is told, and when waiting ends.
+//!
+//! A store that is silent for seconds looks like a program that hangs, so whoever opens a store can
+//! be told while it waits. The same place notices that the user wants to stop: a request that hangs
+//! would otherwise hold the process for as long as its time limit.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::base::error::in_one_line;
+use crate::base::limits::{STORE_CANCEL_MS, STORE_SILENCE_MS};
+use crate::base::time::{Clock, SystemClock};
+use crate::store::error::StoreError;
+
+/// What somebody is told while a store is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// How long nothing came from the store.
+    pub silent_ms: u64,
+    /// Why the attempt before this one failed; `None` if it has not.
+    pub last_failure: Option<String>,
+}
+
+/// Who is told, and who says when to stop.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Called about four times a second while the store is silent; returns quickly.
+    pub on_wait: Option<Arc<dyn Fn(&Waiting) + Send + Sync>>,
+    /// Called once when it is heard of again after somebody was told.
+    pub on_answer: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Whether the user wants to stop.
+    pub is_cancelled: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+/// What is known of the other side; shared by all requests of one store.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    clock: SystemClock,
+    last_ms: AtomicU64,
+    /// Whether an answer ever came that could be believed.
+    is_answered: AtomicBool,
+    /// Whether somebody was told of the present silence.
+    is_told: AtomicBool,
+    watch: Mutex<Watch>,
+    last_failure: Mutex<Option<String>>,
+}
+
+impl Heard {
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self { watch: Mutex::new(watch), ..Self::default() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.monotonic().as_millis() as u64
+    }
+
+    /// Something came, or a request begins that breaks the silence from our side.
+    pub(crate) fn sign(&self) {
+        self.last_ms.store(self.now_ms(), Ordering::Relaxed);
+        if self.is_told.swap(false, Ordering::Relaxed) {
+            let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(answer) = watch.on_answer {
+                answer();
+            }
+        }
+    }
+
+    /// A request could be carried out.
+    pub(crate) fn answered(&self) {
+        self.is_answered.store(true, Ordering::Relaxed);
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.sign();
+    }
+
+    /// An attempt failed and will be repeated.
+    pub(crate) fn failed(&self, error: &StoreError) {
+        let words = match std::error::Error::source(error) {
+            Some(source) => in_one_line(source),
+            None => in_one_line(error),
+        };
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+    }
+
+    /// Whether the store has answered since it was opened.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.is_answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits for `work`, telling and asking the watch meanwhile. `patience_ms` is silence that the
+    /// request itself explains: an upload is heard of only when it has ended.
+    pub(crate) async fn watched<T>(
+        &self,
+        patience_ms: u64,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut work = std::pin::pin!(work);
+        let began_ms = self.now_ms();
+        let mut cancelled_ms = None;
+        loop {
+            if let Ok(done) = tokio::time::timeout(TICK, &mut work).await {
+                return done;
+            }
+            let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let now_ms = self.now_ms();
+            if watch.is_cancelled.as_ref().is_some_and(|is_cancelled| is_cancelled()) {
+                let since = *cancelled_ms.get_or_insert(now_ms);
+                if now_ms.saturating_sub(since) >= STORE_CANCEL_MS {
+                    return Err(StoreError::Interrupted);
+                }
+            }
+            let heard_ms = self.last_ms.load(Ordering::Relaxed).max(began_ms.min(now_ms));
+            let silent_ms = now_ms.saturating_sub(heard_ms);
+            if silent_ms >= STORE_SILENCE_MS + patience_ms
+                && let Some(tell) = &watch.on_wait
+            {
+                let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                let last_failure = failure.clone();
+                drop(failure);
+                self.is_told.store(true, Ordering::Relaxed);
+                tell(&Waiting { silent_ms, last_failure });
+            }
+        }
+    }
+}
+
+/// How often a wait is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(work)
+    }
+
+    #[test]
+    fn silence_is_told_once_it_lasts_and_ends_with_an_answer() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (to, end) = (Arc::clone(&told), Arc::clone(&ended));
+        let heard = Heard::new(Watch {
+            on_wait: Some(Arc::new(move |wait: &Waiting| {
+                to.lock().expect("not poisoned").push(wait.clone());
+            })),
+            on_answer: Some(Arc::new(move || end.store(true, Ordering::Relaxed))),
+            is_cancelled: None,
+        });
+        heard.failed(&StoreError::Interrupted);
+        let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
+        run(heard.watched(0, async { Ok(sleep(1000).await) })).expect("it ends");
+        assert!(told.lock().expect("not poisoned").is_empty(), "a second is no silence");
+        run(heard.watched(0, async { Ok(sleep(STORE_SILENCE_MS + 1000).await) })).expect("it ends");
+        let told = told.lock().expect("not poisoned");
+        let first = told.first().expect("somebody was told");
+        assert!(first.silent_ms >= STORE_SILENCE_MS && first.last_failure.is_some(), "{first:?}");
+        assert!(!ended.load(Ordering::Relaxed));
+        heard.answered();
+        assert!(ended.load(Ordering::Relaxed) && heard.has_answered());
+    }
+
+    #[test]
+    fn who_wants_to_stop_does_not_wait_for_a_request_that_hangs() {
+        let watch = Watch { is_cancelled: Some(Arc::new(|| true)), ..Watch::default() };
+        let heard = Heard::new(watch);
+        let clock = SystemClock::default();
+        let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
+        assert!(matches!(ended, Err(StoreError::Interrupted)));
+        assert!(clock.monotonic() < Duration::from_millis(STORE_CANCEL_MS + 1500));
+    }
+}
