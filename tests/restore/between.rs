@@ -104,7 +104,8 @@ impl Whole {
 /// everything in it is; until then nobody else gets into it.
 fn fresh(is: &Seen, end: &Seen) -> Option<String> {
     if is.is_folder() && end.is_folder() {
-        let more = is.facts.mode & !(end.facts.mode | 0o700);
+        // What a folder with that bit holds gets it, too.
+        let more = is.facts.mode & !(end.facts.mode | 0o2700);
         return (more != 0)
             .then(|| format!("a new folder with more rights than in the end: {more:o}"));
     }

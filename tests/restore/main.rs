@@ -25,5 +25,7 @@ mod stage;
 mod machine;
 mod between;
 mod model;
+mod dry;
 mod play;
+mod shrink;
 mod points;

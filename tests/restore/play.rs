@@ -9,6 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use system_tests::scale::Chance;
 
 use crate::between::{Whole, differences};
+use crate::dry;
 use crate::look::Tree;
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::model::Model;
@@ -176,6 +177,9 @@ impl Player {
         };
         if !is_untouched {
             report("a dry run", "something was changed".to_owned());
+        }
+        for text in dry::faults(scene, &known.whole, &trial.stdout, self.since) {
+            report("a dry run", format!("{text}\n  {}", trial.show()));
         }
         if trial.exit != exit {
             let text = format!("dry run: {}\n  run: {}", trial.show(), ran.show());

@@ -10,6 +10,7 @@ use system_tests::scale::{count, tell, text};
 
 use crate::draw::{Abilities, scene};
 use crate::play::{Extent, Played, Player, Violation};
+use crate::shrink::shrink;
 
 /// Points in the short form.
 const POINTS: u64 = 2_000;
@@ -65,7 +66,12 @@ fn work(worker: u64, goal: (u64, u64), since: i64, shared: &Shared) {
         }
         let scene = scene(seed, abilities);
         let extent = Extent { points: POINTS_OF_SCENE, is_every };
-        let Played { points, violations } = player.play(&scene, extent);
+        let Played { points, mut violations } = player.play(&scene, extent);
+        if let (Some(first), true) = (violations.first(), text("MAINSTAY_TEST_SHRINK").is_some()) {
+            let smallest = shrink(&player, &scene, first.clone());
+            tell(&format!("the smallest scene that shows it:\n{}", smallest.show()));
+            violations.insert(0, smallest);
+        }
         let all = shared.points.fetch_add(points, Ordering::Relaxed) + points;
         let scenes = shared.scenes.fetch_add(1, Ordering::Relaxed) + 1;
         if scenes.is_multiple_of(50) {
