@@ -14,6 +14,15 @@ pub(crate) struct Whole {
     pub(crate) after: Tree,
 }
 
+/// What is allowed beside old and new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leave {
+    /// Files that are written where they are.
+    pub(crate) in_place: bool,
+    /// Metadata that could not be set, of what is whole otherwise: the system refused.
+    pub(crate) metadata: bool,
+}
+
 /// What a run to the end does to a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -50,8 +59,9 @@ impl Whole {
 
     /// What is wrong with the disk as it is after a run that did not get to its end. It began with
     /// `before`, which is equal to what the whole run began with, but for inodes and times of
-    /// change. A file that is written in place may hold anything while its time is 0.
-    pub(crate) fn faults(&self, before: &Tree, seen: &Tree, in_place: bool) -> Vec<String> {
+    /// change. A file that is written in place may hold anything while its time is 0; metadata that
+    /// the system refused to set may be missing.
+    pub(crate) fn faults(&self, before: &Tree, seen: &Tree, leave: Leave) -> Vec<String> {
         let mut faults = Vec::new();
         let mut paths: Vec<&String> = before.0.keys().chain(seen.0.keys()).collect();
         paths.sort_unstable();
@@ -68,9 +78,9 @@ impl Whole {
                 (None, None, Some(_)) => {
                     Some("there, although it was not and is not in the end".to_owned())
                 }
-                (None, Some(end), Some(is)) => fresh(is, end),
+                (None, Some(end), Some(is)) => fresh(is, end, leave),
                 (Some(was), None, Some(is)) => going(was, is),
-                (Some(was), Some(end), Some(is)) => self.known(path, [was, end, is], in_place),
+                (Some(was), Some(end), Some(is)) => self.known(path, [was, end, is], leave),
             };
             if let Some(why) = why {
                 let show = |seen: Option<&Seen>| seen.map_or("nothing".to_owned(), Seen::show);
@@ -82,7 +92,7 @@ impl Whole {
         faults
     }
 
-    fn known(&self, path: &str, [was, end, is]: [&Seen; 3], in_place: bool) -> Option<String> {
+    fn known(&self, path: &str, [was, end, is]: [&Seen; 3], leave: Leave) -> Option<String> {
         // Where the restore keeps what it needs for itself is its own business.
         let is_top = path.is_empty() || path == TARGET;
         match self.fate(path) {
@@ -94,15 +104,15 @@ impl Whole {
                 let wrong = differing.iter().any(|what| *what != "mtime");
                 wrong.then(|| format!("{differing:?} changed, although it is kept in the end"))
             }
-            Fate::Changed if in_place && is.facts.mtime == (0, 0) => None,
-            Fate::Changed => replaced(was, end, is),
+            Fate::Changed if leave.in_place && is.facts.mtime == (0, 0) => None,
+            Fate::Changed => replaced(was, end, is, leave),
         }
     }
 }
 
 /// A name that was not there before: it is what it will be, or not there. A folder is finished when
 /// everything in it is; until then nobody else gets into it.
-fn fresh(is: &Seen, end: &Seen) -> Option<String> {
+fn fresh(is: &Seen, end: &Seen, leave: Leave) -> Option<String> {
     if is.is_folder() && end.is_folder() {
         // What a folder with that bit holds gets it, too.
         let more = is.facts.mode & !(end.facts.mode | 0o2700);
@@ -113,7 +123,8 @@ fn fresh(is: &Seen, end: &Seen) -> Option<String> {
         return Some("new, and its content is not that of the end".to_owned());
     }
     let differing = is.differing_meta(end);
-    (!differing.is_empty()).then(|| format!("new, and has not its {differing:?} of the end"))
+    let is_wrong = !differing.is_empty() && !leave.metadata;
+    is_wrong.then(|| format!("new, and has not its {differing:?} of the end"))
 }
 
 /// A name that is removed in the end.
@@ -125,7 +136,7 @@ fn going(was: &Seen, is: &Seen) -> Option<String> {
 }
 
 /// A name that is something else in the end, or something changed.
-fn replaced(was: &Seen, end: &Seen, is: &Seen) -> Option<String> {
+fn replaced(was: &Seen, end: &Seen, is: &Seen, leave: Leave) -> Option<String> {
     let (from, to) = (is.differing_meta(was), is.differing_meta(end));
     let is_mixed = is.is_folder() && was.is_folder() && end.is_folder();
     if is_mixed || (is.has_content_of(was) && is.has_content_of(end)) {
@@ -133,7 +144,8 @@ fn replaced(was: &Seen, end: &Seen, is: &Seen) -> Option<String> {
             .iter()
             .filter(|what| to.contains(what) && !(is_mixed && **what == "mtime"))
             .collect();
-        return (!neither.is_empty()).then(|| format!("{neither:?} neither old nor new"));
+        return (!neither.is_empty() && !leave.metadata)
+            .then(|| format!("{neither:?} neither old nor new"));
     }
     if is.has_content_of(was) {
         let wrong: Vec<_> =
@@ -141,10 +153,11 @@ fn replaced(was: &Seen, end: &Seen, is: &Seen) -> Option<String> {
         return (!wrong.is_empty()).then(|| format!("the old content with new {wrong:?}"));
     }
     if is.has_content_of(end) && !is.is_folder() {
-        return (!to.is_empty()).then(|| format!("the new content without its {to:?}"));
+        return (!to.is_empty() && !leave.metadata)
+            .then(|| format!("the new content without its {to:?}"));
     }
     if is.is_folder() && end.is_folder() {
-        return fresh(is, end);
+        return fresh(is, end, leave);
     }
     Some("between: its content is neither old nor new".to_owned())
 }
@@ -158,6 +171,9 @@ pub(crate) fn differences(whole: &Tree, seen: &Tree, since: i64) -> Vec<String> 
     paths.dedup();
     for path in paths {
         let (end, is) = (whole.get(path), seen.get(path));
+        if is_staged(path) && end.is_some() && is.is_some() {
+            continue;
+        }
         let why = match (end, is) {
             (Some(_), None) => "missing".to_owned(),
             (None, Some(_)) if is_staged(path) => "left over".to_owned(),

@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) paths: Vec<PathBuf>,
     /// Whether a full disk can refuse it.
     pub(crate) takes_space: bool,
+    /// Whether it sets metadata and nothing else.
+    pub(crate) is_metadata: bool,
 }
 
 impl Call {
@@ -169,6 +171,9 @@ const TAKERS: [&str; 19] = [
     "setxattr",
 ];
 
+/// What stands in the names of calls that set metadata.
+const DRESSERS: [&str; 6] = ["chmod", "chown", "xattr", "utime", "futimesat", "ioctl"];
+
 /// The change that a call of `thread` is about to make, if it is one.
 pub(crate) fn change(thread: Pid, raw: &Raw) -> Option<Call> {
     let known = CHANGES.iter().find(|known| known.number == raw.number)?;
@@ -188,7 +193,12 @@ pub(crate) fn change(thread: Pid, raw: &Raw) -> Option<Call> {
     }
     let paths =
         known.places.iter().map(|place| resolve(thread, raw, *place)).collect::<Option<_>>()?;
-    Some(Call { name: known.name, paths, takes_space: TAKERS.contains(&known.name) })
+    Some(Call {
+        name: known.name,
+        paths,
+        takes_space: TAKERS.contains(&known.name),
+        is_metadata: DRESSERS.iter().any(|part| known.name.contains(part)),
+    })
 }
 
 fn resolve(thread: Pid, raw: &Raw, place: At) -> Option<PathBuf> {

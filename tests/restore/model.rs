@@ -5,7 +5,7 @@
 
 use crate::between::Whole;
 use crate::look::{Seen, Tree};
-use crate::scene::{Hidden, Item, Overwrite, Part, Scene, TARGET};
+use crate::scene::{Hidden, Item, Node, Overwrite, Part, Scene, TARGET};
 
 /// What must have become of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +160,11 @@ impl Model<'_> {
             top = parent;
         }
         let parent = top.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let is_in_folder =
+            parent.is_empty() || self.scene.in_snapshot(parent).is_some_and(Node::is_folder);
+        if !is_in_folder {
+            return Must::Keep;
+        }
         let is_whole = self.listing_is_whole(parent);
         let keeps_below = self.scene.items.iter().any(|other| {
             let is_below =
@@ -184,6 +189,9 @@ impl Model<'_> {
     /// Whether a folder of the snapshot names everything that was in it; nothing if that depends on
     /// how what could not be read is kept.
     fn listing_is_whole(&self, folder: &str) -> Option<bool> {
+        if self.scene.item(folder).is_some_and(|item| item.hidden == Some(Hidden::Unreadable)) {
+            return Some(false);
+        }
         let hidden = |kind| {
             let items = self.scene.items.iter();
             items
@@ -369,7 +377,10 @@ impl Model<'_> {
                 }
                 inodes.extend(self.whole.after.get(&place).map(|seen| (place, seen.facts.inode)));
             }
-            let is_one = inodes.windows(2).all(|pair| pair[0].1 == pair[1].1);
+            // Another file system cannot have a second name of a file.
+            let is_one = inodes.iter().all(|(_, inode)| {
+                inodes.iter().all(|(_, other)| inode.0 != other.0 || inode == other)
+            });
             if !is_one && !self.scene.order.in_place {
                 faults.push(format!("{inodes:?}: not one file, although the snapshot says so"));
             }
@@ -415,6 +426,18 @@ impl Model<'_> {
                 && before.is_folder() != saved.is_folder()
                 && stays
                 && !self.is_blocked(&item.path);
+        }
+        let is_nothing = !order.include.is_empty()
+            && !self.scene.items.iter().any(|item| {
+                self.place(&item.path).is_some()
+                    && self.scene.in_snapshot(&item.path).is_some()
+                    && self.selects(&item.path)
+            });
+        if is_nothing {
+            if exit == Some(0) {
+                faults.push("exit 0, although the filter selects nothing".to_owned());
+            }
+            return;
         }
         let is_unsure = self.scene.has_unreadable() || matches!(order.overwrite, Overwrite::Never);
         match (is_conflict, exit) {

@@ -8,12 +8,12 @@ use nix::errno::Errno;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use system_tests::scale::Chance;
 
-use crate::between::{Whole, differences};
+use crate::between::{Leave, Whole, differences};
 use crate::dry;
 use crate::look::Tree;
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::model::Model;
-use crate::scene::{SOURCE, Scene};
+use crate::scene::{Overwrite, SOURCE, Scene};
 use crate::stage::{backup_options, clear, own};
 use crate::tracer::{Fault, Traced};
 
@@ -205,15 +205,17 @@ impl Player {
     /// Interrupts a restore at one point, looks, and lets it be finished.
     fn point(&self, known: &Known<'_>, fault: (Fault, Option<Fault>), played: &mut Played) {
         let before = self.fresh_arena(known.scene);
-        let mut point = String::new();
+        let (mut point, mut refused, mut is_done) = (String::new(), false, false);
         for fault in [Some(fault.0), fault.1].into_iter().flatten() {
             let (ran, traced) = self.trace(&known.arguments, fault);
             let Some(met) = &traced.met else { continue };
             played.points += 1;
-            let met = met.show(&self.arena());
+            let shown = met.show(&self.arena());
             let count = traced.calls.len();
-            point +=
-                &format!("{fault:?} of {}: {met}, call {count}; {:?}. ", known.calls, traced.ended);
+            point += &format!(
+                "{fault:?} of {}: {shown}, call {count}; {:?}. ",
+                known.calls, traced.ended
+            );
             let seen = self.look();
             let mut report = |text: String| {
                 let text = format!("{text}\n  {}", ran.show());
@@ -222,15 +224,23 @@ impl Player {
             if ran.is_insane() {
                 report("ended in a way that is always wrong".to_owned());
             }
-            let faults = known.whole.faults(&before, &seen, known.scene.order.in_place);
+            let refuses = matches!(fault, Fault::Fail(..) | Fault::Full(_));
+            refused |= refuses && (met.is_metadata || matches!(fault, Fault::Full(_)));
+            let leave = Leave { in_place: known.scene.order.in_place, metadata: refused };
+            let faults = known.whole.faults(&before, &seen, leave);
             faults.into_iter().for_each(&mut report);
-            if ran.exit == Some(0) && known.exit == Some(0) {
+            is_done = ran.exit == Some(0);
+            if is_done && known.exit == Some(0) {
                 for text in differences(&known.whole.after, &seen, self.since) {
                     report(format!("exit 0, and yet {text}"));
                 }
-            } else if ran.exit == Some(0) {
+            } else if is_done {
                 report("exit 0, although a run without a fault ends otherwise".to_owned());
             }
+        }
+        if is_done && known.scene.order.overwrite == Overwrite::Absent {
+            // It is done, and what is there now is in the way of another.
+            return;
         }
         let ran = self.run(&known.arguments, &[]);
         let seen = self.look();

@@ -191,9 +191,15 @@ impl Scene {
     }
 
     /// Whether the snapshot does not have this path although something was there, because of it or
-    /// of a folder above it.
+    /// of a folder above it. A folder that could not be read is an entry without anything in it.
     pub(crate) fn hidden(&self, path: &str) -> Option<Hidden> {
+        let is_bare = self.item(path).is_some_and(|item| {
+            item.hidden == Some(Hidden::Unreadable) && matches!(item.saved, Some(Node::Folder(_)))
+        });
         let mut path = path;
+        if is_bare {
+            path = path.rsplit_once('/')?.0;
+        }
         loop {
             if let Some(hidden) = self.item(path).and_then(|item| item.hidden) {
                 return Some(hidden);

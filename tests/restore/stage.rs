@@ -83,8 +83,10 @@ impl Scene {
         fs::create_dir(arena).expect("the place is free");
         self.make_outside(arena);
         let is_new = matches!(self.order.part, Part::FileAs(_));
-        let has_target =
-            !is_new && (self.items.iter().any(|item| item.there.is_some()) || self.seed % 2 == 0);
+        let has_target = !is_new
+            && (self.items.iter().any(|item| item.there.is_some())
+                || self.seed % 2 == 0
+                || matches!(self.order.part, Part::File(_)));
         if !has_target {
             return;
         }
