@@ -125,7 +125,14 @@ fn summarize(violations: &[Violation]) {
     for violation in violations {
         let line = violation.text.lines().next().unwrap_or_default();
         let kind = line.split_once(": ").map_or(line, |(_, kind)| kind);
-        let key = format!("{}: {kind}", violation.moment);
+        let faults: Vec<&str> = violation
+            .point
+            .split(['(', ' '])
+            .filter(|word| {
+                ["Kill", "Fail", "Full", "Interrupt"].iter().any(|of| word.starts_with(of))
+            })
+            .collect();
+        let key = format!("{} {}: {kind}", violation.moment, faults.join("+"));
         kinds.entry(key).or_insert((0, violation)).0 += 1;
     }
     for (kind, (times, first)) in kinds {
