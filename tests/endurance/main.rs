@@ -14,7 +14,6 @@
     reason = "every function here is part of a test"
 )]
 
-mod scale;
 mod files;
 mod process;
 mod simulator;
@@ -23,3 +22,5 @@ mod every_request;
 mod kills;
 mod full_disk;
 mod soak;
+
+use system_tests::scale;

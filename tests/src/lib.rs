@@ -3,6 +3,9 @@
 /// The rules of the source that no compiler checks.
 pub mod tidy;
 
+/// How much of an open-ended test is run, and numbers that follow from a seed.
+pub mod scale;
+
 /// File trees as values, on disk, and edited.
 pub mod trees;
 

@@ -123,7 +123,7 @@ impl Simulation {
 
     fn choose_task(&mut self, place: usize) -> Task {
         if place == RESTORER {
-            let choice = self.chance.next();
+            let choice = self.chance.draw();
             return match self.chance.below(10) {
                 0..3 => Task::Forget(choice),
                 3 => Task::Hold(choice),

@@ -4,36 +4,41 @@
 use std::io::Write;
 
 /// The number in the variable `name`, or `short`.
-pub(crate) fn count(name: &str, short: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}: not a number")),
-        Err(_) => short,
-    }
+///
+/// # Panics
+/// If the variable is set to something else.
+#[must_use]
+pub fn count(name: &str, short: u64) -> u64 {
+    let number =
+        |text: String| text.parse().map_err(|_| format!("{name} is {text:?}: not a number"));
+    std::env::var(name).map_or(Ok(short), number).expect("a variable of the test")
 }
 
 /// What the variable `name` says, if it is set.
-pub(crate) fn text(name: &str) -> Option<String> {
+#[must_use]
+pub fn text(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// Says something on the way, or which case failed, whatever becomes of the output of a test.
-pub(crate) fn tell(text: &str) {
+pub fn tell(text: &str) {
     // Nobody may be listening any more; that is no failure of the test.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Numbers that follow from a seed (SplitMix64).
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// The sequence of a seed.
-    pub(crate) fn new(seed: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next number.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -42,12 +47,12 @@ impl Chance {
     }
 
     /// A number below `bound`, which is not 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.draw() % bound
     }
 
     /// True once in `one_in` times.
-    pub(crate) fn hits(&mut self, one_in: u64) -> bool {
+    pub fn hits(&mut self, one_in: u64) -> bool {
         self.below(one_in) == 0
     }
 }
