@@ -408,6 +408,8 @@ fn restore_summary() -> RestoreSummary {
         damage_count: 0,
         bytes_decoded: 0,
         files_verified: 0,
+        files_unread: 0,
+        unfinished: false,
     }
 }
 

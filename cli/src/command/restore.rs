@@ -237,6 +237,8 @@ fn summary(report: &RestoreReport, dry_run: bool) -> RestoreSummary {
         damage_count: report.damage_count,
         bytes_decoded: report.decoded_bytes,
         files_verified: report.verified_files,
+        files_unread: report.unread,
+        unfinished: report.is_unfinished,
     }
 }
 

@@ -126,6 +126,8 @@ pub fn restore(error: &RestoreError) -> Fault {
         RestoreError::Index(error) => index(error),
         RestoreError::TargetNotEmpty { .. } => Fault::during(Doing::Work, error)
             .hint("choose an empty folder, or say what to do: --overwrite if-changed"),
+        RestoreError::TargetExists { .. } => Fault::during(Doing::Work, error)
+            .hint("choose another name, or say what to do: --overwrite if-changed"),
         RestoreError::NoSuchPath { .. } => Fault::during(Doing::Work, error)
             .hint("`mainstay ls` and `mainstay find` show what there is"),
         RestoreError::NoSpace { free_bytes, needed_bytes } => Fault::local(format!(

@@ -222,6 +222,11 @@ pub struct RestoreSummary {
     pub bytes_decoded: u64,
     /// Files that were compared afterwards because of `--verify`.
     pub files_verified: u64,
+    /// Items of which the snapshot has only the names, because they could not be read when it was
+    /// made.
+    pub files_unread: u64,
+    /// Whether the same command would go on where this one had to stop.
+    pub unfinished: bool,
 }
 
 /// The outcome of a check.

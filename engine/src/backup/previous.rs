@@ -52,9 +52,11 @@ impl Previous<'_> {
     }
 }
 
-/// Name of the hints of a source: one per host and set of paths.
-pub(super) fn hints_name(host: &str, paths: &[PathBytes]) -> String {
+/// Name of the hints of a source: one per host, set of paths, and dedup domain. What another key of
+/// this machine stored lies in another domain, where this one neither finds nor counts it.
+pub(super) fn hints_name(host: &str, paths: &[PathBytes], domain: u32) -> String {
     let mut hasher = DigestHasher::new();
+    hasher.update(&domain.to_le_bytes());
     for part in std::iter::once(host.as_bytes()).chain(paths.iter().map(|p| p.0.as_slice())) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
@@ -79,9 +81,10 @@ pub(super) fn find<'a>(
     if options.force {
         return Ok(Previous::none());
     }
+    let domain = repo.keys().write()?.domain;
     let hints = match options.parent {
         Some(_) => None,
-        None => HintsReader::open(folder, &hints_name(&options.host, paths))?,
+        None => HintsReader::open(folder, &hints_name(&options.host, paths, domain))?,
     };
     // A snapshot that is gone may have taken its packs along, and what a collection names may be
     // gone before this run is committed.
@@ -92,7 +95,7 @@ pub(super) fn find<'a>(
     if must_look_up || options.skip_if_unchanged {
         catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
     }
-    let parent = choose_parent(catalog, paths, options)?;
+    let parent = choose_parent(catalog, paths, domain, options)?;
     let describe = |entries, must_look_up, parent: Option<&Committed>| Previous {
         entries,
         must_look_up,
@@ -119,6 +122,7 @@ pub(super) fn find<'a>(
 fn choose_parent<'c>(
     catalog: &'c Catalog,
     paths: &[PathBytes],
+    domain: u32,
     options: &BackupOptions,
 ) -> Result<Option<&'c Committed>, BackupError> {
     let mut newest_first = catalog.snapshots.iter().rev();
@@ -128,7 +132,9 @@ fn choose_parent<'c>(
             let missing = || BackupError::NoParent { wanted: wanted.to_snapshot_hex() };
             found.map(Some).ok_or_else(missing)
         }
-        None => Ok(newest_first
-            .find(|one| one.snapshot.host == options.host && one.snapshot.paths == paths)),
+        None => Ok(newest_first.map(|one| (one, &one.snapshot)).find_map(|(one, snapshot)| {
+            let is_alike = snapshot.host == options.host && snapshot.paths == paths;
+            (is_alike && snapshot.domain == domain).then_some(one)
+        })),
     }
 }

@@ -154,7 +154,8 @@ impl<'a> Start<'a> {
         self.announce(previous.summary.as_ref(), shared.monitor);
         let mut hints = match (&source, self.options.dry_run) {
             (Source::Paths(_), false) => {
-                Some(HintsWriter::create(folder, &hints_name(&self.options.host, &paths))?)
+                let domain = self.repo.keys().write()?.domain;
+                Some(HintsWriter::create(folder, &hints_name(&self.options.host, &paths, domain))?)
             }
             _ => None,
         };

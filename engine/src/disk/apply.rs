@@ -23,6 +23,16 @@ use crate::format::entry::{Entry, EntryKind};
 const SET_UID: u32 = 0o4000;
 const SET_GID: u32 = 0o2000;
 
+/// What came of setting metadata.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Applied {
+    /// What could not be set.
+    pub problems: Vec<Problem>,
+    /// Whether there was no room for something, so that another try may set it.
+    pub has_no_room: bool,
+}
+
 /// The file whose metadata is set.
 struct Subject<'a> {
     fd: BorrowedFd<'a>,
@@ -44,14 +54,37 @@ impl Target {
         entry: &Entry,
         options: &MetadataOptions,
     ) -> Vec<Problem> {
+        self.try_metadata(path, entry, options).problems
+    }
+
+    /// The same; says also whether another try may do more.
+    pub fn try_metadata(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        options: &MetadataOptions,
+    ) -> Applied {
         match self.subject(path, entry.kind) {
             Ok((fd, is_pointer, stat)) => {
                 let holder = self.holder(path, "opening for its metadata").ok();
                 let place = holder.as_ref().map(|(folder, name)| (folder.as_fd(), *name));
                 Subject { fd: fd.as_fd(), is_pointer, place }.apply(path, entry, &stat, options)
             }
-            Err(error) => vec![error.into_problem(path)],
+            Err(error) => Applied { problems: vec![error.into_problem(path)], has_no_room: false },
         }
+    }
+
+    /// Whether setting the metadata of `entry` would change what lies at `path`; also if that cannot
+    /// be found out.
+    #[must_use]
+    pub fn has_other_metadata(
+        &self,
+        path: &TreePath,
+        entry: &Entry,
+        options: &MetadataOptions,
+    ) -> bool {
+        let Ok((fd, is_pointer, stat)) = self.subject(path, entry.kind) else { return true };
+        Subject { fd: fd.as_fd(), is_pointer, place: None }.differs(entry, &stat, options)
     }
 
     /// Sets only the inode flags of `entry`: those that forbid what has to be done before.
@@ -98,12 +131,17 @@ impl TargetFile {
     /// descriptor that wrote it: nothing is looked up again. Nothing may be written after it.
     #[must_use]
     pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Vec<Problem> {
+        self.try_metadata(entry, options).problems
+    }
+
+    /// The same; says also whether another try may do more.
+    pub fn try_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Applied {
         let subject = Subject { fd: self.as_fd(), is_pointer: false, place: None };
         match meta::stat_open(self.as_fd()) {
             Ok(stat) => subject.apply(self.path(), entry, &stat, options),
             Err(error) => {
                 let error = DiskError::io("looking at", self.path(), error);
-                vec![error.into_problem(self.path())]
+                Applied { problems: vec![error.into_problem(self.path())], has_no_room: false }
             }
         }
     }
@@ -117,45 +155,65 @@ impl Subject<'_> {
         entry: &Entry,
         present: &Statx,
         options: &MetadataOptions,
-    ) -> Vec<Problem> {
+    ) -> Applied {
         let mut owner = (present.stx_uid, present.stx_gid);
-        let mut problems = Vec::new();
-        let mut note = |action, why: &dyn std::fmt::Display| {
-            problems.push(problem(path, action, why));
-        };
+        let mut applied = Applied::default();
+        let mut is_changed = false;
         if options.owners && owner != (entry.uid, entry.gid) {
-            match self.set_owner(entry.uid, entry.gid) {
-                Ok(()) => owner = (entry.uid, entry.gid),
-                Err(error) => note("setting the owner of", &io::Error::from(error)),
+            let set = self.set_owner(entry.uid, entry.gid);
+            if applied.take(path, "setting the owner of", set) {
+                (owner, is_changed) = ((entry.uid, entry.gid), true);
             }
         }
-        // A link inherits nothing, so one without attributes has none to lose.
-        let may_have_xattrs = entry.kind != EntryKind::Symlink || !entry.xattrs.is_empty();
-        if options.xattrs && may_have_xattrs {
-            for why in self.set_xattrs(entry) {
-                note("setting the extended attributes of", &why);
+        if options.xattrs && may_have_xattrs(entry) {
+            let written = xattr::write_all(&self.reach(), &entry.xattrs);
+            applied.has_no_room |= written.has_no_room;
+            is_changed |= written.is_changed;
+            for why in written.failures {
+                let action = "setting the extended attributes of";
+                applied.problems.push(problem(path, action, &why));
             }
         }
         if entry.kind != EntryKind::Symlink {
             let mode = allowed_mode(entry, owner);
             // A new owner takes set-id bits away, and an ACL among the attributes changes the mode.
-            let is_kept = mode & (SET_UID | SET_GID) == 0 && entry.xattrs.is_empty();
-            let is_set = is_kept && mode == u32::from(present.stx_mode) & 0o7777;
-            if !is_set && let Err(error) = self.set_mode(mode) {
-                note("setting the mode of", &io::Error::from(error));
+            let may_differ =
+                is_changed && (mode & (SET_UID | SET_GID) != 0 || !entry.xattrs.is_empty());
+            if may_differ || mode != mode_of(present) {
+                applied.take(path, "setting the mode of", self.set_mode(mode));
             }
         }
-        let has_times = meta::timestamp(present.stx_mtime) == entry.mtime
-            && entry.atime.is_none_or(|atime| meta::timestamp(present.stx_atime) == atime);
-        if !has_times && let Err(error) = self.set_times(entry) {
-            note("setting the times of", &error);
+        if !has_times(entry, present)
+            && let Err(error) = self.set_times(entry)
+        {
+            applied.problems.push(problem(path, "setting the times of", &error));
         }
-        let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
-        let sets_flags = options.inode_flags && has_flags && entry.inode_flags != 0;
-        if sets_flags && let Err(error) = self.set_inode_flags(entry.inode_flags) {
-            note("setting the inode flags of", &error);
+        if sets_flags(entry, options)
+            && let Err(error) = self.set_inode_flags(entry.inode_flags)
+        {
+            applied.problems.push(problem(path, "setting the inode flags of", &error));
         }
-        problems
+        applied
+    }
+
+    /// Whether [`Subject::apply`] would change anything.
+    fn differs(&self, entry: &Entry, present: &Statx, options: &MetadataOptions) -> bool {
+        let owner = (present.stx_uid, present.stx_gid);
+        let next = if options.owners { (entry.uid, entry.gid) } else { owner };
+        let is_link = entry.kind == EntryKind::Symlink;
+        owner != next
+            || (!is_link && allowed_mode(entry, next) != mode_of(present))
+            || !has_times(entry, present)
+            || (options.xattrs
+                && may_have_xattrs(entry)
+                && !xattr::are_equal(&self.reach(), &entry.xattrs))
+            || (sets_flags(entry, options)
+                && !self.is_pointer
+                && meta::inode_flags(self.fd).ok() != Some(entry.inode_flags))
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        if self.is_pointer { Reach::pointer(self.fd) } else { Reach::Open(self.fd) }
     }
 
     fn set_owner(&self, uid: u32, gid: u32) -> rustix::io::Result<()> {
@@ -165,11 +223,6 @@ impl Subject<'_> {
         }
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         rustix::fs::chownat(self.fd, "", uid, gid, AtFlags::EMPTY_PATH)
-    }
-
-    fn set_xattrs(&self, entry: &Entry) -> Vec<String> {
-        let reach = if self.is_pointer { Reach::pointer(self.fd) } else { Reach::Open(self.fd) };
-        xattr::write_all(&reach, &entry.xattrs)
     }
 
     fn set_mode(&self, mode: u32) -> rustix::io::Result<()> {
@@ -219,6 +272,40 @@ impl Subject<'_> {
         }
         meta::set_inode_flags(self.fd, flags)
     }
+}
+
+impl Applied {
+    /// Takes in how one step ended; whether well.
+    fn take(
+        &mut self,
+        path: &TreePath,
+        action: &'static str,
+        result: rustix::io::Result<()>,
+    ) -> bool {
+        let Err(error) = result else { return true };
+        self.has_no_room |= xattr::is_no_room(error);
+        self.problems.push(problem(path, action, &io::Error::from(error)));
+        false
+    }
+}
+
+/// A link inherits nothing, so one without attributes has none to lose.
+fn may_have_xattrs(entry: &Entry) -> bool {
+    entry.kind != EntryKind::Symlink || !entry.xattrs.is_empty()
+}
+
+fn mode_of(stat: &Statx) -> u32 {
+    u32::from(stat.stx_mode) & 0o7777
+}
+
+fn has_times(entry: &Entry, present: &Statx) -> bool {
+    meta::timestamp(present.stx_mtime) == entry.mtime
+        && entry.atime.is_none_or(|atime| meta::timestamp(present.stx_atime) == atime)
+}
+
+fn sets_flags(entry: &Entry, options: &MetadataOptions) -> bool {
+    let has_flags = matches!(entry.kind, EntryKind::File | EntryKind::Directory);
+    options.inode_flags && has_flags && entry.inode_flags != 0
 }
 
 /// The mode of an entry without the set-id bits that would lend somebody else's rights.

@@ -225,6 +225,16 @@ impl Target {
         }
     }
 
+    /// Whether nothing lies in the target but what an earlier run of the restore called `name` left.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn is_empty_but_for(&self, name: &str) -> Result<bool, DiskError> {
+        let (stage, journal) = (format!("{STAGE_PREFIX}{name}"), journal_name(name));
+        let names = self.list(&TreePath::root())?;
+        Ok(names.iter().all(|one| one == stage.as_bytes() || one == journal.as_bytes()))
+    }
+
     /// Whether there is a journal of this name.
     #[must_use]
     pub fn has_journal(&self, name: &str) -> bool {

@@ -56,6 +56,8 @@ pub struct ExistingStat {
     pub allocated_bytes: u64,
     /// Whether something is mounted there.
     pub is_mount_root: bool,
+    /// Whether its inode flags forbid changing it and putting something in its place.
+    pub is_immutable: bool,
 }
 
 /// Which metadata to apply besides mode and times.
@@ -191,6 +193,9 @@ impl Target {
                 .then_some(DeviceNumber { major: stat.stx_rdev_major, minor: stat.stx_rdev_minor }),
             allocated_bytes: stat.stx_blocks.saturating_mul(512),
             is_mount_root: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+            is_immutable: stat
+                .stx_attributes
+                .intersects(StatxAttributes::IMMUTABLE.union(StatxAttributes::APPEND)),
         }))
     }
 

@@ -110,25 +110,56 @@ pub(crate) fn read_all(reach: &Reach<'_>) -> (Vec<Xattr>, Vec<String>) {
     (xattrs, failures)
 }
 
-/// Makes the attributes equal to `wanted`; returns in words what could not be done.
+/// What came of setting attributes.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// In words what could not be done.
+    pub(crate) failures: Vec<String>,
+    /// Whether anything was changed.
+    pub(crate) is_changed: bool,
+    /// Whether the file system ran out of room, so that another try may do it.
+    pub(crate) has_no_room: bool,
+}
+
+/// Makes the attributes equal to `wanted`.
 ///
 /// Attributes that belong to the machine rather than to the file (security labels, what file
 /// systems derive) are set where wanted, but never taken away.
-pub(crate) fn write_all(reach: &Reach<'_>, wanted: &[Xattr]) -> Vec<String> {
-    let (present, mut failures) = read_all(reach);
-    let mut note = |name: &[u8], error: Errno| {
-        failures.push(format!("{}: {}", escape(name), io::Error::from(error)));
-    };
-    for old in &present {
-        let is_wanted = wanted.iter().any(|xattr| xattr.name == old.name);
-        if !is_wanted && is_of_the_file(&old.name) {
-            reach.remove(&old.name).unwrap_or_else(|error| note(&old.name, error));
+pub(crate) fn write_all(reach: &Reach<'_>, wanted: &[Xattr]) -> Written {
+    let (present, failures) = read_all(reach);
+    let mut written = Written { failures, ..Written::default() };
+    let mut take = |name: &[u8], result: rustix::io::Result<()>| match result {
+        Ok(()) => written.is_changed = true,
+        Err(error) => {
+            written.has_no_room |= is_no_room(error);
+            written.failures.push(format!("{}: {}", escape(name), io::Error::from(error)));
         }
+    };
+    for old in surplus(&present, wanted) {
+        take(&old.name, reach.remove(&old.name));
     }
     for xattr in wanted.iter().filter(|xattr| !present.contains(xattr)) {
-        reach.set(&xattr.name, &xattr.value).unwrap_or_else(|error| note(&xattr.name, error));
+        take(&xattr.name, reach.set(&xattr.name, &xattr.value));
     }
-    failures
+    written
+}
+
+/// Whether the attributes are equal to `wanted`, as far as setting them would make them so.
+pub(crate) fn are_equal(reach: &Reach<'_>, wanted: &[Xattr]) -> bool {
+    let (present, failures) = read_all(reach);
+    let is_complete = wanted.iter().all(|xattr| present.contains(xattr));
+    failures.is_empty() && is_complete && surplus(&present, wanted).next().is_none()
+}
+
+/// Attributes of the file that nobody wants.
+fn surplus<'x>(present: &'x [Xattr], wanted: &'x [Xattr]) -> impl Iterator<Item = &'x Xattr> {
+    let is_wanted = |old: &Xattr| wanted.iter().any(|xattr| xattr.name == old.name);
+    present.iter().filter(move |old| !is_wanted(old) && is_of_the_file(&old.name))
+}
+
+/// Whether a call failed for want of room, or because the disk did: another try may do it.
+pub(crate) fn is_no_room(error: Errno) -> bool {
+    [Errno::NOSPC, Errno::DQUOT, Errno::IO].contains(&error)
 }
 
 /// Whether an attribute is data of the file: an ACL inherited from a directory would otherwise

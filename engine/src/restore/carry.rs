@@ -118,6 +118,7 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         to.tally.problem(to.monitor, problem);
     };
     if was_there && let Err(error) = to.target.remove_stage(&path) {
+        to.tally.leave_unfinished();
         told("removing what was left aside in", &error);
     }
     if let Some(replaces) = publishes
@@ -132,8 +133,15 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         }
         return;
     };
-    for problem in to.target.apply_metadata(&path, &entry, &to.metadata) {
+    let applied = to.target.try_metadata(&path, &entry, &to.metadata);
+    for problem in applied.problems {
         to.tally.problem(to.monitor, problem);
+    }
+    if applied.has_no_room {
+        to.tally.leave_unfinished();
+        if let Err(error) = to.note(Note::Folder, &path) {
+            told("noting in the journal", &error);
+        }
     }
 }
 

@@ -43,6 +43,12 @@ pub enum RestoreError {
         /// The folder.
         path: String,
     },
+    /// Something is where a single file should go, and the user did not say what to do about it.
+    #[error("{path} is there already")]
+    TargetExists {
+        /// The path.
+        path: String,
+    },
     /// The target is a folder that no restore writes into.
     #[error("the target {path} is the repository or the state folder of this program")]
     Protected {
@@ -80,7 +86,9 @@ impl Classified for RestoreError {
             Self::Blob(error) => error.class(),
             Self::Tree(error) => error.class(),
             Self::NoSuchPath { .. } | Self::NotAFile { .. } => ErrorClass::Usage,
-            Self::TargetNotEmpty { .. } | Self::Protected { .. } => ErrorClass::Refused,
+            Self::TargetNotEmpty { .. } | Self::TargetExists { .. } | Self::Protected { .. } => {
+                ErrorClass::Refused
+            }
             Self::NoSpace { .. } | Self::Output { .. } => ErrorClass::Local,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,

@@ -58,6 +58,23 @@ impl Pass<'_> {
         }
     }
 
+    /// Names what goes with a folder that something of another kind takes the place of.
+    pub(super) fn tell_gone_below(&self, path: &TreePath) {
+        if !self.tells_changes {
+            return;
+        }
+        let mut left = vec![path.clone()];
+        while let Some(folder) = left.pop() {
+            for name in self.names_in(&folder) {
+                let Ok(path) = folder.join(&name) else { continue };
+                self.tell_removed(&path);
+                if self.is_folder(&path) {
+                    left.push(path);
+                }
+            }
+        }
+    }
+
     fn is_folder(&self, path: &TreePath) -> bool {
         let stat = self.work.to.target.stat(path);
         stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == EntryKind::Directory))

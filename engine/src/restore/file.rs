@@ -85,8 +85,12 @@ impl RestoredFile {
         let opened = to
             .note(Note::InPlace, &self.path)
             .and_then(|()| to.target.open_existing_file(&self.path))
-            .and_then(|file| file.mark_unfinished().map(|()| file))
-            .and_then(|file| file.set_len(self.entry.size_bytes).map(|()| file));
+            .and_then(|file| {
+                to.tally.begin_in_place(&self.path);
+                file.mark_unfinished()?;
+                file.set_len(self.entry.size_bytes)?;
+                Ok(file)
+            });
         match opened {
             Ok(file) => {
                 let file = Arc::new(file);
@@ -171,12 +175,19 @@ impl RestoredFile {
         let is_late = matches!(self.way, Way::Aside(_)) && self.entry.forbids_changes();
         let inode_flags = to.metadata.inode_flags && !is_late;
         let options = MetadataOptions { inode_flags, ..to.metadata };
-        let problems = match file {
-            Some(file) => file.apply_metadata(&self.entry, &options),
-            None => to.target.apply_metadata(&self.path, &self.entry, &options),
+        let applied = match file {
+            Some(file) => file.try_metadata(&self.entry, &options),
+            None => to.target.try_metadata(&self.path, &self.entry, &options),
         };
-        for problem in problems {
+        for problem in applied.problems {
             to.tally.problem(to.monitor, problem);
+        }
+        if applied.has_no_room {
+            // The next run sets what had no room; until then the file is not whole.
+            if self.entry.link_count > 1 {
+                to.tally.spoil(&self.path);
+            }
+            return self.give_up(to);
         }
         let noted = match self.entry.link_count > 1 {
             true => to.note(Note::Linked, &self.path),
@@ -194,6 +205,9 @@ impl RestoredFile {
             for problem in to.target.apply_inode_flags(&self.path, &self.entry) {
                 to.tally.problem(to.monitor, problem);
             }
+        }
+        if self.way == Way::InPlace {
+            to.tally.end_in_place(&self.path);
         }
         Tally::add(&to.tally.files, 1);
         to.monitor.add(Counter::Items, 1);

@@ -32,6 +32,8 @@ pub(super) struct OpenFolder {
     pub(super) sets_metadata: bool,
     /// What it takes the place of in the end, if it is made aside itself.
     pub(super) publishes: Option<Replaces>,
+    /// The file system that it lies on.
+    pub(super) device: u64,
     /// Names that the snapshot has in it; of what an earlier run left, those that are wanted.
     pub(super) children: HashSet<Vec<u8>>,
     /// Whether all children came; not if a tree node between them could not be read.
@@ -39,11 +41,17 @@ pub(super) struct OpenFolder {
 }
 
 impl OpenFolder {
-    pub(super) fn new(path: TreePath, entry: Option<Entry>, standing: Standing) -> Self {
+    pub(super) fn new(
+        path: TreePath,
+        entry: Option<Entry>,
+        standing: Standing,
+        device: u64,
+    ) -> Self {
         Self {
             path,
             entry,
             standing,
+            device,
             sets_metadata: false,
             publishes: None,
             children: HashSet::new(),

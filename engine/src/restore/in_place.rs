@@ -53,6 +53,7 @@ impl Pass<'_> {
                         file.fail(work.to, "writing", &error);
                         return Ok(());
                     }
+                    work.to.monitor.add(Counter::Bytes, length_bytes);
                 }
                 Extent::Chunk { id, length_bytes } => {
                     let part = &mut buffer[..(length_bytes as usize).min(CHUNK_MAX_BYTES)];

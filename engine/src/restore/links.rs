@@ -22,10 +22,12 @@ struct Sameness {
     size_bytes: u64,
     content: Option<Digest>,
     target: Option<Vec<u8>>,
+    /// The file system of the target that it lies on: a file has no names on two.
+    target_device: u64,
 }
 
 impl Sameness {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, target_device: u64) -> Self {
         let hash = |content: &Content| digest(&encode_record(content));
         Self {
             device: entry.device,
@@ -34,6 +36,7 @@ impl Sameness {
             size_bytes: entry.size_bytes,
             content: entry.content.as_ref().map(hash),
             target: entry.target.clone(),
+            target_device,
         }
     }
 }
@@ -61,11 +64,17 @@ pub(super) struct Links {
 
 impl Links {
     /// Whether the entry is a further name of something that came before; it is linked later.
-    pub(super) fn is_later(&mut self, path: &TreePath, entry: &Entry, way: Way) -> bool {
+    pub(super) fn is_later(
+        &mut self,
+        path: &TreePath,
+        entry: &Entry,
+        way: Way,
+        target_device: u64,
+    ) -> bool {
         if entry.link_count < 2 {
             return false;
         }
-        let sameness = Sameness::of(entry);
+        let sameness = Sameness::of(entry, target_device);
         match self.first.get(&sameness) {
             Some(first) => {
                 let (first, path) = (first.path.clone(), path.clone());
@@ -91,13 +100,13 @@ impl Links {
             return false;
         }
         let identity = Some(there.device_and_inode);
-        let first = self.first.entry(Sameness::of(entry));
+        let first = self.first.entry(Sameness::of(entry, there.device_and_inode.0));
         first.or_insert_with(|| First { path: path.clone(), identity }).identity != identity
     }
 
     /// Whether the entry is a further name of something that came before.
-    pub(super) fn has_first(&self, entry: &Entry) -> bool {
-        entry.link_count > 1 && self.first.contains_key(&Sameness::of(entry))
+    pub(super) fn has_first(&self, entry: &Entry, target_device: u64) -> bool {
+        entry.link_count > 1 && self.first.contains_key(&Sameness::of(entry, target_device))
     }
 
     /// The links that are to be made now.

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use crate::base::error::in_one_line;
 use crate::base::limits::RESTORE_WINDOW_FILES;
-use crate::base::monitor::{Action, Change, Problem};
+use crate::base::monitor::{Action, Change, Counter, Problem};
 use crate::base::path::TreePath;
 use crate::disk::error::DiskError;
 use crate::format::entry::{Content, Entry, EntryKind};
@@ -41,13 +41,14 @@ pub(super) struct Pass<'a> {
     pub(super) report: RestoreReport,
     /// Numbers of patterns that matched nothing yet.
     idle: Vec<usize>,
-    tells_changes: bool,
+    pub(super) tells_changes: bool,
 }
 
 impl<'a> Pass<'a> {
     /// A pass that hands its windows to `steps`.
     pub(super) fn new(work: &'a Work<'a>, reader: IndexReader, steps: Sender<Step>) -> Self {
         let standing = if work.is_fresh { Standing::New } else { Standing::Existing };
+        let device = work.to.target.device_and_inode().0;
         Self {
             work,
             // Without the option the target was empty: what is there now, this restore made.
@@ -55,7 +56,7 @@ impl<'a> Pass<'a> {
             reader,
             steps,
             window: Window::default(),
-            open: vec![OpenFolder::new(TreePath::root(), None, standing)],
+            open: vec![OpenFolder::new(TreePath::root(), None, standing, device)],
             left: Vec::new(),
             links: Links::default(),
             report: RestoreReport::default(),
@@ -162,6 +163,11 @@ impl<'a> Pass<'a> {
         self.open.last().map_or(Standing::Blocked, |open| open.standing)
     }
 
+    /// The file system that the folder lies on that holds what comes next.
+    pub(super) fn device(&self) -> u64 {
+        self.open.last().map_or(0, |open| open.device)
+    }
+
     /// Tells what happens to a path.
     pub(super) fn tell(&self, path: &TreePath, entry: &Entry, action: Action) {
         self.tell_remark(path, entry, action, None);
@@ -248,8 +254,11 @@ impl<'a> Pass<'a> {
                 file.mark_damaged(work.to, "its extents are longer than the file".to_owned());
                 return Ok(());
             }
-            if let Extent::Chunk { id, length_bytes } = extent {
-                self.want(Wanted { id, length_bytes, file: Arc::clone(file), offset })?;
+            match extent {
+                Extent::Chunk { id, length_bytes } => {
+                    self.want(Wanted { id, length_bytes, file: Arc::clone(file), offset })?;
+                }
+                Extent::Hole { length_bytes } => work.to.monitor.add(Counter::Bytes, length_bytes),
             }
             offset = end;
         }
@@ -303,8 +312,9 @@ impl<'a> Pass<'a> {
         let next = self.window.next();
         let Window { wanted, ready, .. } = std::mem::replace(&mut self.window, next);
         let plan = plan(&wanted, &self.reader, self.work.executor.range_max_bytes)?;
-        let after = match is_between_files {
-            true => After { links: self.links.take_later(), left: std::mem::take(&mut self.left) },
+        let links = if is_between_files { self.links.take_later() } else { Vec::new() };
+        let after = match is_between_files && !self.work.options.dry_run {
+            true => After { links, left: std::mem::take(&mut self.left) },
             false => After::default(),
         };
         // It is gone only after an error of its own, which is the one that is told.

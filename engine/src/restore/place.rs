@@ -32,7 +32,8 @@ pub(super) const REMARK_NEWER: &str = "what is there is newer";
 pub(super) const REMARK_OTHER_NAMES: &str = "its other names keep the old content";
 
 impl Placement {
-    /// What people see of it, and what they should know before.
+    /// What people see of it, and what they should know before; of what is kept, if its metadata
+    /// differ.
     pub(super) fn action(&self, entry: &Entry) -> Option<(Action, Option<&'static str>)> {
         let remark = |there: &ExistingStat, replaces: bool| {
             if there.mtime > entry.mtime {
@@ -50,18 +51,10 @@ impl Placement {
             }
             Self::Replace(_, there) => Some((Action::Content, remark(there, true))),
             Self::InPlace(there) => Some((Action::Content, remark(there, false))),
-            Self::Keep(there) if differs(there, entry) => Some((Action::Metadata, None)),
-            Self::Keep(_) | Self::Skip(_) | Self::Follow => None,
+            Self::Keep(_) => Some((Action::Metadata, None)),
+            Self::Skip(_) | Self::Follow => None,
         }
     }
-}
-
-/// Whether metadata that a look shows differ from those of the snapshot.
-fn differs(there: &ExistingStat, entry: &Entry) -> bool {
-    let is_link = entry.kind == EntryKind::Symlink;
-    there.mtime != entry.mtime
-        || (!is_link && there.mode != entry.mode & 0o7777)
-        || (crate::disk::write::is_root() && (there.uid, there.gid) != (entry.uid, entry.gid))
 }
 
 /// Decides about an entry whose folder was there before.
@@ -99,6 +92,9 @@ pub(super) fn decide(
             Rule::Keep => Placement::Keep(there),
             _ => Placement::Skip(there),
         });
+    }
+    if there.is_immutable {
+        return Err(refused("it is immutable or append-only; `chattr -i -a` lets it be replaced"));
     }
     let both_files = there.kind == EntryKind::File && entry.kind == EntryKind::File;
     if there.kind == EntryKind::Directory {

@@ -49,8 +49,17 @@ fn make_other(
         discard(to, path, way);
         return Err(error);
     }
-    for problem in target.apply_metadata(path, entry, &to.metadata) {
+    let applied = target.try_metadata(path, entry, &to.metadata);
+    for problem in applied.problems {
         to.tally.problem(to.monitor, problem);
+    }
+    if applied.has_no_room {
+        to.tally.leave_unfinished();
+        match way {
+            Way::Aside(_) => discard(to, path, way),
+            Way::Fresh | Way::InPlace => target.remove_one(path)?,
+        }
+        return Ok(());
     }
     if entry.link_count > 1 {
         to.note(Note::Linked, path)?;

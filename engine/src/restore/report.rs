@@ -1,6 +1,6 @@
 //! What a restore did.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -55,6 +55,8 @@ pub(super) struct Tally {
     pub(super) files: AtomicU64,
     damage: AtomicU64,
     is_unfinished: AtomicBool,
+    /// Files that are being overwritten where they are.
+    in_place: Mutex<BTreeSet<TreePath>>,
     problems: Mutex<(u64, Vec<Problem>)>,
     /// Files with several names whose content could not be restored.
     spoilt: Mutex<HashSet<TreePath>>,
@@ -81,6 +83,27 @@ impl Tally {
     /// Something that was wanted is not there: the same command again may bring it.
     pub(super) fn leave_unfinished(&self) {
         self.is_unfinished.store(true, Ordering::Relaxed);
+    }
+
+    /// A file is between old and new from now on.
+    pub(super) fn begin_in_place(&self, path: &TreePath) {
+        self.in_place.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+    }
+
+    /// It is new.
+    pub(super) fn end_in_place(&self, path: &TreePath) {
+        self.in_place.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+
+    /// Names the files that are still between old and new.
+    pub(super) fn name_in_place(&self, monitor: &dyn Monitor) {
+        let paths =
+            std::mem::take(&mut *self.in_place.lock().unwrap_or_else(PoisonError::into_inner));
+        for path in paths {
+            let why = "it is between old and new, and its time is 1970; the same command goes on";
+            let why = why.to_owned();
+            self.problem(monitor, Problem { path, action: "overwriting in place", why });
+        }
     }
 
     pub(super) fn is_unfinished(&self) -> bool {

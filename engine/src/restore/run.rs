@@ -88,7 +88,9 @@ pub fn run(
     ground.begin()?;
     let (total_items, total_bytes) = totals(&fetcher, snapshot, from, options);
     monitor.phase(&Phase { name: "restoring", total_items, total_bytes });
-    let mut report = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from))?;
+    let done = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from));
+    tally.name_in_place(monitor);
+    let mut report = done?;
     if options.verify && !options.dry_run {
         let verifier = Verifier { fetcher: &fetcher, work: &work };
         verify(&verifier, snapshot, from, &mut report)?;
@@ -141,15 +143,36 @@ impl Place {
         let base = from.parent().unwrap_or_default();
         let bytes = folder.as_os_str().as_bytes();
         let names_a_file = !bytes.ends_with(b"/") && !bytes.ends_with(b"/.");
-        let is_free = std::fs::symlink_metadata(folder)
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        // Also over a file that is there, if that may be replaced; into a folder it goes inside.
+        let may_be_file = names_a_file && !folder.is_dir();
         match (folder.parent(), folder.file_name()) {
-            (Some(parent), Some(name)) if names_a_file && is_free && parent.is_dir() => {
+            (Some(parent), Some(name)) if may_be_file && parent.is_dir() => {
                 let name = Some(name.as_bytes().to_vec());
                 Ok(Self { folder: parent.to_owned(), base, name })
             }
             _ => Ok(below(base)),
         }
+    }
+}
+
+impl Place {
+    /// Whether nothing is there that a restore would meet, but what an earlier run of it left.
+    fn is_free(&self, target: &Target, stage: &str) -> Result<bool, RestoreError> {
+        match &self.name {
+            Some(name) => {
+                let path = TreePath::root().join(name);
+                let there = path.ok().map(|path| target.stat(&path)).transpose()?;
+                Ok(there.flatten().is_none())
+            }
+            None => Ok(target.is_empty_but_for(stage)?),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let name = self.name.as_deref().map(std::ffi::OsStr::from_bytes);
+        name.map_or_else(|| self.folder.clone(), |name| self.folder.join(name))
+            .display()
+            .to_string()
     }
 }
 
@@ -191,9 +214,12 @@ impl Ground {
         if options.protected.contains(&target.device_and_inode()) {
             return Err(RestoreError::Protected { path: folder.display().to_string() });
         }
-        let is_empty = target.is_empty()?;
-        let may_fill = is_empty || options.overwrite.is_some() || place.name.is_some();
-        let refused = || RestoreError::TargetNotEmpty { path: folder.display().to_string() };
+        let is_empty = place.is_free(&target, stage)?;
+        let may_fill = is_empty || options.overwrite.is_some();
+        let refused = || match place.name {
+            Some(_) => RestoreError::TargetExists { path: place.shown() },
+            None => RestoreError::TargetNotEmpty { path: place.shown() },
+        };
         // Asked before the journal is made: what is refused leaves no trace.
         if !may_fill && !target.has_journal(stage) {
             return Err(refused());

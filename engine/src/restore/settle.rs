@@ -21,11 +21,17 @@ struct Settled {
     standing: Standing,
     publishes: Option<Replaces>,
     sets_metadata: bool,
+    /// Its file system, if it may be another than that of the folder above.
+    device: Option<u64>,
 }
 
 impl Settled {
+    fn of(standing: Standing) -> Self {
+        Self { standing, publishes: None, sets_metadata: false, device: None }
+    }
+
     fn blocked() -> Self {
-        Self { standing: Standing::Blocked, publishes: None, sets_metadata: false }
+        Self::of(Standing::Blocked)
     }
 }
 
@@ -44,10 +50,8 @@ impl Pass<'_> {
         };
         let is_new = work.made_target || work.is_fresh;
         let sets_metadata = is_new || (is_selected && stat.as_ref().is_none_or(sets));
-        if let Some(there) = stat.filter(|_| sets_metadata && work.options.dry_run)
-            && let Some((action, _)) = Placement::Keep(Box::new(there)).action(&entry)
-        {
-            self.tell(&TreePath::root(), &entry, action);
+        if sets_metadata && !is_new {
+            self.tell_metadata(&TreePath::root(), &entry);
         }
         if let Some(top) = self.open.first_mut() {
             top.sets_metadata = sets_metadata;
@@ -58,7 +62,7 @@ impl Pass<'_> {
     /// A folder of the snapshot.
     pub(super) fn take_folder(&mut self, path: TreePath, entry: Entry, is_selected: bool) {
         if !is_selected {
-            self.open.push(OpenFolder::new(path, Some(entry), Standing::Unmade));
+            self.push(path, Some(entry), Settled::of(Standing::Unmade));
             return;
         }
         self.make_way();
@@ -74,8 +78,9 @@ impl Pass<'_> {
     }
 
     fn push(&mut self, path: TreePath, entry: Option<Entry>, settled: Settled) {
-        let Settled { standing, publishes, sets_metadata } = settled;
-        let open = OpenFolder::new(path, entry, standing);
+        let Settled { standing, publishes, sets_metadata, device } = settled;
+        let device = device.unwrap_or_else(|| self.device());
+        let open = OpenFolder::new(path, entry, standing, device);
         self.open.push(OpenFolder { publishes, sets_metadata, ..open });
     }
 
@@ -91,7 +96,9 @@ impl Pass<'_> {
                 (Standing::Blocked, _) | (_, None) => Settled::blocked(),
                 (parent, Some(entry)) => self.settle(parent, &path, &entry, false),
             };
+            let device = settled.device.unwrap_or(self.open[at - 1].device);
             let open = &mut self.open[at];
+            open.device = device;
             open.standing = settled.standing;
             open.publishes = settled.publishes;
             open.sets_metadata = settled.sets_metadata;
@@ -125,10 +132,11 @@ impl Pass<'_> {
                 let is_noted = self.noted(Note::Folder, path);
                 let sets_metadata = is_noted
                     || (is_selected && sets_folder_metadata(&there, entry, self.overwrite));
-                if let Some((action, _)) = action.filter(|_| sets_metadata) {
-                    self.tell(path, entry, action);
+                if sets_metadata {
+                    self.tell_metadata(path, entry);
                 }
-                self.enter_existing(path, sets_metadata)
+                let device = Some(there.device_and_inode.0);
+                Settled { device, ..self.enter_existing(path, sets_metadata) }
             }
             Placement::Follow => self.enter_existing(path, false),
             placement => {
@@ -146,7 +154,7 @@ impl Pass<'_> {
 
     fn enter_existing(&self, path: &TreePath, sets_metadata: bool) -> Settled {
         let to = self.work.to;
-        let existing = Settled { standing: Standing::Existing, publishes: None, sets_metadata };
+        let existing = Settled { sets_metadata, ..Settled::of(Standing::Existing) };
         if self.work.options.dry_run {
             return existing;
         }
@@ -166,8 +174,11 @@ impl Pass<'_> {
     /// Makes a folder aside that gets its place when all it holds is there.
     fn make_aside(&self, path: &TreePath, replaces: Replaces) -> Settled {
         let target = self.work.to.target;
-        let made =
-            Settled { standing: Standing::New, publishes: Some(replaces), sets_metadata: true };
+        let made = Settled {
+            publishes: Some(replaces),
+            sets_metadata: true,
+            ..Settled::of(Standing::New)
+        };
         if self.work.options.dry_run {
             return made;
         }
@@ -200,7 +211,7 @@ impl Pass<'_> {
 
     /// Makes a folder in one that is made aside.
     fn make_fresh(&self, parent: Standing, path: &TreePath) -> Settled {
-        let made = Settled { standing: Standing::New, publishes: None, sets_metadata: true };
+        let made = Settled { sets_metadata: true, ..Settled::of(Standing::New) };
         if self.work.options.dry_run {
             return made;
         }
@@ -245,7 +256,8 @@ impl Pass<'_> {
                 Standing::Blocked => return,
                 Standing::Existing => match to.target.stat(&path) {
                     Ok(Some(there)) if there.kind == EntryKind::Directory => {
-                        self.enter_existing(&path, false)
+                        let device = Some(there.device_and_inode.0);
+                        Settled { device, ..self.enter_existing(&path, false) }
                     }
                     Ok(None) => self.make_aside(&path, Replaces::Nothing),
                     Ok(Some(_)) => Settled::blocked(),
@@ -282,15 +294,12 @@ impl Pass<'_> {
         let action = placement.action(&entry);
         let way = match placement {
             Placement::Skip(_) | Placement::Follow => {
-                self.report.skipped += 1;
+                self.pass_over(&entry);
                 return Ok(());
             }
             Placement::Keep(there) => match self.links.is_other(&path, &entry, &there) {
                 false => {
-                    self.report.skipped += 1;
-                    if let Some((action, _)) = action {
-                        self.tell(&path, &entry, action);
-                    }
+                    self.pass_over(&entry);
                     self.keep(&path, &entry);
                     return Ok(());
                 }
@@ -308,8 +317,13 @@ impl Pass<'_> {
             Placement::Replace(replaces, _) if is_aside => Way::Aside(replaces),
             Placement::Create | Placement::Replace(..) => Way::Fresh,
         };
-        let (action, remark) = action.unwrap_or((Action::Content, None));
+        // A further name of a file that is there as another file becomes a name of the first.
+        let relinked = matches!(action, Some((Action::Metadata, _)) | None);
+        let (action, remark) = action.filter(|_| !relinked).unwrap_or((Action::Content, None));
         self.tell_remark(&path, &entry, action, remark);
+        if way == Way::Aside(Replaces::Kind) {
+            self.tell_gone_below(&path);
+        }
         self.make_leaf(path, entry, way)
     }
 
@@ -355,9 +369,35 @@ impl Pass<'_> {
         Ok(Placement::Create)
     }
 
+    /// Tells of something that stays and gets other metadata.
+    fn tell_metadata(&self, path: &TreePath, entry: &Entry) {
+        let to = self.work.to;
+        if self.tells_changes && to.target.has_other_metadata(path, entry, &to.metadata) {
+            self.tell(path, entry, Action::Metadata);
+        }
+    }
+
+    /// What is there stays, and so is dealt with.
+    fn pass_over(&mut self, entry: &Entry) {
+        self.report.skipped += 1;
+        self.count_done(entry);
+    }
+
+    fn count_done(&self, entry: &Entry) {
+        let bytes = if entry.kind == EntryKind::File { entry.size_bytes } else { 0 };
+        self.work.to.monitor.add(Counter::Items, 1);
+        self.work.to.monitor.add(Counter::Bytes, bytes);
+    }
+
     /// What is there is right; metadata that differ are set.
     fn keep(&self, path: &TreePath, entry: &Entry) {
-        if self.work.options.dry_run || self.overwrite == Overwrite::Never {
+        // What an earlier run began is finished whatever the rule says of what was there.
+        let is_own = self.standing() == Standing::Left || self.noted(Note::Linked, path);
+        if self.overwrite == Overwrite::Never && !is_own {
+            return;
+        }
+        self.tell_metadata(path, entry);
+        if self.work.options.dry_run {
             return;
         }
         let to = self.work.to;
@@ -373,14 +413,14 @@ impl Pass<'_> {
         } else {
             self.report.others += 1;
         }
-        let target = self.work.to.target;
+        let (target, device) = (self.work.to.target, self.device());
         let way = match way {
-            Way::InPlace if self.links.has_first(&entry) => Way::Aside(Replaces::Name),
+            Way::InPlace if self.links.has_first(&entry, device) => Way::Aside(Replaces::Name),
             way => way,
         };
         if self.work.options.dry_run {
             self.report.files += u64::from(is_file);
-            self.links.is_later(&path, &entry, way);
+            self.links.is_later(&path, &entry, way, device);
             return Ok(());
         }
         let begun = match way {
@@ -395,8 +435,9 @@ impl Pass<'_> {
             self.work.to.tally.leave_unfinished();
             return Ok(());
         }
-        if self.links.is_later(&path, &entry, way) {
+        if self.links.is_later(&path, &entry, way, device) {
             self.report.files += u64::from(is_file);
+            self.count_done(&entry);
             return Ok(());
         }
         match is_file {
