@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::between::Whole;
 use crate::look::Seen;
-use crate::scene::{Part, Scene, TARGET};
+use crate::scene::{Overwrite, Part, Scene, TARGET};
 
 /// The words for what becomes of a path.
 const CREATED: &str = "new";
@@ -29,7 +29,11 @@ pub(crate) fn faults(scene: &Scene, whole: &Whole, stdout: &str, since: i64) -> 
             // Without reading it nobody knows that the bytes are the same.
             Some(word) if word == CONTENT && *action == METADATA => {
                 let pair = whole.before.get(path).zip(whole.after.get(path));
-                if pair.is_some_and(|(before, after)| before.facts.mtime == after.facts.mtime) {
+                let is_same = |(before, after): (&Seen, &Seen)| {
+                    before.facts.mtime == after.facts.mtime
+                        && scene.order.overwrite != Overwrite::Always
+                };
+                if pair.is_some_and(is_same) {
                     faults.push(format!("{path}: has its time, and the dry run says {word:?}"));
                 }
             }

@@ -106,7 +106,7 @@ impl Machine {
             true => self.command("nobody", Some("nobody.key")),
             false => self.command("saver", Some("admin.key")),
         };
-        command.args(["backup", "-q", "--json"]).args(options).arg(source);
+        command.args(["backup", "-q", "--json", "--allow-empty"]).args(options).arg(source);
         if as_nobody {
             // What root stored since belongs to root.
             own_all(&self.folder.join("repository"));

@@ -92,6 +92,10 @@ impl Model<'_> {
             let leads = saved.is_folder() && self.selects_below(&item.path);
             return if leads { Must::Way } else { Must::Keep };
         }
+        if item.hidden == Some(Hidden::Unreadable) {
+            // Who could not read the folder could not read all of its metadata either.
+            return Must::Way;
+        }
         let Some(before) = before else { return Must::New };
         self.must_meet(item, before, saved)
     }
@@ -205,23 +209,17 @@ impl Model<'_> {
         }
     }
 
-    /// Whether the filters want a path, or a folder above it: the last pattern counts that matches a
-    /// name; a name without one is as its folder is.
+    /// Whether the filters want a path: of all patterns that match it or a folder above it, the one
+    /// that was given last counts.
     fn selects(&self, path: &str) -> bool {
         let order = &self.scene.order;
         let is_included = order.include.is_empty() || self.selects_self_above(path);
-        let (mut is_out, mut above) = (false, String::new());
-        for name in path.split('/') {
-            above += name;
-            for pattern in &order.exclude {
-                match pattern.strip_prefix('!') {
-                    Some(back) if back == name => is_out = false,
-                    None if pattern == name => is_out = true,
-                    _ => {}
-                }
-            }
-        }
-        is_included && !is_out
+        let matches = |pattern: &&String| {
+            let name = pattern.strip_prefix('!').unwrap_or(pattern);
+            path.split('/').any(|component| component == name)
+        };
+        let last = order.exclude.iter().rfind(matches);
+        is_included && last.is_none_or(|pattern| pattern.starts_with('!'))
     }
 
     fn selects_self_above(&self, path: &str) -> bool {

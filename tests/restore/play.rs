@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use engine::base::time::{Clock, SystemClock};
 use nix::errno::Errno;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use system_tests::scale::Chance;
@@ -65,6 +66,7 @@ pub(crate) struct Played {
 /// Plays scenes, one after the other, on one machine.
 pub(crate) struct Player {
     machine: Machine,
+    arena: PathBuf,
     processors: CpuSet,
     since: i64,
 }
@@ -79,9 +81,16 @@ struct Known<'a> {
 }
 
 impl Player {
-    pub(crate) fn new(folder: &Path, since: i64) -> Self {
+    /// With everything in one folder.
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self::on(folder, folder)
+    }
+
+    /// With the repository and the source in one folder, and what is restored in another.
+    pub(crate) fn on(folder: &Path, place: &Path) -> Self {
         let processors = sched_getaffinity(None).expect("the system says which there are");
-        Self { machine: Machine::create(folder), processors, since }
+        let since = SystemClock::default().now().seconds - 1;
+        Self { machine: Machine::create(folder), arena: place.join(ARENA), processors, since }
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -89,7 +98,7 @@ impl Player {
     }
 
     fn arena(&self) -> PathBuf {
-        self.machine.folder.join(ARENA)
+        self.arena.clone()
     }
 
     fn source(&self) -> PathBuf {
@@ -263,6 +272,8 @@ impl Player {
     ) -> Violation {
         let folder = format!("{}/", self.machine.folder.display());
         let command = format!("restore {}", known.arguments.join(" ")).replace(&folder, "/…/");
+        let arena = format!("{}/", self.arena.display());
+        let command = command.replace(&arena, "/…/arena/");
         let (point, text) = (point.replace(&folder, "/…/"), text.replace(&folder, "/…/"));
         let (seed, scene) = (known.scene.seed, known.scene.to_string());
         Violation { seed, moment, command, point, text, scene }

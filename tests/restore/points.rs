@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::base::time::{Clock, SystemClock};
 use nix::sched::{CloneFlags, unshare};
 use system_tests::scale::{count, tell, text};
 
@@ -42,10 +41,10 @@ pub(crate) fn own_mounts() -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn work(worker: u64, goal: (u64, u64), since: i64, shared: &Shared) {
+fn work(worker: u64, goal: (u64, u64), shared: &Shared) {
     let may_mount = own_mounts();
     let folder = new_folder();
-    let player = Player::new(&folder.path().join(format!("m{worker}")), since);
+    let player = Player::new(&folder.path().join(format!("m{worker}")));
     // To see that a program of before fails, it must be asked for nothing that it does not know.
     let without = text("MAINSTAY_TEST_WITHOUT").unwrap_or_default();
     let abilities = Abilities {
@@ -94,7 +93,6 @@ fn a_restore_that_ends_anywhere_makes_nothing_worse_and_is_finished_by_the_next(
     let points = count("MAINSTAY_TEST_POINTS", POINTS);
     let first = count("MAINSTAY_TEST_SEED", 1);
     let last = if is_one { first } else { u64::MAX };
-    let since = SystemClock::default().now().seconds - 1;
     let shared = Shared {
         next_seed: AtomicU64::new(first),
         points: AtomicU64::new(0),
@@ -104,7 +102,7 @@ fn a_restore_that_ends_anywhere_makes_nothing_worse_and_is_finished_by_the_next(
     std::thread::scope(|scope| {
         for worker in 0..count("MAINSTAY_TEST_WORKERS", 2) {
             let shared = &shared;
-            scope.spawn(move || work(worker, (points, last), since, shared));
+            scope.spawn(move || work(worker, (points, last), shared));
         }
     });
     let met = shared.points.load(Ordering::Relaxed);
