@@ -57,8 +57,6 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         tags: args.tags(),
         description: args.description.clone(),
         excludes,
-        allow_empty: false,
-        missing: Vec::new(),
         with_atime: args.with_atime,
         force: args.force,
         parent: parent(args, &opened, context)?,
