@@ -62,7 +62,9 @@ impl Drawn {
         drawn.make(&drawn.base.clone(), nodes, &mut links);
         let paths: Vec<TreePath> = drawn.kinds.keys().cloned().collect();
         for (path, index) in links {
-            let target = path_of(index.get(&paths));
+            let nowhere = TreePath::root().join(b"nowhere").expect("because it is a name");
+            let target = if paths.is_empty() { &nowhere } else { index.get(&paths) };
+            let target = path_of(target);
             symlink(target, path_of(&path)).expect("because the name is free");
             drawn.kinds.insert(path, EntryKind::Symlink);
         }
