@@ -95,6 +95,7 @@ fn gateways() -> Option<[Store; 2]> {
             ],
             // Limited bodies are sent in another way; here they take it, at no cost in time.
             limits: Limits::new(NonZeroU32::new(1 << 20), NonZeroU32::new(1 << 20)),
+            ..StoreOptions::default()
         };
         open(&location, &options)
     };
