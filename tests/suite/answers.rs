@@ -226,3 +226,36 @@ fn wrong_answers_to_writing() {
 fn wrong_answers_to_deleting() {
     run_all(Kind::Delete);
 }
+
+/// Sends SIGTERM to a run that waits, and says how long it took to end, and how.
+fn terminated(mut run: std::process::Child, wait: Duration) -> (Duration, Option<i32>) {
+    std::thread::sleep(wait);
+    assert!(run.try_wait().expect("it can be asked").is_none(), "it does not wait");
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
+    let began = Instant::now();
+    let ended = run.wait().expect("it ends");
+    (began.elapsed(), ended.code())
+}
+
+#[test]
+fn a_signal_is_answered_while_the_store_hangs() {
+    let world = World::new();
+    let hang = |kind| Rule { kind, key: "", wrong: Wrong::Hang, after: 0, times: u64::MAX };
+    for (kind, arguments) in [
+        (Kind::List, ["snapshots", "-q"]),
+        (Kind::Put, ["backup", "source"]),
+        (Kind::Get, ["check", "--read-data"]),
+    ] {
+        world.double.reset(&world.objects);
+        world.forget_state();
+        world.double.set(hang(kind));
+        let mut command = world.place_command(&arguments);
+        command.env_remove("MAINSTAY_PASSWORD");
+        let (took, exit) = terminated(command.spawn().expect("it runs"), Duration::from_secs(4));
+        assert!(took < Duration::from_secs(4), "{arguments:?}: {took:?}");
+        assert_eq!(exit, Some(130), "{arguments:?}");
+        world.double.heal();
+        world.expect_whole(false, &format!("{arguments:?} was stopped"));
+    }
+}

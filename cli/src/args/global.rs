@@ -62,7 +62,8 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "URL")]
     pub timestamp_url: Option<String>,
 
-    /// File with options of every command, as TOML
+    /// File with options of every command, as TOML [default: mainstay/mainstay.toml in ~/.config
+    /// or /etc]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

@@ -71,6 +71,9 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     prune::carry_out(&args, &opened, context)
 }
 
+/// More groups of a single snapshot than this are hardly meant.
+const ALONE_MAX: usize = 3;
+
 struct Run<'a> {
     args: &'a ForgetArgs,
     opened: &'a Opened,
@@ -105,6 +108,14 @@ impl Run<'_> {
                 "{count} snapshots have other times by their client's clock than by the store's; \
                  they stay if a rule keeps them by either"
             )),
+        }
+        let is_alone = |group: &GroupPlan| group.keep.len() == 1 && group.remove.is_empty();
+        if plan.groups.len() > ALONE_MAX && plan.groups.iter().all(is_alone) {
+            self.context.ui.note(&format!(
+                "each of {} snapshots is a group of its own, so every rule keeps it: --group-by \
+                 host judges those of a host together",
+                plan.groups.len()
+            ));
         }
         let words = rules.policy.to_words();
         let outcome = self.check_brake(plan.removed().len()).and_then(|()| {

@@ -6,9 +6,8 @@
 use std::error::Error;
 
 use engine::store::cause::{
-    Answered, NoConnection, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
+    Answered, NoConnection, NoKeys, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
 };
-use engine::store::keys::NoKeys;
 
 /// What to do next, and a stable name of its own if the cause has one.
 pub(super) struct Remedy {
@@ -28,7 +27,8 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
             return Some(hint(of_connection(lost)));
         }
         if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
-            return Some(hint(of_redirect(redirect)));
+            let code = (!redirect.region.is_empty()).then_some("E_REGION");
+            return Some(Remedy { hint: of_redirect(redirect), code });
         }
         if error.is::<NotBelieved>() {
             return Some(hint(
@@ -43,7 +43,10 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
             ));
         }
         if error.is::<NoKeys>() {
-            return Some(hint("check the profile or the command that the keys come from"));
+            return Some(hint(
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or check AWS_PROFILE and what it \
+                 names",
+            ));
         }
         next = error.source();
     }
@@ -55,11 +58,6 @@ fn hint(text: impl Into<String>) -> Remedy {
 }
 
 fn of_connection(lost: &NoConnection) -> String {
-    if lost.target.starts_with("169.254.") {
-        return "no credentials are given: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
-                AWS_PROFILE"
-            .to_owned();
-    }
     if let Some(proxy) = &lost.proxy {
         return format!(
             "check the proxy {proxy} (HTTPS_PROXY), or list the host in NO_PROXY to reach it \
@@ -210,6 +208,7 @@ mod tests {
             detail: String::new(),
         };
         assert!(said(&lost("s3.example:443", Some("proxy:3128"))).0.contains("proxy:3128"));
-        assert!(said(&lost("169.254.169.254:80", None)).0.contains("AWS_ACCESS_KEY_ID"));
+        assert!(said(&lost("s3.example:443", None)).0.contains("port"));
+        assert!(said(&NoKeys(String::new())).0.contains("AWS_ACCESS_KEY_ID"));
     }
 }

@@ -116,3 +116,8 @@ pub struct TimedOut {
     /// The time allowed.
     pub limit_ms: u64,
 }
+
+/// Why there are no keys for the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoKeys(pub String);

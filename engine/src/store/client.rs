@@ -19,7 +19,7 @@ use crate::base::limits::{
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
-use crate::store::cause::{Answered, NoConnection};
+use crate::store::cause::{Answered, NoConnection, NoKeys};
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
 use crate::store::folder::Folder;
@@ -75,7 +75,9 @@ enum Held {
 /// Whether the other side could not be spoken to at all, or is not a store.
 fn is_unreachable(error: &StoreError) -> bool {
     match error {
-        StoreError::Unavailable { source, .. } => source.is::<NoConnection>(),
+        StoreError::Unavailable { source, .. } => {
+            source.is::<NoConnection>() || source.is::<NoKeys>()
+        }
         StoreError::NotBelieved { .. } => true,
         _ => false,
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::store::cause::{Answered, NoConnection, NotBelieved, RefusedRedirect};
+use crate::store::cause::{Answered, NoConnection, NoKeys, NotBelieved, RefusedRedirect};
 
 /// A boxed cause.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -258,6 +258,9 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
             return StoreError::NotBelieved { action, key, source: Box::new(foreign.clone()) };
         }
         if let Some(lost) = error.downcast_ref::<NoConnection>() {
+            if lost.target.starts_with(METADATA) {
+                return StoreError::Unavailable { action, key, source: no_keys(&lost.detail) };
+            }
             return StoreError::Unavailable { action, key, source: Box::new(lost.clone()) };
         }
         is_remote |= error.is::<HttpError>();
@@ -271,7 +274,19 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
         }
         link = error.source();
     }
+    let source = match source.to_string().contains(METADATA) {
+        true => no_keys("it does not hand out any"),
+        false => source,
+    };
     StoreError::Unavailable { action, key, source }
+}
+
+/// Where clouds hand out credentials to their machines.
+const METADATA: &str = "169.254.";
+
+fn no_keys(why: &str) -> Source {
+    let words = "no credentials are given, and this machine gets none from its cloud";
+    Box::new(NoKeys(format!("{words} ({why})")))
 }
 
 fn from_status(action: &'static str, key: String, answer: Answered) -> StoreError {

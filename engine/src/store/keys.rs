@@ -11,6 +11,7 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 
 use crate::base::time::{Clock, SystemClock};
+use crate::store::cause::NoKeys;
 
 /// Keys of an S3 store.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,11 +46,6 @@ struct Held {
     credential: Arc<AwsCredential>,
     until_ms: Option<u64>,
 }
-
-/// Why keys cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NoKeys(pub String);
 
 impl RenewedKeys {
     pub(crate) fn new(source: KeySource) -> Self {

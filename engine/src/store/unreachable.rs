@@ -24,13 +24,19 @@ fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, S
     let chain: Vec<_> = std::iter::successors(Some(first), |error| (*error).source()).collect();
     let texts: Vec<String> = chain.iter().map(|error| error.to_string()).collect();
     let says = |words: &str| texts.iter().any(|text| text.to_lowercase().contains(words));
-    let innermost = texts.last().cloned().unwrap_or_default();
+    let innermost = texts.last().map(|text| shortened(text)).unwrap_or_default();
     let io = chain.iter().rev().find_map(|error| error.downcast_ref::<std::io::Error>());
     let io_kind = io.map(std::io::Error::kind);
     let plain = |obstacle, words: &str| (obstacle, words.to_owned());
     if says("dns error") || says("failed to lookup") {
         let whose = if has_proxy { "the name of the proxy" } else { "this name" };
         return (Obstacle::Name, format!("{whose} has no address (DNS: {innermost})"));
+    }
+    if has_proxy && io_kind == Some(ErrorKind::ConnectionRefused) {
+        return plain(
+            Obstacle::Proxy,
+            "the proxy refuses connections, nothing listens on its port",
+        );
     }
     if says("tunnel") || says("proxy auth") {
         return (Obstacle::Proxy, format!("the proxy refuses it ({innermost})"));
@@ -59,3 +65,13 @@ fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, S
         _ => (Obstacle::Broken, format!("the connection broke off ({innermost})")),
     }
 }
+
+/// Certificates list all their names.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(DETAIL_MAX_CHARS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} …", &text[..end]),
+    }
+}
+
+const DETAIL_MAX_CHARS: usize = 160;

@@ -48,6 +48,8 @@ pub(crate) enum Manner {
     Endless,
     /// The body comes in small pieces with pauses.
     Drip,
+    /// Nothing comes, and the connection stays.
+    Hang,
 }
 
 impl Request {
@@ -149,6 +151,10 @@ fn send(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
     let Reply { status, reason, headers, body, .. } = reply;
     match reply.manner {
         Manner::Nothing => return Ok(()),
+        Manner::Hang => {
+            std::thread::sleep(Duration::from_secs(3600));
+            return Ok(());
+        }
         Manner::Garbage => return stream.write_all(b"SSH-2.0-OpenSSH_10.0\r\n"),
         _ => {}
     }

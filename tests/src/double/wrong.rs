@@ -41,10 +41,12 @@ pub enum Wrong {
     FlippedBit,
     WholeForPart,
     LostAnswer,
+    /// Not among all: it lasts as long as the client waits.
+    Hang,
 }
 
 impl Wrong {
-    /// All of them.
+    /// All of them but those that never end.
     pub const ALL: [Self; 34] = [
         Self::LoginPage,
         Self::ErrorUnder200,
@@ -125,6 +127,7 @@ impl Wrong {
             Self::Endless => manner(Manner::Endless),
             Self::Closed | Self::LostAnswer => manner(Manner::Nothing),
             Self::Garbage => manner(Manner::Garbage),
+            Self::Hang => manner(Manner::Hang),
             Self::Drip => Reply { manner: Manner::Drip, ..right },
             Self::ShortBody => Reply { manner: Manner::Short, ..right },
             Self::Redirect => Reply {
