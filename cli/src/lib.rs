@@ -59,7 +59,8 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
         Ok(exit) => exit,
         Err(fault) => {
             // Whatever broke off because somebody wanted to stop.
-            let is_stopped = surroundings.cancel.is_set() && fault.exit_code() == ExitCode::Failed;
+            let is_stopped =
+                surroundings.cancel.is_asked() && fault.exit_code() == ExitCode::Failed;
             let fault = if is_stopped { fault.exit(ExitCode::Interrupted) } else { fault };
             fault.print(&ui);
             fault.exit_code()

@@ -133,7 +133,7 @@ impl World {
         }
         if is_harmless {
             let now = self.double.objects();
-            let lost = self.objects.iter().find(|(key, body)| now.get(*key) != Some(*body));
+            let lost = self.objects.iter().find(|(key, object)| now.get(*key) != Some(*object));
             assert!(lost.is_none(), "{:?} is not what it was: {said}", lost.map(|(key, _)| key));
         } else if wrong_count > 0 {
             self.expect_whole(run.exit == 0 && arguments[0] == "backup", &said);

@@ -24,23 +24,41 @@ pub fn short_id(session: SessionId) -> String {
     session.to_snapshot_hex()[..8].to_owned()
 }
 
-/// When each snapshot was made: the earliest of what its client says, of when the store received
-/// its commit, and of when the store received a later one of the same client. A clock that runs
-/// ahead would otherwise make an old snapshot the latest for years.
+/// When each snapshot was made: the earlier of what its client says and of when the store received
+/// its commit, but not after a later one of the same client, whose sessions are numbered. A clock that
+/// runs ahead would otherwise make an old snapshot the latest for years.
 #[must_use]
 pub fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
     let mut all: Vec<&Committed> = catalog.snapshots.iter().chain(&catalog.forgotten).collect();
     all.sort_by_key(|one| (one.snapshot.client, Reverse(one.snapshot.session.sequence())));
     let mut times = HashMap::with_capacity(all.len());
-    let mut later: Option<(ClientId, Timestamp)> = None;
+    let mut later: Option<Later> = None;
     for one in all {
         let snapshot = &one.snapshot;
-        let bound = later.filter(|(client, _)| *client == snapshot.client).map(|(_, at)| at);
-        let bound = bound.map_or(one.committed, |at| at.min(one.committed));
-        times.insert(snapshot.session, snapshot.started.min(bound));
-        later = Some((snapshot.client, bound));
+        let own = snapshot.started.min(one.committed);
+        let bound = later.filter(|later| later.client == snapshot.client);
+        let at = match bound {
+            // Equal times are then told apart by the numbers of their sessions.
+            Some(later) if own > later.committed => later.at,
+            _ => own,
+        };
+        times.insert(snapshot.session, at);
+        let committed = bound.map_or(one.committed, |later| later.committed.min(one.committed));
+        // One that was brought back says when its files were read, not when it was made.
+        let at = if snapshot.original.is_some() { committed } else { at };
+        later = Some(Later { client: snapshot.client, committed, at });
     }
     times
+}
+
+/// What the later snapshots of a client say about those before.
+#[derive(Clone, Copy)]
+struct Later {
+    client: ClientId,
+    /// The first of their commits by the store's clock.
+    committed: Timestamp,
+    /// When the next of them was made.
+    at: Timestamp,
 }
 
 /// Snapshots to choose from, with the conditions that hold for `latest`.

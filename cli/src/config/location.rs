@@ -42,6 +42,7 @@ pub fn understand(given: &str) -> Result<Understood, Fault> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     check_credentials(text)?;
     match (kind.to_ascii_lowercase().as_str(), rest.strip_prefix("//")) {
+        ("s3", Some(rest)) if is_host(rest.split('/').next().unwrap_or_default()) => s3(rest),
         ("memory", _) | ("s3" | "gs" | "az" | "file", Some(_)) => Ok(plain(text)),
         ("s3", None) => s3(rest),
         ("gs", None) => bucket_and_path("gs", rest),
@@ -112,6 +113,11 @@ fn s3(rest: &str) -> Result<Understood, Fault> {
     }
     let endpoint = Some(format!("{scheme}://{host}"));
     Ok(Understood { endpoint, ..plain(&format!("s3://{path}")) })
+}
+
+/// Whether what stands in the place of a bucket can only be a host.
+fn is_host(first: &str) -> bool {
+    first.contains(':') || first.ends_with(".amazonaws.com")
 }
 
 fn s3_form() -> Fault {
@@ -188,6 +194,9 @@ mod tests {
             ("s3:s3.amazonaws.com/b/p", "s3://b/p", "-", "-"),
             ("s3:s3.eu-west-1.amazonaws.com/b", "s3://b", "-", "eu-west-1"),
             ("s3:https://b.s3.eu-west-1.amazonaws.com/p", "s3://b/p", "-", "eu-west-1"),
+            ("s3://s3.amazonaws.com/b/p", "s3://b/p", "-", "-"),
+            ("s3://host:9000/b/p", "s3://b/p", "https://host:9000", "-"),
+            ("s3://my.bucket.example/p", "s3://my.bucket.example/p", "-", "-"),
             ("gs:bucket:/p", "gs://bucket/p", "-", "-"),
             ("azure:box:/", "az://box", "-", "-"),
             ("azure:box:/p/q", "az://box/p/q", "-", "-"),

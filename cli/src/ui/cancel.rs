@@ -75,6 +75,12 @@ impl Cancel {
         self.shared.is_set.load(Ordering::SeqCst)
     }
 
+    /// The same for whoever only waits for others, and will not end the operation.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.shared.is_set.load(Ordering::SeqCst)
+    }
+
     /// Promises to look at [`Cancel::is_set`] for as long as the answer is held.
     #[must_use]
     pub fn observe(&self) -> Observer {

@@ -58,7 +58,7 @@ impl Ui {
         Watch {
             on_wait: Some(Arc::new(on_wait)),
             on_answer: Some(Arc::new(on_answer)),
-            is_cancelled: Some(Arc::new(move || cancel.is_set())),
+            is_cancelled: Some(Arc::new(move || cancel.is_asked())),
         }
     }
 

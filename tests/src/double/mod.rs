@@ -12,11 +12,26 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::base::time::{Clock, SystemClock};
+
 use crate::double::http::{Reply, Request};
 use crate::double::wrong::{Rule, Wrong};
 
+/// An object, and when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    body: Arc<Vec<u8>>,
+    at: jiff::Timestamp,
+}
+
+impl Object {
+    fn written(&self, form: &str) -> String {
+        self.at.strftime(form).to_string()
+    }
+}
+
 /// All objects by their whole key.
-pub type Objects = BTreeMap<String, Arc<Vec<u8>>>;
+pub type Objects = BTreeMap<String, Object>;
 
 /// Kinds of requests, as far as a wrong answer differs for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +147,9 @@ fn put(objects: &mut Objects, request: &Request) -> Reply {
     if request.is_create && objects.contains_key(&request.key) {
         return Reply::error(412, "PreconditionFailed");
     }
-    objects.insert(request.key.clone(), Arc::new(request.body.clone()));
+    let now = SystemClock::default().now();
+    let at = jiff::Timestamp::from_second(now.seconds).unwrap_or_default();
+    objects.insert(request.key.clone(), Object { body: Arc::new(request.body.clone()), at });
     Reply { headers: "etag: \"1\"\r\n".to_owned(), ..Reply::status(200, "OK") }
 }
 
@@ -143,10 +160,11 @@ fn get(objects: &Objects, request: &Request) -> Reply {
             false => Reply::error(404, "NoSuchKey"),
         };
     };
-    let size = object.len();
-    let headers = "etag: \"1\"\r\nlast-modified: Sat, 21 Nov 2026 10:00:00 GMT\r\n".to_owned();
+    let size = object.body.len();
+    let at = object.written("%a, %d %b %Y %H:%M:%S GMT");
+    let headers = format!("etag: \"1\"\r\nlast-modified: {at}\r\n");
     let Some((start, end)) = request.range(size) else {
-        let right = Reply { headers, body: object.to_vec(), ..Reply::status(200, "OK") };
+        let right = Reply { headers, body: object.body.to_vec(), ..Reply::status(200, "OK") };
         return Reply { is_head: request.is_head, ..right };
     };
     if start >= size {
@@ -155,7 +173,7 @@ fn get(objects: &Objects, request: &Request) -> Reply {
     let end = end.min(size);
     Reply {
         headers: format!("{headers}content-range: bytes {start}-{}/{size}\r\n", end - 1),
-        body: object[start..end].to_vec(),
+        body: object.body[start..end].to_vec(),
         ..Reply::status(206, "Partial Content")
     }
 }
@@ -179,11 +197,12 @@ fn list(objects: &Objects, request: &Request) -> Reply {
     if let (true, Some((last, _))) = (is_truncated, page.last()) {
         xml.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
     }
-    for (key, body) in page {
+    for (key, object) in page {
         xml.push_str(&format!(
             "<Contents><Key>{key}</Key><Size>{}</Size><ETag>1</ETag>\
-             <LastModified>2026-11-21T10:00:00.000Z</LastModified></Contents>",
-            body.len()
+             <LastModified>{}</LastModified></Contents>",
+            object.body.len(),
+            object.written("%Y-%m-%dT%H:%M:%S.000Z")
         ));
     }
     xml.push_str("</ListBucketResult>");
