@@ -59,7 +59,8 @@ impl Whole {
 
     /// What is wrong with the disk as it is after a run that did not get to its end. It began with
     /// `before`, which is equal to what the whole run began with, but for inodes and times of
-    /// change. A file that is written in place may hold anything while its time is 0; metadata that
+    /// change. A file that is written in place may hold anything while it has
+    /// neither the old time nor the new; metadata that
     /// the system refused to set may be missing.
     pub(crate) fn faults(&self, before: &Tree, seen: &Tree, leave: Leave) -> Vec<String> {
         let mut faults = Vec::new();
@@ -103,6 +104,15 @@ impl Whole {
                 let differing = is.differing_meta(was);
                 let wrong = differing.iter().any(|what| *what != "mtime");
                 wrong.then(|| format!("{differing:?} changed, although it is kept in the end"))
+            }
+            // Every write gives it the time of now, until its time is set to 0 again.
+            Fate::Changed
+                if leave.in_place
+                    && !is.has_content_of(was)
+                    && is.facts.mtime != was.facts.mtime
+                    && is.facts.mtime != end.facts.mtime =>
+            {
+                None
             }
             Fate::Changed if leave.in_place && is.facts.mtime == (0, 0) => None,
             Fate::Changed => replaced(was, end, is, leave),

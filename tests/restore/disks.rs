@@ -71,11 +71,19 @@ impl Disk {
     pub(crate) fn leave(&self, free_mib: u64) -> Filler {
         let path = self.place.join("filler");
         let file = File::create(&path).expect("there is room");
-        let stat = rustix::fs::statvfs(&self.place).expect("the system says");
-        let free_bytes = stat.f_bavail * stat.f_frsize;
-        let length = free_bytes.saturating_sub(free_mib << 20);
+        // Step by step, because file systems need some room to say where things are.
         let flags = rustix::fs::FallocateFlags::empty();
-        rustix::fs::fallocate(&file, flags, 0, length).expect("there is so much room");
+        for at in 0.. {
+            file.sync_all().expect("a disk of ours");
+            let stat = rustix::fs::statvfs(&self.place).expect("the system says");
+            let free_bytes = (stat.f_bavail * stat.f_frsize).saturating_sub(free_mib << 20);
+            let step_bytes = free_bytes.min(16 << 20);
+            let is_full = step_bytes < 64 << 10;
+            if is_full || rustix::fs::fallocate(&file, flags, at * (16 << 20), step_bytes).is_err()
+            {
+                break;
+            }
+        }
         file.sync_all().expect("a disk of ours");
         Filler(path)
     }
@@ -96,6 +104,10 @@ pub(crate) struct Filler(PathBuf);
 impl Drop for Filler {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+        // Btrfs gives the room back when this has reached the disk.
+        if let Some(folder) = self.0.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = rustix::fs::syncfs(folder);
+        }
     }
 }
 

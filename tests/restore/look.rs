@@ -134,6 +134,20 @@ impl Tree {
     }
 }
 
+/// Names that two looks at one folder see differently; space on the disk is given when a file system
+/// likes to, and access times are everybody's.
+pub(crate) fn touched<'a>(before: &'a Tree, after: &'a Tree) -> BTreeSet<&'a str> {
+    let is_same = |old: &Seen, new: &Seen| {
+        new.is_untouched(old) && new.has_content_of(old) && new.differing_meta(old).is_empty()
+    };
+    let paths = before.0.keys().chain(after.0.keys());
+    let touched = paths.filter(|path| match (before.get(path), after.get(path)) {
+        (Some(old), Some(new)) => !is_same(old, new),
+        _ => true,
+    });
+    touched.map(String::as_str).collect()
+}
+
 /// Whether a path is, or is below, a name that a restore made for itself.
 pub(crate) fn is_staged(path: &str) -> bool {
     path.split('/').any(|name| name.starts_with(STAGED))

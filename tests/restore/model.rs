@@ -56,6 +56,7 @@ impl Model<'_> {
                 ));
             }
         }
+        self.top(&mut faults);
         self.outside(&mut faults);
         self.links(&mut faults);
         self.strangers(&mut faults);
@@ -339,6 +340,32 @@ impl Model<'_> {
                 }
             });
         is_joined || (self.scene.order.in_place && item.there_link.is_some())
+    }
+
+    /// The target itself is as the folder that it is filled from, if that is asked for.
+    fn top(&self, faults: &mut Vec<String>) {
+        let order = &self.scene.order;
+        let base = match &order.part {
+            Part::Source => "",
+            Part::Folder(base) => base,
+            _ => return,
+        };
+        let is_asked =
+            matches!(order.overwrite, Overwrite::Absent | Overwrite::Always | Overwrite::IfChanged)
+                && order.include.is_empty()
+                && (base.is_empty() || self.selects(base))
+                && self.scene.item(base).is_none_or(|item| item.hidden.is_none());
+        let (Some(after), Some(saved)) = (self.whole.after.get(TARGET), self.saved.get(base))
+        else {
+            return;
+        };
+        let differing = after.differing_meta(saved);
+        if is_asked && !differing.is_empty() {
+            let (is, saved) = (after.show(), saved.show());
+            faults.push(format!(
+                "{TARGET}: has not its {differing:?}\n    is    {is}\n    saved {saved}"
+            ));
+        }
     }
 
     /// Nothing outside the target is touched.

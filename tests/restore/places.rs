@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::disks::must;
 use crate::look::Tree;
 use crate::rules::{
-    Case, PAST, Stage, Verdict, ends, equal, fails, holds, inode, link, no_leftovers, now,
+    Case, PAST, Stage, Verdict, ends, equal, fails, holds, inode, kept, link, no_leftovers, now,
     untouched,
 };
 
@@ -151,10 +151,7 @@ fn neighbours_of_a_single_file_stay(stage: &Stage) -> Verdict {
     Stage::file(&stage.place.join("d/mine"), 8, 300);
     let old = now(&stage.place);
     ends(&stage.restore(&what, &stage.place, &["--overwrite", "always", "--delete"]), 0)?;
-    let new = now(&stage.place);
-    for name in ["mine", "d", "d/mine"] {
-        holds(new.get(name) == old.get(name), format!("{name} was touched"))?;
-    }
+    kept(&old, &stage.place, &["mine", "d", "d/mine"])?;
     holds(stage.place.join("a").is_file(), "the file itself is not there")
 }
 
@@ -201,9 +198,7 @@ fn included_files_touch_nothing_else(stage: &Stage) -> Verdict {
     let options = ["--overwrite", "always", "--delete", "--include", "b"];
     ends(&stage.restore(&what, &stage.place, &options), 0)?;
     let new = now(&stage.place);
-    for name in ["a", "d/c", "e", "e/x"] {
-        holds(new.get(name) == old.get(name), format!("{name} was touched"))?;
-    }
+    kept(&old, &stage.place, &["a", "d/c", "e", "e/x"])?;
     let folder = |tree: &Tree| tree.get("d").map(|seen| (seen.facts.mode, seen.facts.owner));
     holds(folder(&old) == folder(&new), "a folder on the way has another mode or owner")?;
     holds(stage.place.join("d/b").exists(), "what is included is not restored")

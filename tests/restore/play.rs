@@ -11,10 +11,10 @@ use system_tests::scale::Chance;
 
 use crate::between::{Leave, Whole, differences};
 use crate::dry;
-use crate::look::Tree;
+use crate::look::{Tree, touched};
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::model::Model;
-use crate::scene::{Overwrite, SOURCE, Scene};
+use crate::scene::{Overwrite, Part, SOURCE, Scene};
 use crate::stage::{backup_options, clear, own};
 use crate::tracer::{Fault, Traced};
 
@@ -175,7 +175,9 @@ impl Player {
         arguments.extend(scene.order.options());
         let before = self.fresh_arena(scene);
         let trial = self.run(&arguments, &["--dry-run", "-v"]);
-        let is_untouched = self.look() == before;
+        let after = self.look();
+        let touched: Vec<String> =
+            touched(&before, &after).into_iter().map(str::to_owned).collect();
         let (ran, traced) = self.trace(&arguments, Fault::None);
         assert_ne!(ran.exit, Some(2), "the test does not know the command line: {}", ran.show());
         let whole = Whole { before, after: self.look() };
@@ -184,8 +186,8 @@ impl Player {
         let mut report = |moment, text: String| {
             played.violations.push(self.violation(&known, moment, "no fault", text));
         };
-        if !is_untouched {
-            report("a dry run", "something was changed".to_owned());
+        if !touched.is_empty() {
+            report("a dry run", format!("something was changed: {touched:?}"));
         }
         for text in dry::faults(scene, &known.whole, &trial.stdout, self.since) {
             report("a dry run", format!("{text}\n  {}", trial.show()));
@@ -247,7 +249,8 @@ impl Player {
                 report("exit 0, although a run without a fault ends otherwise".to_owned());
             }
         }
-        if is_done && known.scene.order.overwrite == Overwrite::Absent {
+        let is_named = matches!(known.scene.order.part, Part::FileAs(_));
+        if is_done && (is_named || known.scene.order.overwrite == Overwrite::Absent) {
             // It is done, and what is there now is in the way of another.
             return;
         }

@@ -11,7 +11,7 @@ use system_tests::trees::{put, set_mtime};
 
 use crate::disks::{Disk, Kind};
 use crate::draw::{Abilities, scene};
-use crate::look::{Tree, is_staged};
+use crate::look::{Tree, is_staged, touched};
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::play::{Extent, Player, Violation};
 use crate::{flags, names, places, space};
@@ -102,16 +102,27 @@ pub(crate) fn no_leftovers(folder: &Path) -> Verdict {
     holds(left.is_empty(), format!("left over: {left:?}"))
 }
 
-/// Everything below a folder is untouched.
+/// Everything below a folder is untouched. The folder itself may have had something in it for a
+/// while, but has its time again.
 pub(crate) fn untouched(before: &Tree, folder: &Path) -> Verdict {
     let after = Tree::of(folder).map_err(|error| error.to_string())?;
-    let changed: Vec<&String> = before
-        .0
-        .keys()
-        .chain(after.0.keys())
-        .filter(|path| before.get(path) != after.get(path))
-        .collect();
+    let mut changed = touched(before, &after);
+    let is_top_same = match (before.get(""), after.get("")) {
+        (Some(old), Some(new)) => old.differing_meta(new).is_empty(),
+        _ => false,
+    };
+    if is_top_same {
+        changed.remove("");
+    }
     holds(changed.is_empty(), format!("touched: {changed:?}"))
+}
+
+/// Whether these names are as they were.
+pub(crate) fn kept(before: &Tree, folder: &Path, names: &[&str]) -> Verdict {
+    let after = Tree::of(folder).map_err(|error| error.to_string())?;
+    let changed = touched(before, &after);
+    let wrong: Vec<&&str> = names.iter().filter(|name| changed.contains(**name)).collect();
+    holds(wrong.is_empty(), format!("touched: {wrong:?}"))
 }
 
 /// Everything of a folder, as it is now.
