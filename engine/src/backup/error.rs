@@ -38,7 +38,7 @@ pub enum BackupError {
         why: String,
     },
     /// Filters leave out everything, or there is nothing to back up.
-    #[error("nothing is selected{at}, so no snapshot was made")]
+    #[error("nothing{at} is selected, so no snapshot was made")]
     NothingSelected {
         /// Where, as words that follow.
         at: String,

@@ -207,8 +207,8 @@ impl<'a> Start<'a> {
         }
         let at = match built.roots.as_slice() {
             [] => String::new(),
-            [root] => format!(" of {}", escape(&root.asked.0)),
-            [root, ..] => format!(" of {} and the other paths", escape(&root.asked.0)),
+            [root] => format!(" below {}", escape(&root.asked.0)),
+            [root, ..] => format!(" below {} and the other paths", escape(&root.asked.0)),
         };
         Err(BackupError::NothingSelected { at })
     }

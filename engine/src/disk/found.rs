@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
-use crate::disk::error::{DiskError, problem};
+use crate::disk::error::{DiskError, is_gone, problem};
 use crate::disk::folder::{Folder, lock};
 use crate::disk::meta::{self, Stat};
 use crate::disk::read::OpenFile;
@@ -29,14 +29,11 @@ pub struct Found {
     /// Whether it is left out, unless something below it is not.
     pub(crate) is_provisional: bool,
     pub(crate) folder: Arc<Folder>,
-    /// `folder` is not the directory that holds it but the directory that it is.
-    pub(crate) is_folder_itself: bool,
 }
 
 impl Found {
     pub(crate) fn new(path: TreePath, stat: Stat, folder: Arc<Folder>) -> Self {
-        let (listing, is_provisional, is_folder_itself) = (0, false, false);
-        Self { path, stat, listing, is_provisional, folder, is_folder_itself }
+        Self { path, stat, listing: 0, is_provisional: false, folder }
     }
 
     /// What `statx` says as an entry, with the names of its owners and the completeness of its
@@ -86,25 +83,35 @@ impl Found {
 
     /// Fills in extended attributes and inode flags. That takes several system calls, so it is
     /// for entries that are new or whose `ctime` changed. What could not be read is returned,
-    /// and the entry is marked with [`FLAG_PARTIAL`].
+    /// and the entry is marked with [`FLAG_PARTIAL`]; so it is if something else or nothing lies
+    /// there by now, which is no problem: the next run looks again.
     #[must_use]
     pub fn read_details(&self, entry: &mut Entry) -> Vec<Problem> {
         let folder = match self.folder.fd() {
             Ok(fd) => fd,
             Err(error) => {
                 entry.flags |= FLAG_PARTIAL;
-                return vec![problem(&self.path, "reading the attributes of", &error)];
+                let why = problem(&self.path, "reading the attributes of", &error);
+                return if is_gone(&error) { Vec::new() } else { vec![why] };
             }
         };
         if matches!(entry.kind, EntryKind::File | EntryKind::Directory) {
             let open = || OpenFile::open_at(folder.as_fd(), self.name());
             if let Ok(fd) = self.folder.shared.with_descriptors(open) {
+                let facts = self.stat.facts;
+                let now = meta::stat_open(&fd).map(|stat| meta::identity(&stat));
+                if now != Ok((facts.device, facts.inode)) {
+                    entry.flags |= FLAG_PARTIAL;
+                    return Vec::new();
+                }
                 return self.read_details_through(fd.as_fd(), entry);
             }
             // Not readable: that is said when the content is read; the attributes may still be.
         }
-        let reach = Reach::name(folder.as_fd(), self.name());
-        self.fill_xattrs(&reach, entry)
+        let problems = self.fill_xattrs(&Reach::name(folder.as_fd(), self.name()), entry);
+        let now = || meta::stat_at(folder.as_fd(), self.name());
+        let is_gone = || now().is_err_and(|errno| errno == Errno::NOENT);
+        if !problems.is_empty() && is_gone() { Vec::new() } else { problems }
     }
 
     /// The same as [`Found::read_details`] for a file that is open already, at less cost.
@@ -174,7 +181,7 @@ impl Found {
     }
 
     pub(crate) fn name(&self) -> &[u8] {
-        if self.is_folder_itself { b"." } else { self.path.name() }
+        self.path.name()
     }
 
     fn replaced(&self) -> DiskError {

@@ -116,17 +116,14 @@ impl Looker {
     /// Lists an open directory: first itself, then the first stretch of what it holds.
     fn list(
         &self,
-        mut found: Found,
+        found: Found,
         (folder, fd): (Arc<Folder>, &OwnedFd),
         way: Way,
         buffer: &mut Vec<u8>,
         looked: &mut Looked,
     ) {
         let path = found.path.clone();
-        let (inside, mut listing, failure) =
-            self.inside(&path, Arc::clone(&folder), fd, way, buffer);
-        found.folder = folder;
-        found.is_folder_itself = true;
+        let (inside, mut listing, failure) = self.inside(&path, folder, fd, way, buffer);
         listing |= found.listing;
         looked.item(WalkItem::Found(found));
         if let Some(error) = failure {
