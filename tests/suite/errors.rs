@@ -229,8 +229,14 @@ fn sources_of_backups() {
     let mut first = first.stdin(Stdio::piped()).spawn().expect("the program can be started");
     place.wait_until_locked(&mut first);
     story.tell("another run is active", &["backup", "source"]);
-    drop(first.stdin.take());
+    let mut input = first.stdin.take().expect("it was asked for");
+    input.write_all(b"x").expect("somebody reads");
+    drop(input);
     assert!(first.wait().expect("it ends").success());
+    story.tell("a stream is empty", &["backup", "--stdin"]);
+    story.tell("all is left out", &["backup", "source", "--exclude", "*"]);
+    put(&place.path("list"), b"\n");
+    story.tell("a list is empty", &["backup", "--files-from", "list"]);
     story.ends_as("sources_of_backups");
 }
 
