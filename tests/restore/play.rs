@@ -42,7 +42,8 @@ impl Violation {
     pub(crate) fn show(&self) -> String {
         let Self { seed, moment, command, point, text, scene } = self;
         format!(
-            "MAINSTAY_TEST_SEED={seed}: {moment}\n  mainstay {command}\n  {point}\n  {text}\n{scene}"
+            "MAINSTAY_TEST_SEED={seed}: {moment}\n  mainstay {command}\n  {point}\n  {text}\n\
+             {scene}"
         )
     }
 }
