@@ -134,8 +134,8 @@ impl Tree {
     }
 }
 
-/// Names that two looks at one folder see differently; space on the disk is given when a file system
-/// likes to, and access times are everybody's.
+/// Names that two looks at one folder see differently; space on the disk is given when a file
+/// system likes to, and access times are everybody's.
 pub(crate) fn touched<'a>(before: &'a Tree, after: &'a Tree) -> BTreeSet<&'a str> {
     let is_same = |old: &Seen, new: &Seen| {
         new.is_untouched(old) && new.has_content_of(old) && new.differing_meta(old).is_empty()

@@ -1,8 +1,8 @@
 //! Restores that are judged by what is on the disk: interrupted at any change of it, and on file
 //! systems of several kinds.
 //!
-//! Nothing here knows how a restore works: the program is started as a user starts it, a tracer stops
-//! it or makes a call fail, and the disk is looked at with plain system calls.
+//! Nothing here knows how a restore works: the program is started as a user starts it, a tracer
+//! stops it or makes a call fail, and the disk is looked at with plain system calls.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,

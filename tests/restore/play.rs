@@ -42,7 +42,8 @@ impl Violation {
     pub(crate) fn show(&self) -> String {
         let Self { seed, moment, command, point, text, scene } = self;
         format!(
-            "MAINSTAY_TEST_SEED={seed}: {moment}\n  mainstay {command}\n  {point}\n  {text}\n{scene}"
+            "MAINSTAY_TEST_SEED={seed}: {moment}\n  mainstay {command}\n  {point}\n  {text}\n\
+             {scene}"
         )
     }
 }
@@ -219,6 +220,7 @@ impl Player {
         let (mut point, mut refused, mut is_done) = (String::new(), false, false);
         for fault in [Some(fault.0), fault.1].into_iter().flatten() {
             let (ran, traced) = self.trace(&known.arguments, fault);
+            is_done = ran.exit == Some(0);
             let Some(met) = &traced.met else { continue };
             played.points += 1;
             let shown = met.show(&self.arena());
@@ -240,7 +242,6 @@ impl Player {
             let leave = Leave { in_place: known.scene.order.in_place, metadata: refused };
             let faults = known.whole.faults(&before, &seen, leave);
             faults.into_iter().for_each(&mut report);
-            is_done = ran.exit == Some(0);
             if is_done && known.exit == Some(0) {
                 for text in differences(&known.whole.after, &seen, self.since) {
                     report(format!("exit 0, and yet {text}"));

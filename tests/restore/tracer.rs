@@ -2,8 +2,8 @@
 //!
 //! The program is any program: it is traced (ptrace) from its first instruction, with all its
 //! threads, and every call that changes something below the watched folder has a number. A process
-//! that is killed before a call has not made it; one that is killed after it has made it and nothing
-//! else in that thread. A call that fails is not made at all.
+//! that is killed before a call has not made it; one that is killed after it has made it and
+//! nothing else in that thread. A call that fails is not made at all.
 //!
 //! The tracer of a process is a thread, so that several threads may trace at once.
 

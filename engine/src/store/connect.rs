@@ -85,7 +85,8 @@ fn named_memory(name: &str) -> Arc<InMemory> {
     Arc::clone(named.entry(name.to_owned()).or_default())
 }
 
-fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result<Backend, String> {
+/// What variables say about an S3 store, as far as it is heeded.
+fn s3_settings(options: &StoreOptions) -> AmazonS3Builder {
     let mut builder = AmazonS3Builder::new();
     for (key, value) in variables::<AmazonS3ConfigKey>(options, "AWS_") {
         use AmazonS3ConfigKey as Key;
@@ -104,6 +105,11 @@ fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result
             key => builder = builder.with_config(key, value),
         }
     }
+    builder
+}
+
+fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result<Backend, String> {
+    let mut builder = s3_settings(options);
     if let Some(region) = &options.region {
         builder = builder.with_region(region);
     }
@@ -120,21 +126,7 @@ fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result
         Some(endpoint) => {
             let allow_http = check_endpoint(endpoint, options.allow_http)?;
             // Elsewhere than at AWS nobody hands out credentials by a metadata service.
-            use AmazonS3ConfigKey as Key;
-            let has_key = options.keys.is_some()
-                || [
-                    Key::AccessKeyId,
-                    Key::WebIdentityTokenFile,
-                    Key::ContainerCredentialsRelativeUri,
-                    Key::ContainerCredentialsFullUri,
-                ]
-                .into_iter()
-                .any(|key| configured(key).is_some());
-            if !has_key {
-                return Err("no credentials are given: set AWS_ACCESS_KEY_ID and \
-                            AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-                    .to_owned());
-            }
+            require_keys(options, &builder)?;
             let endpoint = endpoint.trim_end_matches('/');
             builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
             (format!("{endpoint}/{bucket}"), allow_http)
@@ -169,6 +161,24 @@ fn open_s3(bucket: &str, options: &StoreOptions, connector: Connector) -> Result
         keys,
         ..Backend::bare(store, false)
     })
+}
+
+/// Fails if nothing says where keys come from.
+fn require_keys(options: &StoreOptions, builder: &AmazonS3Builder) -> Result<(), String> {
+    use AmazonS3ConfigKey as Key;
+    let places = [
+        Key::AccessKeyId,
+        Key::WebIdentityTokenFile,
+        Key::ContainerCredentialsRelativeUri,
+        Key::ContainerCredentialsFullUri,
+    ];
+    let is_set = |key| builder.get_config_value(&key).is_some_and(|value| !value.is_empty());
+    match options.keys.is_some() || places.into_iter().any(is_set) {
+        true => Ok(()),
+        false => Err("no credentials are given: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+                      or AWS_PROFILE"
+            .to_owned()),
+    }
 }
 
 /// A dot in the name of a bucket would not match the certificate, so it goes into the path then.

@@ -23,11 +23,14 @@ pub struct Waiting {
     pub last_failure: Option<String>,
 }
 
+/// Is told while a store is silent.
+pub type Tell = dyn Fn(&Waiting) + Send + Sync;
+
 /// Who is told, and who says when to stop.
 #[derive(Clone, Default)]
 pub struct Watch {
     /// Called about four times a second while the store is silent; returns quickly.
-    pub on_wait: Option<Arc<dyn Fn(&Waiting) + Send + Sync>>,
+    pub on_wait: Option<Arc<Tell>>,
     /// Called once when it is heard of again after somebody was told.
     pub on_answer: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Whether the user wants to stop.
