@@ -199,8 +199,8 @@ impl Target {
     /// user's regular file.
     pub fn open_journal(&self, name: &str) -> Result<(File, bool), DiskError> {
         let name = journal_name(name);
-        let path = TreePath::root();
-        let failed = |error: Errno| DiskError::io("opening the journal in", &path, error);
+        let action = "opening the journal";
+        let failed = |error: Errno| DiskError::io_at(action, name.as_bytes(), error);
         let common = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = |flags| {
             let mode = Mode::from_raw_mode(meta::CLOSED_FILE);
@@ -214,8 +214,8 @@ impl Target {
         let stat = meta::stat_open(&fd).map_err(failed)?;
         let is_own = stat.stx_uid == rustix::process::geteuid().as_raw();
         if !is_own || meta::kind(&stat) != Some(EntryKind::File) {
-            let why = io::Error::other(format!("{name} is not a file of this user"));
-            return Err(DiskError::io("opening the journal in", &path, why));
+            let why = io::Error::other("it is not a file of this user");
+            return Err(DiskError::io_at(action, name.as_bytes(), why));
         }
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok((File::from(fd), !is_new)),

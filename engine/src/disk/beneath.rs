@@ -62,7 +62,14 @@ impl Beneath {
 
     /// Forgets a directory and all below it, because they are about to be removed.
     pub(crate) fn forget(&self, key: &[u8]) {
-        lock(&self.recent).open.retain(|open, _| !contains(key, open));
+        let mut recent = lock(&self.recent);
+        let from = (Bound::Included(key), Bound::Unbounded);
+        let near = recent.open.range::<[u8], _>(from).take_while(|(open, _)| open.starts_with(key));
+        let doomed: Vec<_> =
+            near.filter(|(open, _)| contains(key, open)).map(|(open, _)| open.clone()).collect();
+        for open in doomed {
+            recent.open.remove(&open);
+        }
     }
 
     /// The nearest open directory on the way to `key`, and how much of the key it covers.

@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxAttributes};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, StatxAttributes};
 use rustix::io::Errno;
 
 use crate::base::limits::FOLDER_READ_BYTES;
@@ -130,6 +130,16 @@ impl Target {
     /// [`DiskError::Io`].
     pub fn is_empty(&self) -> Result<bool, DiskError> {
         Ok(self.list(&TreePath::root())?.is_empty())
+    }
+
+    /// Whether this user may make something in it, as far as the system tells beforehand.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] with the reason.
+    pub fn require_writable(&self) -> Result<(), DiskError> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(self.beneath.base(), ".", access, AtFlags::EACCESS)
+            .map_err(|error| DiskError::io_at("making something in", b".", error))
     }
 
     /// Bytes that this user can still write to the file system.

@@ -55,6 +55,14 @@ pub enum RestoreError {
         /// The folder.
         path: String,
     },
+    /// Nothing can be made in the target.
+    #[error("the target {path} cannot be written to")]
+    Unwritable {
+        /// The folder.
+        path: String,
+        /// The cause.
+        source: DiskError,
+    },
     /// The target has too little room.
     #[error("the target has {free_bytes} bytes free, the restore needs {needed_bytes}")]
     NoSpace {
@@ -80,7 +88,7 @@ pub enum RestoreError {
 impl Classified for RestoreError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Disk(error) => error.class(),
+            Self::Disk(error) | Self::Unwritable { source: error, .. } => error.class(),
             Self::Repo(error) => error.class(),
             Self::Index(error) => error.class(),
             Self::Blob(error) => error.class(),

@@ -66,7 +66,7 @@ impl Journal {
     pub(super) fn open(target: &Target, name: &str) -> Result<Self, DiskError> {
         let (file, is_resumed) = target.open_journal(name)?;
         let (mut earlier, mut modes) = (HashSet::new(), HashMap::new());
-        let failed = |error| DiskError::io("reading the journal in", &TreePath::root(), error);
+        let failed = |error| DiskError::io_at("reading the journal", name.as_bytes(), error);
         let mut lines = BufReader::new(&file);
         let mut line = Vec::new();
         loop {

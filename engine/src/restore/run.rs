@@ -194,9 +194,14 @@ impl Ground {
     fn open(place: &Place, options: &RestoreOptions, stage: &str) -> Result<Self, RestoreError> {
         let folder = place.folder.as_path();
         let exists = folder.is_dir();
+        let unwritable = |source| {
+            let path = folder.display().to_string();
+            RestoreError::Unwritable { path, source }
+        };
         if options.dry_run && !exists {
             let above = folder.ancestors().find(|above| above.is_dir());
             let target = Target::open(above.unwrap_or(Path::new("/")))?;
+            target.require_writable().map_err(unwritable)?;
             return Ok(Self {
                 target,
                 journal: None,
@@ -225,9 +230,10 @@ impl Ground {
             return Err(refused());
         }
         let journal = match options.dry_run {
-            true => None,
-            false => Some(Journal::open(&target, stage)?),
+            true => target.require_writable().map(|()| None),
+            false => Journal::open(&target, stage).map(Some),
         };
+        let journal = journal.map_err(unwritable)?;
         let began_empty =
             journal.as_ref().is_some_and(|journal| journal.has(Note::WasEmpty, &TreePath::root()));
         if !may_fill && !began_empty && journal.is_some() {
