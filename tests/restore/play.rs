@@ -218,7 +218,13 @@ impl Player {
     fn point(&self, known: &Known<'_>, fault: (Fault, Option<Fault>), played: &mut Played) {
         let before = self.fresh_arena(known.scene);
         let (mut point, mut refused, mut is_done) = (String::new(), false, false);
+        // When such a restore is done, what it made is in the way of another.
+        let is_named = matches!(known.scene.order.part, Part::FileAs(_));
+        let is_once = is_named || known.scene.order.overwrite == Overwrite::Absent;
         for fault in [Some(fault.0), fault.1].into_iter().flatten() {
+            if is_done && is_once {
+                break;
+            }
             let (ran, traced) = self.trace(&known.arguments, fault);
             is_done = ran.exit == Some(0);
             let Some(met) = &traced.met else { continue };
@@ -250,9 +256,7 @@ impl Player {
                 report("exit 0, although a run without a fault ends otherwise".to_owned());
             }
         }
-        let is_named = matches!(known.scene.order.part, Part::FileAs(_));
-        if is_done && (is_named || known.scene.order.overwrite == Overwrite::Absent) {
-            // It is done, and what is there now is in the way of another.
+        if is_done && is_once {
             return;
         }
         let ran = self.run(&known.arguments, &[]);
