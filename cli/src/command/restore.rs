@@ -39,6 +39,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         overwrite: args.overwrite.map(overwrite),
         delete: args.delete,
         replace_kind: args.replace_kind,
+        as_file: true,
         in_place: args.in_place,
         no_space_check: args.no_space_check,
         dry_run: args.dry_run,

@@ -4,15 +4,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{
+    AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps,
+};
 use rustix::io::Errno;
 
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::disk::error::DiskError;
 use crate::disk::folder::lock;
 use crate::disk::meta;
 use crate::disk::stage::{STAGE_PREFIX, parent_end};
-use crate::disk::write::Target;
+use crate::disk::write::{FolderTimes, Target};
 use crate::format::entry::EntryKind;
 
 /// What the owner of a directory needs to work in it.
@@ -225,6 +228,45 @@ impl Target {
         }
     }
 
+    /// The times of the target itself.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn times(&self) -> Result<FolderTimes, DiskError> {
+        let stat = meta::stat_open(self.beneath.base())
+            .map_err(|error| DiskError::io_at("looking at", b".", error))?;
+        let (accessed, modified) =
+            (meta::timestamp(stat.stx_atime), meta::timestamp(stat.stx_mtime));
+        Ok(FolderTimes { accessed, modified })
+    }
+
+    /// Gives the target itself these times, unless it has them. One that is somebody else's keeps its
+    /// own.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn set_times(&self, times: &FolderTimes) -> Result<(), DiskError> {
+        if self.times()?.modified == times.modified {
+            return Ok(());
+        }
+        let spec =
+            |time: Timestamp| Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanos) };
+        let times = Timestamps {
+            last_access: spec(times.accessed),
+            last_modification: spec(times.modified),
+        };
+        match rustix::fs::futimens(self.beneath.base(), &times) {
+            Ok(()) | Err(Errno::PERM) => Ok(()),
+            Err(error) => Err(DiskError::io_at("setting the times of", b".", error)),
+        }
+    }
+
+    /// Whether nothing was made, replaced or removed directly in the target, but its journal.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        !self.stage.is_top_touched.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Whether nothing lies in the target but what an earlier run of the restore called `name` left.
     ///
     /// # Errors
@@ -281,6 +323,9 @@ impl Target {
                 }
             }
             Err(error) => return Err(DiskError::io(action, path, error)),
+        }
+        if folder.is_empty() {
+            self.stage.touch_top();
         }
         lock(&self.stage.folders).insert(folder.to_vec());
         Ok(())

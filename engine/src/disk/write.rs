@@ -60,6 +60,15 @@ pub struct ExistingStat {
     pub is_immutable: bool,
 }
 
+/// Times of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FolderTimes {
+    /// Last access.
+    pub accessed: Timestamp,
+    /// Last change of what it holds.
+    pub modified: Timestamp,
+}
+
 /// Which metadata to apply besides mode and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetadataOptions {

@@ -12,7 +12,7 @@ use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
 use crate::disk::aside::Replaces;
 use crate::disk::error::DiskError;
-use crate::disk::write::MetadataOptions;
+use crate::disk::write::{FolderTimes, MetadataOptions};
 use crate::restore::error::RestoreError;
 use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
@@ -134,6 +134,10 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         return;
     };
     let applied = to.target.try_metadata(&path, &entry, &to.metadata);
+    if path.is_root() {
+        let accessed = entry.atime.unwrap_or(entry.mtime);
+        to.tally.set_top_times(FolderTimes { accessed, modified: entry.mtime });
+    }
     for problem in applied.problems {
         to.tally.problem(to.monitor, problem);
     }

@@ -40,6 +40,8 @@ pub struct RestoreOptions {
     pub delete: bool,
     /// Put a folder in the place of a link or a file, and the reverse.
     pub replace_kind: bool,
+    /// A single file gets the name of the target, unless a folder is there.
+    pub as_file: bool,
     /// Write into files that are there instead of putting new ones in their place.
     pub in_place: bool,
     /// Do not ask whether the target has room.

@@ -39,6 +39,8 @@ pub(super) struct Pass<'a> {
     left: Vec<LeftFolder>,
     pub(super) links: Links,
     pub(super) report: RestoreReport,
+    /// The last entry that is no folder: nothing can lie below it.
+    pub(super) last_leaf: Option<TreePath>,
     /// Numbers of patterns that matched nothing yet.
     idle: Vec<usize>,
     pub(super) tells_changes: bool,
@@ -60,6 +62,7 @@ impl<'a> Pass<'a> {
             left: Vec::new(),
             links: Links::default(),
             report: RestoreReport::default(),
+            last_leaf: None,
             idle: (0..work.options.patterns.len()).collect(),
             tells_changes: work.to.monitor.wants_changes(),
         }
@@ -136,6 +139,11 @@ impl<'a> Pass<'a> {
         }
         if path.is_root() {
             self.take_top(entry, is_selected);
+            return Ok(());
+        }
+        if self.last_leaf.as_ref().is_some_and(|leaf| leaf.contains(&path)) {
+            let error = DiskError::Obstructed { path: path.to_string() };
+            self.problem(&path, "creating", &error);
             return Ok(());
         }
         self.make_missing_folders(&path);

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::TreePath;
+use crate::disk::write::FolderTimes;
 
 /// Outcome of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(super) struct Tally {
     pub(super) files: AtomicU64,
     damage: AtomicU64,
     is_unfinished: AtomicBool,
+    /// The times that the target itself was given.
+    top_times: Mutex<Option<FolderTimes>>,
     /// Files that are being overwritten where they are.
     in_place: Mutex<BTreeSet<TreePath>>,
     problems: Mutex<(u64, Vec<Problem>)>,
@@ -83,6 +86,15 @@ impl Tally {
     /// Something that was wanted is not there: the same command again may bring it.
     pub(super) fn leave_unfinished(&self) {
         self.is_unfinished.store(true, Ordering::Relaxed);
+    }
+
+    /// The target itself was given these times.
+    pub(super) fn set_top_times(&self, times: FolderTimes) {
+        *self.top_times.lock().unwrap_or_else(PoisonError::into_inner) = Some(times);
+    }
+
+    pub(super) fn top_times(&self) -> Option<FolderTimes> {
+        *self.top_times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A file is between old and new from now on.

@@ -10,7 +10,7 @@ use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
 use crate::crypt::hash::DigestHasher;
 use crate::disk::mounts::is_one_volume;
-use crate::disk::write::{Target, is_root};
+use crate::disk::write::{FolderTimes, Target, is_root};
 use crate::format::entry::EntryKind;
 use crate::format::snapshot::Snapshot;
 use crate::index::{Index, IndexReader};
@@ -31,9 +31,8 @@ use crate::tree::cursor::find;
 
 /// Restores what lies at and below `from` in `snapshot` into `folder`.
 ///
-/// The content of a folder lands directly in it. A single file lands there under its own name, or, if
-/// nothing is at `folder` and its parent exists, under that name. With the root as `from`, absolute
-/// paths appear below it.
+/// The content of a folder lands directly in it, a single file under its own name. With the root as
+/// `from`, absolute paths appear below it.
 ///
 /// A run that ends early leaves what it has not finished aside; the same call again goes on with it.
 ///
@@ -52,7 +51,7 @@ pub fn run(
     repo.keys().data()?;
     let started_ms = repo.clock().monotonic().as_millis() as u64;
     let fetcher = ChunkFetcher::new(repo, index, NODE_CACHE_BYTES)?;
-    let place = Place::of(&fetcher, snapshot, from, folder)?;
+    let place = Place::of(&fetcher, snapshot, from, folder, options.as_file)?;
     let stage = stage_name(snapshot, from);
     let ground = Ground::open(&place, options, &stage)?;
     let tally = Tally::default();
@@ -97,7 +96,7 @@ pub fn run(
     }
     tally.fill(&mut report);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
-    ground.end(&report)?;
+    ground.end(&report, tally.top_times())?;
     Ok(report)
 }
 
@@ -130,6 +129,7 @@ impl Place {
         snapshot: &Snapshot,
         from: &TreePath,
         folder: &Path,
+        as_file: bool,
     ) -> Result<Self, RestoreError> {
         let below = |base| Self { folder: folder.to_owned(), base, name: None };
         if from.is_root() {
@@ -144,7 +144,7 @@ impl Place {
         let bytes = folder.as_os_str().as_bytes();
         let names_a_file = !bytes.ends_with(b"/") && !bytes.ends_with(b"/.");
         // Also over a file that is there, if that may be replaced; into a folder it goes inside.
-        let may_be_file = names_a_file && !folder.is_dir();
+        let may_be_file = as_file && names_a_file && !folder.is_dir();
         match (folder.parent(), folder.file_name()) {
             (Some(parent), Some(name)) if may_be_file && parent.is_dir() => {
                 let name = Some(name.as_bytes().to_vec());
@@ -186,6 +186,8 @@ struct Ground {
     is_absent: bool,
     made_target: bool,
     must_begin: bool,
+    /// The times of the target before the journal was made in it.
+    times: FolderTimes,
 }
 
 impl Ground {
@@ -209,6 +211,7 @@ impl Ground {
                 is_absent: true,
                 made_target: false,
                 must_begin: false,
+                times: FolderTimes::default(),
             });
         }
         let target = match options.dry_run {
@@ -219,6 +222,7 @@ impl Ground {
         if options.protected.contains(&target.device_and_inode()) {
             return Err(RestoreError::Protected { path: folder.display().to_string() });
         }
+        let times = target.times()?;
         let is_empty = place.is_free(&target, stage)?;
         let may_fill = is_empty || options.overwrite.is_some();
         let refused = || match place.name {
@@ -243,7 +247,8 @@ impl Ground {
             target.find_stage(&TreePath::root());
         }
         let must_begin = is_empty && journal.is_some();
-        Ok(Self { target, journal, is_empty, is_absent: false, made_target: !exists, must_begin })
+        let made_target = !exists;
+        Ok(Self { target, journal, is_empty, is_absent: false, made_target, must_begin, times })
     }
 
     /// Notes what the next run could not find out any more.
@@ -267,12 +272,19 @@ impl Ground {
         }
     }
 
-    /// Removes the journal if there is nothing to go on with.
-    fn end(self, report: &RestoreReport) -> Result<(), RestoreError> {
-        match self.journal {
-            Some(journal) if !report.is_unfinished => Ok(journal.remove(&self.target)?),
-            _ => Ok(()),
+    /// Removes the journal if there is nothing to go on with. That changes the times of the target,
+    /// so they are set afterwards: those of the snapshot, or, if nothing else was done in it, those
+    /// that it had.
+    fn end(self, report: &RestoreReport, times: Option<FolderTimes>) -> Result<(), RestoreError> {
+        let Some(journal) = self.journal else { return Ok(()) };
+        if !report.is_unfinished {
+            journal.remove(&self.target)?;
         }
+        let before = Some(self.times).filter(|_| self.target.is_untouched());
+        if let Some(times) = times.or(before) {
+            self.target.set_times(&times)?;
+        }
+        Ok(())
     }
 }
 

@@ -278,6 +278,7 @@ impl Pass<'_> {
 
     /// Anything but a folder.
     pub(super) fn take_leaf(&mut self, path: TreePath, entry: Entry) -> Result<(), RestoreError> {
+        self.last_leaf = Some(path.clone());
         let placed = match self.standing() {
             Standing::Existing => self.place(&path, &entry),
             Standing::Left => self.place_left(&path, &entry),
