@@ -124,7 +124,8 @@ impl World {
         assert!(took < LONGEST, "{took:?}: {said}");
         assert!(EXITS.contains(&run.exit), "{said}");
         assert!(!run.stderr.contains("panic"), "{said}");
-        assert!(run.exit == 0 || run.stderr.contains("error: "), "{said}");
+        let has_words = run.stderr.contains("error: ") || run.stderr.contains("exit_error");
+        assert!(run.exit == 0 || has_words, "{said}");
         assert!(run.exit == 0 || wrong_count > 0, "{said}");
         let is_listing = ["snapshots", "ls", "find"].contains(&arguments[0]);
         assert!(run.exit != 0 || !is_listing || run.stdout == healthy, "{said}");

@@ -91,6 +91,10 @@ impl Question {
                 asked.check(body).map_err(|why| self.disbelief("a listing", why))
             }
             (Kind::Listing, _) => Err(self.disbelief("a listing", format!("status {status}"))),
+            // "Accepted" is not "stored".
+            (Kind::Write, _) if self.is_ours && !matches!(status, 200 | 201) => {
+                Err(self.disbelief("the receipt of an upload", format!("status {status}")))
+            }
             (Kind::Write, _) if self.is_ours && !body.is_empty() => {
                 Err(self.disbelief("the receipt of an upload", about(body)))
             }
