@@ -1,5 +1,6 @@
 //! `restore`: files of a snapshot come back.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         overwrite: args.overwrite.map(overwrite),
         delete: args.delete,
         replace_kind: args.replace_kind,
-        as_file: true,
+        as_file: !args.target.as_os_str().as_bytes().ends_with(b"/"),
         in_place: args.in_place,
         no_space_check: args.no_space_check,
         dry_run: args.dry_run,

@@ -17,7 +17,7 @@ use crate::base::time::Timestamp;
 use crate::disk::error::{DiskError, problem};
 use crate::disk::meta;
 use crate::disk::write::{MetadataOptions, Target, TargetFile};
-use crate::disk::xattr::{self, Reach};
+use crate::disk::xattr::{self, Hope, Reach};
 use crate::format::entry::{Entry, EntryKind};
 
 const SET_UID: u32 = 0o4000;
@@ -29,8 +29,10 @@ const SET_GID: u32 = 0o2000;
 pub struct Applied {
     /// What could not be set.
     pub problems: Vec<Problem>,
-    /// Whether there was no room for something, so that another try may set it.
+    /// Whether there was no room for something: it can be set when there is.
     pub has_no_room: bool,
+    /// Whether another try may set something.
+    pub may_be_better: bool,
 }
 
 /// The file whose metadata is set.
@@ -141,7 +143,7 @@ impl TargetFile {
             Ok(stat) => subject.apply(self.path(), entry, &stat, options),
             Err(error) => {
                 let error = DiskError::io("looking at", self.path(), error);
-                Applied { problems: vec![error.into_problem(self.path())], has_no_room: false }
+                Applied { problems: vec![error.into_problem(self.path())], ..Applied::default() }
             }
         }
     }
@@ -167,7 +169,7 @@ impl Subject<'_> {
         }
         if options.xattrs && may_have_xattrs(entry) {
             let written = xattr::write_all(&self.reach(), &entry.xattrs);
-            applied.has_no_room |= written.has_no_room;
+            applied.hope_for(written.hope);
             is_changed |= written.is_changed;
             for why in written.failures {
                 let action = "setting the extended attributes of";
@@ -183,15 +185,16 @@ impl Subject<'_> {
                 applied.take(path, "setting the mode of", self.set_mode(mode));
             }
         }
-        if !has_times(entry, present)
-            && let Err(error) = self.set_times(entry)
-        {
-            applied.problems.push(problem(path, "setting the times of", &error));
+        let mut note = |action, result: io::Result<()>| {
+            let Err(error) = result else { return };
+            applied.hope_for(Errno::from_io_error(&error).map_or(Hope::None, Hope::after));
+            applied.problems.push(problem(path, action, &error));
+        };
+        if !has_times(entry, present) {
+            note("setting the times of", self.set_times(entry));
         }
-        if sets_flags(entry, options)
-            && let Err(error) = self.set_inode_flags(entry.inode_flags)
-        {
-            applied.problems.push(problem(path, "setting the inode flags of", &error));
+        if sets_flags(entry, options) {
+            note("setting the inode flags of", self.set_inode_flags(entry.inode_flags));
         }
         applied
     }
@@ -275,6 +278,11 @@ impl Subject<'_> {
 }
 
 impl Applied {
+    fn hope_for(&mut self, hope: Hope) {
+        self.has_no_room |= hope == Hope::Room;
+        self.may_be_better |= hope != Hope::None;
+    }
+
     /// Takes in how one step ended; whether well.
     fn take(
         &mut self,
@@ -283,7 +291,7 @@ impl Applied {
         result: rustix::io::Result<()>,
     ) -> bool {
         let Err(error) = result else { return true };
-        self.has_no_room |= xattr::is_no_room(error);
+        self.hope_for(Hope::after(error));
         self.problems.push(problem(path, action, &io::Error::from(error)));
         false
     }

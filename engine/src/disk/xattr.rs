@@ -117,8 +117,34 @@ pub(crate) struct Written {
     pub(crate) failures: Vec<String>,
     /// Whether anything was changed.
     pub(crate) is_changed: bool,
-    /// Whether the file system ran out of room, so that another try may do it.
-    pub(crate) has_no_room: bool,
+    /// What another try may do.
+    pub(crate) hope: Hope,
+}
+
+/// Whether what could not be done may be done another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Hope {
+    /// Not as things are: the file system cannot, or this user may not.
+    #[default]
+    None,
+    /// Perhaps: it was refused, and should not have been.
+    Another,
+    /// When there is room, or the disk is well: what was made is not worth keeping.
+    Room,
+}
+
+impl Hope {
+    pub(crate) fn after(error: Errno) -> Self {
+        match error {
+            Errno::NOSPC | Errno::DQUOT | Errno::IO => Self::Room,
+            Errno::PERM | Errno::ACCESS if is_root() => Self::Another,
+            _ => Self::None,
+        }
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Makes the attributes equal to `wanted`.
@@ -131,7 +157,7 @@ pub(crate) fn write_all(reach: &Reach<'_>, wanted: &[Xattr]) -> Written {
     let mut take = |name: &[u8], result: rustix::io::Result<()>| match result {
         Ok(()) => written.is_changed = true,
         Err(error) => {
-            written.has_no_room |= is_no_room(error);
+            written.hope = written.hope.max(Hope::after(error));
             written.failures.push(format!("{}: {}", escape(name), io::Error::from(error)));
         }
     };
@@ -155,11 +181,6 @@ pub(crate) fn are_equal(reach: &Reach<'_>, wanted: &[Xattr]) -> bool {
 fn surplus<'x>(present: &'x [Xattr], wanted: &'x [Xattr]) -> impl Iterator<Item = &'x Xattr> {
     let is_wanted = |old: &Xattr| wanted.iter().any(|xattr| xattr.name == old.name);
     present.iter().filter(move |old| !is_wanted(old) && is_of_the_file(&old.name))
-}
-
-/// Whether a call failed for want of room, or because the disk did: another try may do it.
-pub(crate) fn is_no_room(error: Errno) -> bool {
-    [Errno::NOSPC, Errno::DQUOT, Errno::IO].contains(&error)
 }
 
 /// Whether an attribute is data of the file: an ACL inherited from a directory would otherwise

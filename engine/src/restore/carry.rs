@@ -141,7 +141,7 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
     for problem in applied.problems {
         to.tally.problem(to.monitor, problem);
     }
-    if applied.has_no_room {
+    if applied.may_be_better {
         to.tally.leave_unfinished();
         if let Err(error) = to.note(Note::Folder, &path) {
             told("noting in the journal", &error);

@@ -48,7 +48,7 @@ impl Pass<'_> {
     /// Removes what an earlier run left in a folder that is not finished and this run does not want.
     fn remove_left_others(&self, open: &OpenFolder) {
         for name in self.names_in(&open.path) {
-            if open.children.contains(&name) || !open.is_complete {
+            if open.wanted.contains(&name) || !open.is_complete {
                 continue;
             }
             let Ok(path) = open.path.join(&name) else { continue };

@@ -189,8 +189,12 @@ impl RestoredFile {
             }
             return self.give_up(to);
         }
-        let noted = match self.entry.link_count > 1 {
-            true => to.note(Note::Linked, &self.path),
+        if applied.may_be_better {
+            to.tally.leave_unfinished();
+        }
+        // The next run must know that this one made it.
+        let noted = match self.entry.link_count > 1 || applied.may_be_better {
+            true => to.note(Note::Made, &self.path),
             false => Ok(()),
         };
         let placed = noted.and_then(|()| match self.way {

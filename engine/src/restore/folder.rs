@@ -34,8 +34,10 @@ pub(super) struct OpenFolder {
     pub(super) publishes: Option<Replaces>,
     /// The file system that it lies on.
     pub(super) device: u64,
-    /// Names that the snapshot has in it; of what an earlier run left, those that are wanted.
+    /// Names that the snapshot has in it; with `--delete`.
     pub(super) children: HashSet<Vec<u8>>,
+    /// Those of them that are wanted; if an earlier run may have left others.
+    pub(super) wanted: HashSet<Vec<u8>>,
     /// Whether all children came; not if a tree node between them could not be read.
     pub(super) is_complete: bool,
 }
@@ -55,6 +57,7 @@ impl OpenFolder {
             sets_metadata: false,
             publishes: None,
             children: HashSet::new(),
+            wanted: HashSet::new(),
             is_complete: true,
         }
     }

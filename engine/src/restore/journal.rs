@@ -27,20 +27,21 @@ pub(super) enum Note {
     WasEmpty,
     /// A folder that has its place and wants its metadata.
     Folder,
-    /// A file with several names that this restore made or found right.
-    Linked,
+    /// Something that this restore made and the next run could not tell from what was there: a file
+    /// with several names, or one whose metadata were refused.
+    Made,
     /// A file that is overwritten in its place.
     InPlace,
 }
 
 impl Note {
-    const ALL: [Self; 4] = [Self::WasEmpty, Self::Folder, Self::Linked, Self::InPlace];
+    const ALL: [Self; 4] = [Self::WasEmpty, Self::Folder, Self::Made, Self::InPlace];
 
     const fn letter(self) -> u8 {
         match self {
             Self::WasEmpty => b'e',
             Self::Folder => b'f',
-            Self::Linked => b'l',
+            Self::Made => b'l',
             Self::InPlace => b'i',
         }
     }
@@ -190,7 +191,7 @@ mod tests {
         assert!(again.has(Note::Folder, &path("/a/\u{1}")));
         assert!(again.has(Note::WasEmpty, &TreePath::root()));
         assert_eq!(again.mode_before(&path("/a/b")), Some(0o2555));
-        assert!(!again.has(Note::Linked, &path("/a")) && again.earlier.len() == 2);
+        assert!(!again.has(Note::Made, &path("/a")) && again.earlier.len() == 2);
         again.remove(&target).expect("because it is there");
         assert_eq!(target.list(&TreePath::root()).expect("because it is there").len(), 0);
     }

@@ -128,11 +128,14 @@ impl<'a> Pass<'a> {
         let is_directory = entry.kind == EntryKind::Directory;
         let is_selected = options.selects(full);
         let is_wanted = is_selected || (is_directory && options.may_select_below(full));
-        if let Some(parent) = self.open.last_mut()
-            && ((options.delete && parent.standing != Standing::Left)
-                || (is_wanted && parent.standing == Standing::Left))
-        {
-            parent.children.insert(path.name().to_vec());
+        let is_resumed = work.to.journal.is_some_and(|journal| journal.is_resumed());
+        if let Some(parent) = self.open.last_mut() {
+            if options.delete {
+                parent.children.insert(path.name().to_vec());
+            }
+            if is_resumed && is_wanted {
+                parent.wanted.insert(path.name().to_vec());
+            }
         }
         if !is_wanted {
             return Ok(());

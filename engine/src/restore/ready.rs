@@ -61,8 +61,11 @@ fn make_other(
         }
         return Ok(());
     }
-    if entry.link_count > 1 {
-        to.note(Note::Linked, path)?;
+    if applied.may_be_better {
+        to.tally.leave_unfinished();
+    }
+    if entry.link_count > 1 || applied.may_be_better {
+        to.note(Note::Made, path)?;
     }
     place(to, path, way)
 }

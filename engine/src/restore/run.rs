@@ -253,11 +253,12 @@ impl Ground {
 
     /// Notes what the next run could not find out any more.
     fn begin(&self) -> Result<(), RestoreError> {
-        if let Some(journal) = self.journal.as_ref().filter(|_| self.must_begin) {
-            journal.write(Note::WasEmpty, &TreePath::root())?;
-        }
-        if let Some(journal) = self.journal.as_ref().filter(|_| self.made_target) {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        if self.made_target {
             journal.write(Note::Folder, &TreePath::root())?;
+        }
+        if self.must_begin {
+            journal.write(Note::WasEmpty, &TreePath::root())?;
         }
         Ok(())
     }
@@ -267,6 +268,7 @@ impl Ground {
         let Some(journal) = self.journal.filter(|journal| !journal.is_resumed()) else { return };
         // Why it is refused is what matters; an empty folder that stays does no harm.
         let _ = journal.remove(&self.target);
+        let _ = self.target.set_times(&self.times);
         if self.made_target {
             let _ = std::fs::remove_dir(folder);
         }

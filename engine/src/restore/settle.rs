@@ -194,6 +194,7 @@ impl Pass<'_> {
             Ok(standing) => Settled { standing, ..made },
             Err(error) => {
                 self.problem(path, "creating the folder", &error);
+                self.work.to.tally.leave_unfinished();
                 Settled::blocked()
             }
         }
@@ -233,6 +234,7 @@ impl Pass<'_> {
             Ok(standing) => Settled { standing, ..made },
             Err(error) => {
                 self.problem(path, "creating the folder", &error);
+                self.work.to.tally.leave_unfinished();
                 Settled::blocked()
             }
         }
@@ -343,7 +345,7 @@ impl Pass<'_> {
                 Ok(Placement::InPlace(there))
             }
             // Made by an earlier run, whatever the rule says of what is there.
-            Placement::Skip(there) if self.noted(Note::Linked, path) => {
+            Placement::Skip(there) if self.noted(Note::Made, path) => {
                 match is_equal(work.to.target, path, &there, entry) {
                     Ok(true) => Ok(Placement::Keep(there)),
                     _ => Ok(Placement::Skip(there)),
@@ -393,7 +395,7 @@ impl Pass<'_> {
     /// What is there is right; metadata that differ are set.
     fn keep(&self, path: &TreePath, entry: &Entry) {
         // What an earlier run began is finished whatever the rule says of what was there.
-        let is_own = self.standing() == Standing::Left || self.noted(Note::Linked, path);
+        let is_own = self.standing() == Standing::Left || self.noted(Note::Made, path);
         if self.overwrite == Overwrite::Never && !is_own {
             return;
         }
