@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
-    AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps,
+    AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::Errno;
 
@@ -261,10 +261,21 @@ impl Target {
         }
     }
 
-    /// Whether nothing was made, replaced or removed directly in the target, but its journal.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        !self.stage.is_top_touched.load(std::sync::atomic::Ordering::Relaxed)
+    /// Gives the directory at `path` the time of its last change, unless it is somebody else's.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub fn set_modified(&self, path: &TreePath, time: Timestamp) -> Result<(), DiskError> {
+        let action = "setting the times of";
+        let (directory, name) = self.holder(path, action)?;
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: timespec(time),
+        };
+        match rustix::fs::utimensat(&directory, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) | Err(Errno::PERM) => Ok(()),
+            Err(error) => Err(DiskError::io(action, path, error)),
+        }
     }
 
     /// Whether nothing lies in the target but what an earlier run of the restore called `name` left.
@@ -324,12 +335,13 @@ impl Target {
             }
             Err(error) => return Err(DiskError::io(action, path, error)),
         }
-        if folder.is_empty() {
-            self.stage.touch_top();
-        }
         lock(&self.stage.folders).insert(folder.to_vec());
         Ok(())
     }
+}
+
+fn timespec(time: Timestamp) -> Timespec {
+    Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanos) }
 }
 
 fn journal_name(name: &str) -> String {

@@ -69,13 +69,7 @@ impl Target {
             Err(error) => return Err(error),
         };
         match rustix::fs::unlinkat(&directory, name_of(key), flags) {
-            Ok(()) => {
-                if end == 0 && key != self.stage.name {
-                    self.stage.touch_top();
-                }
-                Ok(true)
-            }
-            Err(Errno::NOENT) => Ok(true),
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
             Err(Errno::ISDIR) if flags.is_empty() => Ok(false),
             Err(error) => Err(DiskError::io(action, path, error)),
         }

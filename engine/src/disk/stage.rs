@@ -32,16 +32,10 @@ pub(crate) struct Stage {
     pub(crate) folders: Mutex<BTreeSet<Vec<u8>>>,
     /// Directories that were opened for writing, and the modes that they had.
     pub(crate) unlocked: Mutex<BTreeMap<Vec<u8>, u32>>,
-    /// Something was made, replaced or removed directly in the target.
-    pub(crate) is_top_touched: AtomicBool,
     is_used: AtomicBool,
 }
 
 impl Stage {
-    pub(crate) fn touch_top(&self) {
-        self.is_top_touched.store(true, Ordering::Relaxed);
-    }
-
     pub(crate) fn named(name: &str) -> Self {
         Self { name: format!("{STAGE_PREFIX}{name}").into_bytes(), ..Self::default() }
     }

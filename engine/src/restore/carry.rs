@@ -112,7 +112,7 @@ fn make_link(to: &Destination<'_>, link: LaterName) {
 
 /// Gives a folder its place and its metadata.
 fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
-    let LeftFolder { path, entry, publishes, was_there } = folder;
+    let LeftFolder { path, entry, publishes, was_there, keeps_time } = folder;
     let told = |action, error: &DiskError| {
         let problem = Problem { path: path.clone(), action, why: in_one_line(error) };
         to.tally.problem(to.monitor, problem);
@@ -130,6 +130,11 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
     let Some(entry) = entry else {
         if let Err(error) = lock_again(to, &path) {
             told("setting the mode of", &error);
+        }
+        if let Some(time) = keeps_time
+            && let Err(error) = to.target.set_modified(&path, time)
+        {
+            told("setting the times of", &error);
         }
         return;
     };

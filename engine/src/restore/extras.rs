@@ -40,6 +40,9 @@ impl Pass<'_> {
             if !open.children.contains(&name)
                 && let Ok(path) = open.path.join(&name)
             {
+                if !self.work.options.dry_run {
+                    self.keep_time(&open.path);
+                }
                 self.remove_extra(path);
             }
         }

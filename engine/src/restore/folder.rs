@@ -3,6 +3,7 @@
 use hashbrown::HashSet;
 
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::disk::aside::Replaces;
 use crate::format::entry::Entry;
 
@@ -77,4 +78,6 @@ pub(super) struct LeftFolder {
     pub(super) publishes: Option<Replaces>,
     /// Whether it was there, and so may have a stage.
     pub(super) was_there: bool,
+    /// The time that it had, if it stays as it is and something was done in it.
+    pub(super) keeps_time: Option<Timestamp>,
 }

@@ -4,8 +4,8 @@
 //! Most of it needs no journal: what has its place is whole, and what is not whole lies aside (see
 //! [`crate::disk::stage`]). Only what the next run could not tell from what had been there before is
 //! noted, before it is done: whether the target was empty, which files with several names were made,
-//! which folders still want their metadata or the mode that they had, which files are being
-//! overwritten block by block. The journal goes when everything is done.
+//! which folders still want their metadata or the mode and the time that they had, which files are
+//! being overwritten block by block. The journal goes when everything is done.
 //!
 //! It is a file of lines, each one letter and the path's key in hexadecimal. A line that a killed
 //! process did not finish counts for nothing.
@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::base::limits::RESTORE_JOURNAL_LINE_MAX_BYTES;
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::disk::error::DiskError;
 use crate::disk::write::Target;
 
@@ -55,6 +56,8 @@ pub(super) struct Journal {
     earlier: HashSet<(Note, Vec<u8>)>,
     /// Folders that they opened for writing, and the modes that those had.
     modes: HashMap<Vec<u8>, u32>,
+    /// Folders that stay as they are, and the times that those had.
+    times: HashMap<Vec<u8>, Timestamp>,
     is_resumed: bool,
 }
 
@@ -67,6 +70,7 @@ impl Journal {
     pub(super) fn open(target: &Target, name: &str) -> Result<Self, DiskError> {
         let (file, is_resumed) = target.open_journal(name)?;
         let (mut earlier, mut modes) = (HashSet::new(), HashMap::new());
+        let mut times = HashMap::new();
         let failed = |error| DiskError::io_at("reading the journal", name.as_bytes(), error);
         let mut lines = BufReader::new(&file);
         let mut line = Vec::new();
@@ -78,6 +82,12 @@ impl Journal {
             }
             match read_line(&line) {
                 Some((b'm', key)) => modes.extend(read_mode(key)),
+                Some((b't', key)) => {
+                    // The first one is that of before.
+                    if let Some((key, time)) = read_time(key) {
+                        times.entry(key).or_insert(time);
+                    }
+                }
                 Some((letter, key)) => {
                     let note = Note::ALL.into_iter().find(|note| note.letter() == letter);
                     earlier.extend(note.map(|note| (note, key)));
@@ -85,7 +95,8 @@ impl Journal {
                 None => {}
             }
         }
-        Ok(Self { name: name.to_owned(), file: Mutex::new(file), earlier, modes, is_resumed })
+        let (name, file) = (name.to_owned(), Mutex::new(file));
+        Ok(Self { name, file, earlier, modes, times, is_resumed })
     }
 
     /// Whether an earlier run did not end.
@@ -126,6 +137,23 @@ impl Journal {
         self.write_line(b'm', &[path.key(), &[high, low]].concat(), path)
     }
 
+    /// The time that a folder had before an earlier run worked in it.
+    pub(super) fn time_before(&self, path: &TreePath) -> Option<Timestamp> {
+        self.times.get(path.key()).copied()
+    }
+
+    /// Notes the time of a folder before anything is done in it.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`].
+    pub(super) fn write_time(&self, path: &TreePath, time: Timestamp) -> Result<(), DiskError> {
+        if self.times.contains_key(path.key()) {
+            return Ok(());
+        }
+        let (seconds, nanos) = (time.seconds.to_be_bytes(), time.nanos.to_be_bytes());
+        self.write_line(b't', &[path.key(), &seconds, &nanos].concat(), path)
+    }
+
     fn write_line(&self, letter: u8, bytes: &[u8], path: &TreePath) -> Result<(), DiskError> {
         let mut line = Vec::with_capacity(2 * bytes.len() + 2);
         line.push(letter);
@@ -151,6 +179,15 @@ fn read_mode(mut bytes: Vec<u8>) -> Option<(Vec<u8>, u32)> {
     let at = bytes.len().checked_sub(2)?;
     let mode = bytes.split_off(at);
     Some((bytes, u32::from(mode[0]) << 8 | u32::from(mode[1])))
+}
+
+/// A key and the time after it.
+fn read_time(mut bytes: Vec<u8>) -> Option<(Vec<u8>, Timestamp)> {
+    let at = bytes.len().checked_sub(12)?;
+    let time = bytes.split_off(at);
+    let seconds = i64::from_be_bytes(time[..8].try_into().ok()?);
+    let nanos = u32::from_be_bytes(time[8..].try_into().ok()?);
+    Some((bytes, Timestamp { seconds, nanos }))
 }
 
 /// What a line says; nothing if it is torn.
@@ -181,6 +218,8 @@ mod tests {
         assert!(Journal::open(&target, "1").is_err(), "only one process at a time");
         journal.write(Note::Folder, &path("/a/\u{1}")).expect("because there is space");
         journal.write(Note::WasEmpty, &TreePath::root()).expect("because there is space");
+        let time = Timestamp { seconds: -5, nanos: 7 };
+        journal.write_time(&path("/a"), time).expect("because there is space");
         journal.write_mode(&path("/a/b"), 0o2555).expect("because there is space");
         let mut file = journal.file.lock().expect("because nobody panicked");
         file.write_all(b"l6").expect("because there is space");
@@ -191,6 +230,7 @@ mod tests {
         assert!(again.has(Note::Folder, &path("/a/\u{1}")));
         assert!(again.has(Note::WasEmpty, &TreePath::root()));
         assert_eq!(again.mode_before(&path("/a/b")), Some(0o2555));
+        assert_eq!(again.time_before(&path("/a")), Some(Timestamp { seconds: -5, nanos: 7 }));
         assert!(!again.has(Note::Made, &path("/a")) && again.earlier.len() == 2);
         again.remove(&target).expect("because it is there");
         assert_eq!(target.list(&TreePath::root()).expect("because it is there").len(), 0);

@@ -1,14 +1,17 @@
 //! The first half of a restore: the pass over the tree, which makes folders and plans the rest,
 //! window after window.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
+use hashbrown::HashMap;
 
 use crate::base::error::in_one_line;
 use crate::base::limits::RESTORE_WINDOW_FILES;
 use crate::base::monitor::{Action, Change, Counter, Problem};
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::disk::error::DiskError;
 use crate::format::entry::{Content, Entry, EntryKind};
 use crate::format::extent::Extent;
@@ -41,6 +44,8 @@ pub(super) struct Pass<'a> {
     pub(super) report: RestoreReport,
     /// The last entry that is no folder: nothing can lie below it.
     pub(super) last_leaf: Option<TreePath>,
+    /// The times of folders in which something was done.
+    pub(super) kept_times: RefCell<HashMap<TreePath, Timestamp>>,
     /// Numbers of patterns that matched nothing yet.
     idle: Vec<usize>,
     pub(super) tells_changes: bool,
@@ -63,6 +68,7 @@ impl<'a> Pass<'a> {
             links: Links::default(),
             report: RestoreReport::default(),
             last_leaf: None,
+            kept_times: RefCell::default(),
             idle: (0..work.options.patterns.len()).collect(),
             tells_changes: work.to.monitor.wants_changes(),
         }
@@ -304,8 +310,10 @@ impl<'a> Pass<'a> {
             if is_there && !self.work.options.dry_run {
                 let entry = if open.sets_metadata { open.entry } else { None };
                 let was_there = open.standing == Standing::Existing;
+                let kept = if was_there { self.kept_time(&open.path) } else { None };
+                let keeps_time = kept.filter(|_| entry.is_none());
                 let (path, publishes) = (open.path, open.publishes);
-                self.left.push(LeftFolder { path, entry, publishes, was_there });
+                self.left.push(LeftFolder { path, entry, publishes, was_there, keeps_time });
             }
         }
     }

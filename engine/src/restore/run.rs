@@ -254,8 +254,10 @@ impl Ground {
     /// Notes what the next run could not find out any more.
     fn begin(&self) -> Result<(), RestoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
+        let top = TreePath::root();
+        journal.write_time(&top, self.times.modified)?;
         if self.made_target {
-            journal.write(Note::Folder, &TreePath::root())?;
+            journal.write(Note::Folder, &top)?;
         }
         if self.must_begin {
             journal.write(Note::WasEmpty, &TreePath::root())?;
@@ -275,18 +277,15 @@ impl Ground {
     }
 
     /// Removes the journal if there is nothing to go on with. That changes the times of the target,
-    /// so they are set afterwards: those of the snapshot, or, if nothing else was done in it, those
-    /// that it had.
+    /// so they are set afterwards: those of the snapshot, or those that it had.
     fn end(self, report: &RestoreReport, times: Option<FolderTimes>) -> Result<(), RestoreError> {
         let Some(journal) = self.journal else { return Ok(()) };
+        let earlier = journal.time_before(&TreePath::root());
+        let before = FolderTimes { modified: earlier.unwrap_or(self.times.modified), ..self.times };
         if !report.is_unfinished {
             journal.remove(&self.target)?;
         }
-        let before = Some(self.times).filter(|_| self.target.is_untouched());
-        if let Some(times) = times.or(before) {
-            self.target.set_times(&times)?;
-        }
-        Ok(())
+        Ok(self.target.set_times(&times.unwrap_or(before))?)
     }
 }
 

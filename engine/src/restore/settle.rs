@@ -346,10 +346,9 @@ impl Pass<'_> {
             }
             // Made by an earlier run, whatever the rule says of what is there.
             Placement::Skip(there) if self.noted(Note::Made, path) => {
-                match is_equal(work.to.target, path, &there, entry) {
-                    Ok(true) => Ok(Placement::Keep(there)),
-                    _ => Ok(Placement::Skip(there)),
-                }
+                let is_same = there.kind == entry.kind
+                    && (entry.kind != EntryKind::File || there.size_bytes == entry.size_bytes);
+                Ok(if is_same { Placement::Keep(there) } else { Placement::Skip(there) })
             }
             placement => Ok(placement),
         }
@@ -455,6 +454,7 @@ impl Pass<'_> {
 
     /// Begins to make something aside, also in a folder that this user may not write to but owns.
     fn begin_aside(&self, path: &TreePath) -> Result<bool, DiskError> {
+        self.keep_time(&path.parent().unwrap_or_default());
         match self.work.to.target.begin_aside(path) {
             Err(error) if self.unlock(path, &error) => self.work.to.target.begin_aside(path),
             result => result,
