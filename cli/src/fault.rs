@@ -42,7 +42,7 @@ pub enum ExitCode {
     Refused = 23,
     /// The store cannot be reached or denies access.
     Store = 24,
-    /// The repository was written by a newer program.
+    /// The repository has a format that this program does not read.
     Newer = 25,
     /// Interrupted.
     Interrupted = 130,
@@ -89,7 +89,7 @@ impl ExitCode {
             Self::Breached => "a recovery objective is breached",
             Self::Refused => "refused for safety",
             Self::Store => "the store cannot be reached or denies access",
-            Self::Newer => "the repository was written by a newer program",
+            Self::Newer => "the repository has a format that this program does not read",
             Self::Interrupted => "interrupted",
         }
     }
@@ -274,6 +274,14 @@ fn verdict(doing: Doing, class: ErrorClass) -> (ExitCode, &'static str, Option<&
         }
         (ErrorClass::Usage, _) => (ExitCode::Usage, "E_USAGE", None),
         (ErrorClass::Newer, _) => (ExitCode::Newer, "E_NEWER", Some("update this program")),
+        (ErrorClass::Early, _) => (
+            ExitCode::Newer,
+            "E_EARLY",
+            Some(
+                "restore what you need with the program that made it, then back up into a new \
+                 repository",
+            ),
+        ),
         (ErrorClass::Refused, _) => (ExitCode::Refused, "E_REFUSED", None),
         (ErrorClass::Local, _) => (ExitCode::Failed, "E_LOCAL", None),
         (ErrorClass::Interrupted, _) => (ExitCode::Interrupted, "E_INTERRUPTED", None),

@@ -319,7 +319,7 @@ fn snapshot() -> SnapshotRecord {
         short_id: String::new(),
         time: String::new(),
         parent: Some(String::new()),
-        tree: String::new(),
+        tree: Some(String::new()),
         paths: Vec::new(),
         paths_b64: Some(Vec::new()),
         hostname: String::new(),

@@ -17,6 +17,7 @@ use engine::base::time::{Clock, Timestamp};
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::envelope::ControlKind;
+use engine::format::facts::{Details, Facts};
 use engine::format::session::{Confirm, SessionKind};
 use engine::format::slot::{KdfCost, Role};
 use engine::format::snapshot::{Snapshot, SnapshotState, Summary};
@@ -24,7 +25,7 @@ use engine::index::identity::enrol;
 use engine::repo::create::{CreateOptions, create};
 use engine::repo::keyring::Identity;
 use engine::repo::object::put_control;
-use engine::repo::{Repo, session};
+use engine::repo::{Repo, private, session};
 use engine::store::Store;
 use engine::store::location::{Location, StoreOptions};
 use engine::store::name::ObjectName;
@@ -303,12 +304,15 @@ impl Simulation {
             original: None,
             evidence: Vec::new(),
             roots: Vec::new(),
+            facts: Facts::default(),
+            details: Details::default(),
         };
         self.clock.set(committed_ms);
         // As a commit does, but without the listing for fences: thousands of them would take hours.
         let (repo, signer) = (&self.repo, &system.identity.signing);
         let name = ObjectName::Commit(id);
-        let commit = put_control(repo, &name, ControlKind::Commit, &snapshot, signer)
+        let record = private::seal(repo, &snapshot).expect("it can be sealed");
+        let commit = put_control(repo, &name, ControlKind::Commit, &record, signer)
             .expect("it can be committed");
         let (name, record) = (ObjectName::Confirm(id), Confirm { session: id, commit });
         put_control(repo, &name, ControlKind::Confirm, &record, signer)

@@ -13,12 +13,13 @@ use engine::chunk::level::Level;
 use engine::chunk::squeeze::Compressor;
 use engine::format::entry::{Content, Entry, EntryKind};
 use engine::format::extent::Extent;
+use engine::format::facts::{Details, Facts};
 use engine::format::node::{Child, Node};
 use engine::format::session::SessionKind;
 use engine::format::snapshot::{Snapshot, SnapshotState, Summary};
 use engine::index::identity::writer_identity;
 use engine::repo::keyring::Identity;
-use engine::repo::object::put_segment;
+use engine::repo::segments::{self, put_segment};
 use engine::repo::session;
 use engine::store::name::ObjectName;
 use engine::tree::build::NodeWrite;
@@ -100,14 +101,16 @@ impl<'a> Forger<'a> {
                 pack.add_block(block.raw(), block.chunks(), &mut compressor);
             }
             if !pack.is_empty() {
-                let pack = pack.finish(repo, write);
+                let pack = pack.finish(write, &self.identity.signing);
                 repo.store()
                     .put_new(&ObjectName::Pack(pack.listed.pack), pack.bytes)
                     .expect("it can be stored");
                 listed.push(pack.listed);
             }
         }
-        put_segment(repo, session, 0, &listed).expect("it can be stored");
+        let id = segments::new_id(session, 0);
+        put_segment(repo, &self.identity.signing, write.domain, id, &listed)
+            .expect("it can be stored");
         let snapshot = self.record(session, root);
         session::commit(repo, &self.identity, &snapshot).expect("it can be committed");
         snapshot
@@ -136,6 +139,8 @@ impl<'a> Forger<'a> {
             original: None,
             evidence: Vec::new(),
             roots: Vec::new(),
+            facts: Facts::default(),
+            details: Details::default(),
         }
     }
 }
@@ -165,6 +170,7 @@ pub fn entry(kind: EntryKind) -> Entry {
         flags: 0,
         content: None,
         listing: 0,
+        ntfs: None,
     }
 }
 

@@ -33,7 +33,7 @@ fn write(folder: &std::path::Path, name: &str, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a file can be written");
 }
 
-/// Two snapshots and an aborted session: every kind of object that version 1 writes.
+/// Two snapshots and an aborted session: every kind of object that is written.
 fn small(world: &World) -> PathBuf {
     let source = world.new_folder("source");
     write(&source, "a", b"short");

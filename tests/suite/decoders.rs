@@ -1,15 +1,12 @@
 //! No bytes make a decoder panic, and no object is taken for another.
 //!
 //! What a decoder accepts must survive being written and read again; what lies under the key of
-//! another object must be refused with an error that names the key.
+//! another object must be refused with an error that names the key ([`places`]).
+
+mod places;
 
 use std::fmt::Debug;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use engine::base::monitor::Recording;
-use engine::blob::open_pack::PackOpener;
-use engine::crypt::seal::Suite;
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
 use engine::format::entry::Entry;
@@ -18,30 +15,22 @@ use engine::format::envelope::{
 };
 use engine::format::extent::Extent;
 use engine::format::generation::{Base, Close, Condemn, Ending, Sweep};
+use engine::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
 use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 use engine::format::node::Node;
-use engine::format::pack::{PackHeader, PackTable, footer_len};
-use engine::format::segment;
+use engine::format::ntfs::Ntfs;
+use engine::format::pack::{PackHeader, PackTable, footer_len, split_footer};
+use engine::format::private::{Commit, Private, SealedPart};
+use engine::format::segment::{self, SegmentFrame};
 use engine::format::session::{Confirm, Fence, Session};
 use engine::format::slot::{Bundle, KdfCost, Role, Slot, SlotAbout};
 use engine::format::snapshot::Snapshot;
-use engine::index::identity::writer_identity;
-use engine::repo::commits::Flags;
-use engine::repo::create::{CreateOptions, create};
-use engine::repo::generations::{self, Testimony};
-use engine::repo::keyring::Identity;
-use engine::repo::open::{KeyFile, Unlock, open};
-use engine::repo::session::fence;
-use engine::repo::{Repo, collect, commits, evidence, footer, marks, object, session, slots};
-use engine::store::ObjectName;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 use proptest::test_runner::Config as ProptestConfig;
-use system_tests::world::{PASSPHRASE, World};
 
 use crate::golden;
-use crate::second_reader::{clock, folder_store, key_file, noise, put};
 
 /// Size of the pack that tables are read for.
 const PACK_BYTES: u64 = 1 << 20;
@@ -67,8 +56,15 @@ where
 
 type Check = fn(&[u8]) -> bool;
 
+/// A decoder by its name, and bytes that it takes.
+type Decoder = (&'static str, Check, Vec<u8>);
+
 /// Every decoder of the format, and bytes that it takes.
-fn decoders() -> Vec<(&'static str, Check, Vec<u8>)> {
+fn decoders() -> Vec<Decoder> {
+    [objects(), of_machines(), of_trees()].concat()
+}
+
+fn objects() -> Vec<Decoder> {
     let slot = Slot {
         kind: engine::format::slot::SlotKind::Passphrase,
         repository: golden::config().repository,
@@ -80,6 +76,8 @@ fn decoders() -> Vec<(&'static str, Check, Vec<u8>)> {
     };
     let about =
         SlotAbout { role: Role::Verify, label: "x".to_owned(), created: golden::config().created };
+    let (encapsulation, sealed) = (vec![1; 32], vec![3; 60]);
+    let sealed_part = SealedPart { encapsulation, sealed_key: [2; 48], sealed };
     let mut table = Vec::new();
     golden::table().encode_into(&mut table);
     vec![
@@ -103,17 +101,48 @@ fn decoders() -> Vec<(&'static str, Check, Vec<u8>)> {
         ("ending", round_record::<Ending>, encode_record(&golden::generations::ending())),
         ("close", round_record::<Close>, encode_record(&golden::generations::close())),
         ("past", round_record::<Base>, encode_record(&golden::generations::base())),
-        ("snapshot", round_record::<Snapshot>, encode_record(&golden::snapshot())),
+        ("snapshot", round_record::<Snapshot>, encode_record(&golden::snapshots::snapshot())),
+        ("commit", round_record::<Commit>, encode_record(&golden::snapshots::commit())),
+        ("private", round_record::<Private>, encode_record(&golden::snapshots::private())),
+        ("sealed part", check_sealed_part, sealed_part.encode()),
         ("header", check_header, golden::header().encode()),
         ("table", check_table, table),
+        ("footer plain", |bytes| split_footer(bytes).is_ok(), vec![1; 70]),
         ("footer", |bytes| footer_len(bytes, PACK_BYTES).is_ok(), vec![0; 40]),
-        ("segment frame", check_frame, segment::encode_frame(5, &[8; 60])),
+        (
+            "segment frame",
+            check_frame,
+            SegmentFrame { domain: 5, epoch: 1, sealed: &[8; 60] }.encode(),
+        ),
         ("segment", check_segment, segment::encode_packs(&golden::segment_packs())),
-        ("leaf", check_node, golden::leaf().encode()),
-        ("inner", check_node, golden::inner().encode()),
-        ("extents", check_node, Node::Extents(golden::extents()).encode()),
-        ("entry", round_record::<Entry>, encode_record(&golden::file())),
-        ("extent", round_record::<Extent>, encode_record(&golden::extents()[0])),
+    ]
+}
+
+fn of_machines() -> Vec<Decoder> {
+    vec![
+        ("revocation", round_record::<Revocation>, encode_record(&golden::machines::revocation())),
+        ("run", round_record::<RunRecord>, encode_record(&golden::machines::run())),
+        ("conf", round_record::<ConfRecord>, encode_record(&golden::machines::conf())),
+        (
+            "configuration",
+            round_record::<Configuration>,
+            encode_record(&golden::machines::configuration()),
+        ),
+    ]
+}
+
+fn of_trees() -> Vec<Decoder> {
+    let of_windows =
+        Entry { ntfs: Some(Box::new(golden::entries::ntfs())), ..golden::entries::file() };
+    vec![
+        ("leaf", check_node, golden::entries::leaf().encode()),
+        ("inner", check_node, golden::entries::inner().encode()),
+        ("extents", check_node, Node::Extents(golden::entries::extents()).encode()),
+        ("entry", round_record::<Entry>, encode_record(&golden::entries::file())),
+        ("entry of Windows", round_record::<Entry>, encode_record(&of_windows)),
+        ("leaf of Windows", check_node, Node::Entries(vec![(b"a".to_vec(), of_windows)]).encode()),
+        ("ntfs", round_record::<Ntfs>, encode_record(&golden::entries::ntfs())),
+        ("extent", round_record::<Extent>, encode_record(&golden::entries::extents()[0])),
     ]
 }
 
@@ -145,6 +174,10 @@ fn check_header(bytes: &[u8]) -> bool {
     round(bytes, |bytes| PackHeader::decode(bytes).ok(), PackHeader::encode)
 }
 
+fn check_sealed_part(bytes: &[u8]) -> bool {
+    round(bytes, |bytes| SealedPart::decode(bytes).ok(), SealedPart::encode)
+}
+
 fn check_table(bytes: &[u8]) -> bool {
     let encode = |table: &PackTable| {
         let mut bytes = Vec::new();
@@ -156,13 +189,17 @@ fn check_table(bytes: &[u8]) -> bool {
 
 fn check_frame(bytes: &[u8]) -> bool {
     let decode = |bytes: &[u8]| {
-        segment::decode_frame(bytes).ok().map(|(domain, sealed)| (domain, sealed.to_vec()))
+        let frame = segment::decode_frame(bytes).ok()?;
+        Some((frame.domain, frame.epoch, frame.sealed.to_vec()))
     };
-    round(bytes, decode, |(domain, sealed)| segment::encode_frame(*domain, sealed))
+    round(bytes, decode, |(domain, epoch, sealed)| {
+        SegmentFrame { domain: *domain, epoch: *epoch, sealed }.encode()
+    })
 }
 
 fn check_segment(bytes: &[u8]) -> bool {
-    round(bytes, |bytes| segment::decode_packs(bytes).ok(), |packs| segment::encode_packs(packs))
+    let decode = |bytes: &[u8]| segment::decode_packs(bytes, 0).ok();
+    round(bytes, decode, |packs| segment::encode_packs(packs))
 }
 
 fn check_node(bytes: &[u8]) -> bool {
@@ -280,207 +317,4 @@ fn unknown_fields_are_skipped() {
     bytes[0] = 0xa6;
     bytes.extend_from_slice(&[0x18, 99, 0x82, 0x01, 0x61, b'x']);
     assert_eq!(decode_record::<Session>(&bytes, "session"), Ok(golden::session()));
-}
-
-/// A repository with at least two objects of almost every kind.
-struct Zoo {
-    world: World,
-    at: PathBuf,
-    key: KeyFile,
-    objects: Vec<(ObjectName, Vec<u8>)>,
-}
-
-fn collect(top: &Path, at: &Path, found: &mut Vec<(ObjectName, Vec<u8>)>) {
-    for entry in fs::read_dir(at).expect("a folder can be listed") {
-        let path = entry.expect("a folder can be listed").path();
-        if path.is_dir() {
-            collect(top, &path, found);
-            continue;
-        }
-        let key = path.strip_prefix(top).expect("it is below").to_str().expect("plain");
-        let name = ObjectName::parse(key).expect("the engine names its objects");
-        found.push((name, fs::read(&path).expect("it can be read")));
-    }
-}
-
-fn zoo() -> Zoo {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let monitor = Recording::default();
-    let options = CreateOptions {
-        suite: Suite::X25519,
-        cost: KdfCost::FLOOR,
-        probe: false,
-        ..CreateOptions::default()
-    };
-    let at = folder.path().join("store");
-    let made = create(&folder_store(&at), clock(), PASSPHRASE, &options, &monitor)
-        .expect("a repository can be made");
-    let world = World::around_in(made.repo, folder);
-    let source = world.new_folder("source");
-    for seed in 0..2 {
-        put(&source.join(format!("file {seed}")), &noise(seed, 3000));
-        world.backup(&source).expect("the backup runs");
-    }
-    let identity = engine::index::identity::writer_identity(&world.repo, &world.index, "host")
-        .expect("an administrator may write");
-    for number in 20..22 {
-        let id = session::new_id(&identity, number);
-        let nothing = commits::Flags::default();
-        session::fence(&world.repo, &identity, id, "test", &nothing).expect("a fence stands");
-    }
-    put_marks(&world, &identity);
-    collect_for_nothing(&world.repo, &identity);
-    let other = engine::base::id::ClientId::new([5; 8]);
-    object::put_client(&world.repo, &Client { client: other, ..golden::client() })
-        .expect("a client can be enrolled");
-    let text = key_file(&world.repo, Suite::X25519, Role::Restore);
-    let key = KeyFile::parse(&text).expect("it was just made");
-    let mut objects = Vec::new();
-    collect(&at, &at, &mut objects);
-    // The configuration and a pack's twin of a second repository, for those that are alone.
-    objects.push((ObjectName::Config(golden::config().repository), golden::config_bytes()));
-    Zoo { world, at, key, objects }
-}
-
-/// Two marks of each kind.
-fn put_marks(world: &World, identity: &engine::repo::keyring::Identity) {
-    let repo = &world.repo;
-    for committed in world.snapshots() {
-        let session = committed.snapshot.session;
-        let commit = committed.digest;
-        marks::put_tomb(repo, identity, (session, commit), "test", None).expect("it is forgotten");
-        let hold = marks::put_hold(repo, identity, vec![session], "test", None, None);
-        let hold = hold.expect("it is held").hold;
-        marks::put_release(repo, identity, hold, "test").expect("the hold is released");
-        marks::put_tags(repo, identity, session, Vec::new(), Vec::new()).expect("it is tagged");
-    }
-}
-
-/// Every record of a collection, twice, about packs that there are not.
-fn collect_for_nothing(repo: &Repo, identity: &Identity) {
-    let put = || -> Result<(), engine::repo::error::RepoError> {
-        for number in 0..2 {
-            let generation = collect::new_generation(identity);
-            let condemn = Condemn { generation, ..golden::generations::condemn() };
-            collect::put_condemn(repo, identity, &condemn)?;
-            collect::close(repo, identity, generation, "test")?;
-            collect::put_sweep(
-                repo,
-                identity,
-                &Sweep { generation, ..golden::generations::sweep() },
-            )?;
-            for kind in [ControlKind::Void, ControlKind::Done] {
-                collect::put_ending(repo, identity, generation, kind, "test")?;
-            }
-            let by = identity.client;
-            collect::put_past(repo, identity, number, &Base { by, ..golden::generations::base() })?;
-        }
-        Ok(())
-    };
-    put().expect("the store takes them");
-}
-
-/// Reads the object as whoever needs it does; gives the error as people see it.
-fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
-    let store = folder_store(&zoo.at);
-    let repo = open(&store, clock(), &Unlock::KeyFile(&zoo.key)).map_err(|e| e.to_string())?;
-    let text = |error: engine::repo::error::RepoError| error.to_string();
-    let any_client = |repo: &Repo| {
-        let signer = zoo.objects.iter().find_map(|(name, _)| match name {
-            ObjectName::Commit(session) => Some(session.client()),
-            _ => None,
-        });
-        object::client(repo, signer.expect("there are commits")).map(|c| c.verifying_key)
-    };
-    match *name {
-        ObjectName::Config(_) => Ok(()),
-        ObjectName::Slot(id) => {
-            slots::read(&store, repo.config().repository, id).map(drop).map_err(text)
-        }
-        ObjectName::Client(id) => object::client(&repo, id).map(drop).map_err(text),
-        ObjectName::Session(_) => {
-            object::get_control::<Session>(&repo, name, ControlKind::Session, |_| any_client(&repo))
-                .map(drop)
-                .map_err(text)
-        }
-        ObjectName::Commit(id) => commits::read(&repo, id).map(drop).map_err(text),
-        ObjectName::Confirm(_) => {
-            object::get_control::<Confirm>(&repo, name, ControlKind::Confirm, |_| any_client(&repo))
-                .map(drop)
-                .map_err(text)
-        }
-        ObjectName::Fence(..) | ObjectName::Final(..) => {
-            let kind = match name {
-                ObjectName::Fence(..) => ControlKind::Fence,
-                _ => ControlKind::Final,
-            };
-            object::get_control::<Fence>(&repo, name, kind, |_| any_client(&repo))
-                .map(drop)
-                .map_err(text)
-        }
-        ObjectName::Tomb(..) => marks::get::<Tomb>(&repo, name).map(drop).map_err(text),
-        ObjectName::Hold(_) => marks::get::<Hold>(&repo, name).map(drop).map_err(text),
-        ObjectName::Release(..) => marks::get::<Release>(&repo, name).map(drop).map_err(text),
-        ObjectName::Tags(..) => marks::get::<TagRecord>(&repo, name).map(drop).map_err(text),
-        ObjectName::Condemn(_)
-        | ObjectName::Sweep(_)
-        | ObjectName::Void(_)
-        | ObjectName::Done(_)
-        | ObjectName::Close(..)
-        | ObjectName::Closed(..)
-        | ObjectName::Past { .. } => match generations::verdict(&repo, name).map_err(text)? {
-            Testimony::Genuine(()) => Ok(()),
-            other => Err(format!("{} is {other:?}", name.key())),
-        },
-        ObjectName::Segment { session, number } => {
-            object::get_segment(&repo, session, number).map(drop).map_err(text)
-        }
-        ObjectName::Evidence { writer, number } => {
-            evidence::get(&repo, writer, number).map(drop).map_err(text)
-        }
-        ObjectName::Pack(pack) => {
-            footer::read_footer(&repo, pack).map_err(text)?;
-            let front = store.get_tail(name, 1 << 20).map_err(|e| e.to_string())?.0;
-            PackOpener::new(&repo, pack, &front).map(drop).map_err(|e| e.to_string())
-        }
-    }
-}
-
-#[test]
-fn no_object_is_taken_for_another() {
-    let zoo = zoo();
-    let own: Vec<_> =
-        zoo.objects.iter().filter(|(name, _)| zoo.at.join(name.key()).exists()).collect();
-    assert!(own.len() > 15, "only {} objects", own.len());
-    let mut count = 0;
-    for (name, bytes) in &own {
-        let key = name.key();
-        let path = zoo.at.join(&key);
-        assert_eq!(read(&zoo, name), Ok(()), "{key} as it was written");
-        for (donor, foreign) in zoo.objects.iter().filter(|(donor, _)| donor != name) {
-            put(&path, foreign);
-            match read(&zoo, name) {
-                Ok(()) => panic!("{donor} is taken for {key}"),
-                Err(error) => assert!(error.contains(&key), "{donor} at {key}: {error}"),
-            }
-            count += 1;
-        }
-        put(&path, bytes);
-    }
-    assert!(count > 300, "only {count} pairs");
-    let snapshots = zoo.world.snapshots();
-    assert_eq!(snapshots.len(), 2, "everything is back in its place");
-}
-
-#[test]
-fn a_confirmation_that_nobody_signed_does_not_undo_a_fence() {
-    let zoo = zoo();
-    let snapshot = zoo.world.newest();
-    let (repo, index) = (&zoo.world.repo, &zoo.world.index);
-    let identity = writer_identity(repo, index, "test-host").expect("the writer is enrolled");
-    // Somebody who has not seen the commit fences the session, and then sees it.
-    fence(repo, &identity, snapshot.session, "test", &Flags::default()).expect("it is fenced");
-    assert_eq!(zoo.world.snapshots().len(), 2, "the confirmation is genuine");
-    put(&zoo.at.join(format!("snap/{}.ok", snapshot.session)), b"anything");
-    assert_eq!(zoo.world.snapshots().len(), 1, "a forged confirmation confirms nothing");
 }

@@ -347,6 +347,8 @@ fn damage() {
     let original = std::fs::read(&config).expect("it can be read");
     spoil(&config, 4, |version| version + 1);
     story.tell("a newer program made the repository", &["snapshots"]);
+    spoil(&config, 4, |_| 1);
+    story.tell("a program that was never released made the repository", &["snapshots"]);
     put(&config, &original);
     spoil(&config, original.len() - 1, |byte| byte ^ 1);
     story.tell("the configuration is damaged", &["snapshots"]);

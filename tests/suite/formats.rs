@@ -1,5 +1,6 @@
-//! A repository of every format version there ever was is still restored, by both readers.
+//! A repository of every format version that was ever released is still restored, by both readers.
 //!
+//! Version 1 never was: its repository is refused, in words that say what to do. Of the others
 //! `tests/fixtures/formats/vN/` holds a repository in `store/`, and a `manifest`: one line for each
 //! path with kind, mode, mtime, size, BLAKE3 of content or link target, and the path below the
 //! source in hexadecimal. `make_the_current_version` writes that of the running engine.
@@ -11,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use engine::base::error::{Classified, ErrorClass};
 use engine::format::envelope::VERSION;
 use engine::repo::open::{Unlock, open};
 use system_tests::reader::Repository;
@@ -20,8 +22,10 @@ use system_tests::world::{PASSPHRASE, World};
 
 use crate::second_reader::{clock, folder_store, put};
 
-/// Versions that have a fixture; the tests below run for each.
-const VERSIONS: [u8; 1] = [1];
+/// Versions that are read; the tests below run for each.
+const VERSIONS: [u8; 1] = [2];
+/// Versions that no released program wrote.
+const UNRELEASED: [u8; 1] = [1];
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats")
@@ -105,7 +109,24 @@ fn every_version_has_a_fixture_and_every_fixture_is_tested() {
     found.sort();
     let wanted: Vec<String> = (1..=VERSION).map(|version| format!("v{version}")).collect();
     assert_eq!(found, wanted);
-    assert_eq!(VERSIONS.to_vec(), (1..=VERSION).collect::<Vec<_>>());
+    let all = [&UNRELEASED[..], &VERSIONS[..]].concat();
+    assert_eq!(all, (1..=VERSION).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_never_released_is_refused_by_its_name() {
+    for version in UNRELEASED {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let at = folder.path().join("store");
+        copy(&fixture(version).join("store"), &at);
+        let refused = open(&folder_store(&at), clock(), &Unlock::Passphrase(PASSPHRASE));
+        let error = refused.expect_err("nobody reads it");
+        assert_eq!(error.class(), ErrorClass::Early);
+        let words =
+            format!("the repository has format version {version}, which was never released");
+        assert_eq!(error.to_string(), words);
+        assert!(Repository::open(&at, &Secret::Passphrase(PASSPHRASE)).is_err());
+    }
 }
 
 #[test]

@@ -3,16 +3,19 @@
 //! Examples that hold random bytes lie under `tests/fixtures/vectors/` as a small repository;
 //! `make_vectors_anew` writes it, and is run by hand when the format changes before it is frozen.
 
+pub(crate) mod entries;
 pub(crate) mod generations;
+pub(crate) mod machines;
 pub(crate) mod marks;
+pub(crate) mod snapshots;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::base::id::{
-    ChunkId, ClientId, Digest, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId,
-    encode_hex,
+    ChunkId, ClientId, Digest, Nonce8, PackId, PackKind, RepositoryId, SegmentId, SessionId,
+    SlotId, encode_hex,
 };
 use engine::base::time::Timestamp;
 use engine::blob::block::OpenBlock;
@@ -26,24 +29,23 @@ use engine::crypt::seal::{Suite, key_pair};
 use engine::crypt::secret::SecretKey;
 use engine::format::client::Client;
 use engine::format::config::{Capabilities, ChunkerConfig, Config, TreeConfig, encode_for_signing};
-use engine::format::entry::{Content, Entry, EntryKind};
 use engine::format::envelope::{ControlKind, encode_record};
-use engine::format::extent::Extent;
-use engine::format::node::{Child, Node};
+use engine::format::node::Node;
 use engine::format::pack::{BlockInfo, ChunkInfo, PackHeader, PackTable};
 use engine::format::segment::{SegmentPack, encode_packs};
 use engine::format::session::{Confirm, Fence, Session, SessionKind};
 use engine::format::slot::{Bundle, Role, Slot, SlotAbout};
-use engine::format::snapshot::{PathBytes, Snapshot, SnapshotState, Summary};
-use engine::repo::Repo;
 use engine::repo::footer::read_footer;
 use engine::repo::keyring::Keyring;
-use engine::repo::object::SegmentView;
-use engine::repo::object::{get_segment, put_client, put_control, put_segment};
+use engine::repo::object::{put_client, put_control};
 use engine::repo::open::{KeyFile, Unlock, open};
+use engine::repo::segments::{SegmentView, get_segment, put_segment};
 use engine::repo::slots::{self, Wrapping, unwrap_bundle};
+use engine::repo::{Repo, commits, private};
 use engine::store::ObjectName;
 
+use crate::golden::entries::{extents, inner, leaf, ntfs};
+use crate::golden::snapshots::{commit, private as private_part, snapshot};
 use crate::second_reader::{clock, folder_store, put};
 
 fn root() -> SecretKey {
@@ -62,6 +64,10 @@ const TIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 5 };
 
 fn session_id() -> SessionId {
     SessionId::from_parts(CLIENT, 7, Nonce8::new([0xee; 8]))
+}
+
+pub(crate) fn segment_id() -> SegmentId {
+    SegmentId { session: session_id(), number: 0, random: Nonce8::new([0x5e; 8]) }
 }
 
 fn signing() -> engine::crypt::sign::SigningKey {
@@ -89,7 +95,7 @@ pub(crate) fn config_bytes() -> Vec<u8> {
     let mut bytes = encode_for_signing(&config());
     let signature = keys.admin().expect("made from the root").signing().sign(&bytes);
     bytes.extend_from_slice(&signature);
-    let key = derive("mainstay v1 configuration mac", &[keys.control().0.expose()]);
+    let key = derive("mainstay v2 configuration mac", &[keys.control().0.expose()]);
     let mac = hash::mac(&key, &bytes);
     bytes.extend_from_slice(&mac);
     bytes
@@ -109,6 +115,7 @@ pub(crate) fn session() -> Session {
         host: "host".to_owned(),
         program: "mainstay 1".to_owned(),
         pinned: Vec::new(),
+        generation: None,
     }
 }
 
@@ -120,6 +127,9 @@ pub(crate) fn client() -> Client {
         role: Role::Admin,
         domain: 0,
         enrolled: TIME,
+        hosts: vec!["host".to_owned()],
+        succeeds: Vec::new(),
+        recipient: None,
     }
 }
 
@@ -131,32 +141,6 @@ pub(crate) fn fence() -> Fence {
     Fence { session: session_id(), by: CLIENT, reason: "silent".to_owned() }
 }
 
-pub(crate) fn snapshot() -> Snapshot {
-    Snapshot {
-        repository: REPOSITORY,
-        session: session_id(),
-        client: CLIENT,
-        previous: Some(Digest::new([0xdd; 32])),
-        seen: Vec::new(),
-        root: ChunkId::new([1; 32]),
-        host: "host".to_owned(),
-        paths: vec![PathBytes(b"/a".to_vec())],
-        started: TIME,
-        finished: TIME,
-        program: "mainstay 1".to_owned(),
-        tags: vec!["daily".to_owned()],
-        description: None,
-        summary: Summary { files_new: 1, dirs_new: 1, entries: 2, ..Summary::default() },
-        state: SnapshotState::Complete,
-        problem_count: 0,
-        problems: Vec::new(),
-        domain: 0,
-        original: None,
-        evidence: Vec::new(),
-        roots: Vec::new(),
-    }
-}
-
 pub(crate) fn table() -> PackTable {
     let chunk = |id, offset, length_bytes| ChunkInfo {
         id: ChunkId::new([id; 32]),
@@ -165,7 +149,7 @@ pub(crate) fn table() -> PackTable {
         length_bytes,
     };
     PackTable {
-        blocks: vec![BlockInfo { offset: 158, stored_bytes: 91, raw_bytes: 70 }],
+        blocks: vec![BlockInfo { offset: 162, stored_bytes: 99, raw_bytes: 70 }],
         chunks: vec![chunk(1, 0, 40), chunk(2, 40, 30)],
     }
 }
@@ -175,6 +159,7 @@ pub(crate) fn header() -> PackHeader {
         kind: PackKind::Data,
         suite: 2,
         domain: 0,
+        epoch: 0,
         repository: REPOSITORY,
         key_hash: Digest::new([0x44; 32]),
         encapsulation: vec![0x55; 32],
@@ -190,59 +175,8 @@ pub(crate) fn segment_packs() -> Vec<SegmentPack> {
         counter: 3,
         random: Nonce8::new([0x99; 8]),
     };
-    vec![SegmentPack { pack, stored_bytes: 512, table: table() }]
-}
-
-pub(crate) fn extents() -> Vec<Extent> {
-    let chunk = Extent::Chunk { id: ChunkId::new([1; 32]), length_bytes: 40 };
-    vec![chunk, Extent::Hole { length_bytes: 4096 }]
-}
-
-fn directory() -> Entry {
-    Entry {
-        kind: EntryKind::Directory,
-        mode: 0o755,
-        uid: 1000,
-        gid: 100,
-        user: Some(b"ann".to_vec()),
-        group: None,
-        mtime: TIME,
-        ctime: TIME,
-        btime: None,
-        atime: None,
-        size_bytes: 0,
-        inode: 11,
-        device: 66,
-        link_count: 0,
-        xattrs: Vec::new(),
-        inode_flags: 0,
-        target: None,
-        device_number: None,
-        flags: 0,
-        content: None,
-        listing: 0,
-    }
-}
-
-pub(crate) fn file() -> Entry {
-    Entry {
-        kind: EntryKind::File,
-        mode: 0o644,
-        size_bytes: 5,
-        inode: 12,
-        content: Some(Content::Inline(b"hello".to_vec())),
-        ..directory()
-    }
-}
-
-pub(crate) fn leaf() -> Node {
-    Node::Entries(vec![(b"a".to_vec(), directory()), (b"a\0b".to_vec(), file())])
-}
-
-pub(crate) fn inner() -> Node {
-    let last_key = b"a\0b".to_vec();
-    let child = Child { last_key, node: ChunkId::new([3; 32]), item_count: 2, total_bytes: 5 };
-    Node::EntryChildren { level: 1, children: vec![child] }
+    let footer = Digest::new([0x46; 32]);
+    vec![SegmentPack { pack, domain: 0, stored_bytes: 512, footer, table: table() }]
 }
 
 /// The block of the example pack before it is sealed: stored, because it is so short.
@@ -258,21 +192,21 @@ fn key_lines() -> Vec<u8> {
     let keys = keys();
     let domain = |context| {
         let domain_number = 0_u32.to_le_bytes();
-        derive("mainstay v1 key of a dedup domain", &[of(context).expose(), &domain_number])
+        derive("mainstay v2 key of a dedup domain", &[of(context).expose(), &domain_number])
     };
-    let chunk_id = domain("mainstay v1 chunk id keys");
-    let data = of("mainstay v1 key pair of file content");
-    let tree = of("mainstay v1 key pair of names and metadata");
+    let chunk_id = domain("mainstay v2 chunk id keys");
+    let data = of("mainstay v2 key pair of file content");
+    let tree = of("mainstay v2 key pair of names and metadata");
     let all = [
-        of("mainstay v1 administrator signing key"),
+        of("mainstay v2 administrator signing key"),
         SecretKey::new(*keys.admin_key()),
         keys.control().0.clone(),
-        derive("mainstay v1 configuration mac", &[keys.control().0.expose()]),
+        derive("mainstay v2 configuration mac", &[keys.control().0.expose()]),
         chunk_id.clone(),
-        domain("mainstay v1 cut point keys"),
+        domain("mainstay v2 cut point keys"),
         keys.index_key(0).expect("an administrator has it"),
-        derive("mainstay v1 ids of chunks of file content", &[chunk_id.expose()]),
-        derive("mainstay v1 ids of tree nodes", &[chunk_id.expose()]),
+        derive("mainstay v2 ids of chunks of file content", &[chunk_id.expose()]),
+        derive("mainstay v2 ids of tree nodes", &[chunk_id.expose()]),
         data.clone(),
         tree.clone(),
     ];
@@ -305,18 +239,24 @@ fn computed() -> BTreeMap<&'static str, Vec<u8>> {
         ("hold", encode_record(&marks::hold())),
         ("release", encode_record(&marks::release())),
         ("tags", encode_record(&marks::tags())),
+        ("revocation", encode_record(&machines::revocation())),
+        ("run", encode_record(&machines::run())),
+        ("conf", encode_record(&machines::conf())),
+        ("configuration", encode_record(&machines::configuration())),
         ("condemn", encode_record(&generations::condemn())),
         ("sweep", encode_record(&generations::sweep())),
         ("ending", encode_record(&generations::ending())),
         ("close", encode_record(&generations::close())),
         ("past", encode_record(&generations::base())),
-        ("snapshot", encode_record(&snapshot())),
+        ("snapshot", encode_record(&commit())),
+        ("private", encode_record(&private_part())),
         ("table", table_bytes),
         ("pack-header", header().encode()),
         ("segment", encode_packs(&segment_packs())),
         ("extents", Node::Extents(extents()).encode()),
         ("leaf", leaf().encode()),
         ("inner", inner().encode()),
+        ("ntfs", encode_record(&ntfs())),
         ("block", block()),
     ])
 }
@@ -338,8 +278,13 @@ fn only_object(folder: &str) -> (String, Vec<u8>) {
 }
 
 /// Examples that hold random bytes, with the folder of the vectors they lie in.
-const STORED: [(&str, &str); 4] =
-    [("slot", "keys"), ("session-object", "sess"), ("pack", "tree"), ("segment-object", "index")];
+const STORED: [(&str, &str); 5] = [
+    ("slot", "keys"),
+    ("session-object", "sess"),
+    ("pack", "tree"),
+    ("segment-object", "index"),
+    ("snapshot-object", "snap"),
+];
 
 /// The hex of each example in the document.
 fn documented() -> BTreeMap<String, String> {
@@ -402,7 +347,9 @@ fn stored_examples_open_to_what_the_document_says() {
     let (key, _) = only_object("tree");
     let Some(ObjectName::Pack(pack)) = ObjectName::parse(&key) else { panic!("{key} is no pack") };
     let footer = read_footer(&repo, pack).expect("it opens").expect("the domain is open");
-    let segment = get_segment(&repo, session_id(), 0).expect("it opens");
+    let stored = commits::read(&repo, session_id()).expect("it opens");
+    assert_eq!(stored.record, snapshot());
+    let segment = get_segment(&repo, segment_id()).expect("it opens");
     assert_eq!(segment, SegmentView::Open(vec![footer]));
 }
 
@@ -417,6 +364,8 @@ fn the_second_reader_opens_the_stored_examples() {
         "4b".repeat(32)
     );
     let opened = Repository::open(&vectors(), &Secret::KeyFile(&file)).expect("it opens");
+    let snapshots = opened.snapshots().expect("it is signed");
+    assert_eq!(snapshots[0].root, [1; 32]);
     let record = opened.session(&session_id().to_string()).expect("it is signed");
     assert_eq!(record.field(3).and_then(|host| host.text()), Ok("host"));
     let roots = opened.roots().expect("nodes can be read");
@@ -452,6 +401,9 @@ fn make_vectors_anew() {
     put_client(&repo, &client()).expect("a client can be enrolled");
     let name = ObjectName::Session(session_id());
     put_control(&repo, &name, ControlKind::Session, &session(), &signing()).expect("it is stored");
+    let (name, kind) = (ObjectName::Commit(session_id()), ControlKind::Commit);
+    let record = private::seal(&repo, &snapshot()).expect("an administrator writes");
+    put_control(&repo, &name, kind, &record, &signing()).expect("it is stored");
 
     let write = repo.keys().write().expect("an administrator writes");
     let buffers = PackBuffers::default();
@@ -461,10 +413,11 @@ fn make_vectors_anew() {
     let mut block = OpenBlock::default();
     block.push(write.chunk_id.id(PackKind::Tree, &raw), &raw);
     pack.add_block(block.raw(), block.chunks(), &mut Compressor::new(Level::Off));
-    let finished = pack.finish(&repo, write);
+    let finished = pack.finish(write, &signing());
     let name = ObjectName::Pack(finished.listed.pack);
     repo.store().put_new(&name, finished.bytes).expect("a pack can be stored");
-    put_segment(&repo, session_id(), 0, &[finished.listed]).expect("a segment can be stored");
+    put_segment(&repo, &signing(), 0, segment_id(), &[finished.listed])
+        .expect("a segment can be stored");
 }
 
 /// The values that `engine/src/crypt/vectors.rs` freezes, computed from the document alone.
@@ -476,13 +429,13 @@ fn the_second_reader_computes_the_frozen_ids() {
     let input: Vec<u8> = (0..=250).cycle().take(102_400).collect();
     let id = |context, bytes: &[u8]| encode_hex(&id_of(&derive(context, &[&key]), bytes));
     assert_eq!(
-        id("mainstay v1 ids of chunks of file content", &input),
-        "32f067a826a6921160dcafc65eb83421a1005ad5ffa4d182b005de5fdeef29dc"
+        id("mainstay v2 ids of chunks of file content", &input),
+        "93ebaa80147835dd4102aca9cc9f050b6b21c33c66e40ee1304bc48aedeff5ea"
     );
     assert_eq!(
-        id("mainstay v1 ids of tree nodes", &input[..3]),
-        "f53b80d12d6068717fbd6b625ce77f4f8f8ab4b780bcd09c189f0805c6a921be"
+        id("mainstay v2 ids of tree nodes", &input[..3]),
+        "c709a58b2733725c2f93d335fb3e9d672f6b4cb93d213381c14331b3dfdcea73"
     );
-    let commitment = derive("mainstay v1 commitment to the data key of a pack", &[&key]);
-    assert_eq!(encode_hex(&commitment[..16]), "3a15398505d7fcb1d0985bf9af01d1d1");
+    let commitment = derive("mainstay v2 commitment to the data key of a pack", &[&key]);
+    assert_eq!(encode_hex(&commitment[..16]), "4cad874f06049e18689fcc839b4cf551");
 }

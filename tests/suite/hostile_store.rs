@@ -15,6 +15,7 @@ use engine::format::slot::Role;
 use engine::index::catalog;
 use engine::repo::error::RepoError;
 use engine::repo::object::put_control;
+use engine::repo::private;
 use engine::store::name::ObjectName;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -194,6 +195,9 @@ fn a_client_that_the_administrator_did_not_sign_writes_nothing_that_counts() {
         role: Role::Admin,
         domain: 0,
         enrolled: Timestamp { seconds: 0, nanos: 0 },
+        hosts: Vec::new(),
+        succeeds: Vec::new(),
+        recipient: None,
     };
     let repo = &target.world.repo;
     let name = ObjectName::Client(client);
@@ -202,7 +206,8 @@ fn a_client_that_the_administrator_did_not_sign_writes_nothing_that_counts() {
     let snapshot =
         engine::format::snapshot::Snapshot { session, client, ..target.snapshot.clone() };
     let commit = ObjectName::Commit(session);
-    put_control(repo, &commit, ControlKind::Commit, &snapshot, &signing).expect("it is stored");
+    let record = private::seal(repo, &snapshot).expect("it can be sealed");
+    put_control(repo, &commit, ControlKind::Commit, &record, &signing).expect("it is stored");
     let listed = catalog::snapshots(repo, &target.world.index).expect("they can be listed");
     assert_eq!((listed.snapshots.len(), listed.damaged.len()), (3, 1));
     let found = target.finding(&target.world.index).expect("it is named");
@@ -224,7 +229,8 @@ fn a_commit_signed_by_another_enrolled_client_is_refused() {
         let snapshot =
             engine::format::snapshot::Snapshot { session, client, ..target.snapshot.clone() };
         let commit = ObjectName::Commit(session);
-        put_control(repo, &commit, ControlKind::Commit, &snapshot, &other.signing)
+        let record = private::seal(repo, &snapshot).expect("it can be sealed");
+        put_control(repo, &commit, ControlKind::Commit, &record, &other.signing)
             .expect("it can be stored");
         let listed = catalog::snapshots(repo, &target.world.index).expect("they can be listed");
         assert_eq!((listed.snapshots.len(), listed.damaged.len()), (3, 1));

@@ -27,6 +27,7 @@ mod memory;
 mod store_contract;
 mod damage;
 mod attacks;
+mod hostile;
 mod hostile_store;
 mod retaining;
 mod forgetting;

@@ -12,12 +12,14 @@ use engine::base::monitor::Recording;
 use engine::base::time::{Clock, SystemClock};
 use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
+use engine::format::machine::{Revocation, RunRecord};
 use engine::format::slot::{KdfCost, Role};
-use engine::repo::Repo;
+use engine::index::identity::writer_identity;
 use engine::repo::create::{CreateOptions, create};
 use engine::repo::keyring::Keyring;
 use engine::repo::open::KeyFile;
 use engine::repo::slots::{self, Wrapping};
+use engine::repo::{Repo, machine};
 use engine::store::{Location, Store, StoreOptions};
 use system_tests::reader::Repository;
 use system_tests::reader::cut::{Profile, cut, gear};
@@ -25,6 +27,8 @@ use system_tests::reader::entry::{Content, Entry, Extent};
 use system_tests::reader::tree::expected_shape;
 use system_tests::reader::unlock::{Secret, list_slots};
 use system_tests::world::{PASSPHRASE, World};
+
+use crate::golden;
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::default())
@@ -290,7 +294,7 @@ fn a_role_that_reads_names_reads_no_content() {
     assert!(opened.content(file).is_err());
     let nothing = key_file(&world.repo, Suite::XWing, Role::Backup);
     let opened = Repository::open(&at, &Secret::KeyFile(&nothing)).expect("it opens");
-    let root = opened.snapshots().expect("snapshots can be listed")[0].root;
+    assert_eq!(opened.snapshots(), Err("this role cannot read names".to_owned()));
     assert!(opened.entries(&root).is_err());
 }
 
@@ -309,4 +313,26 @@ fn the_second_reader_shares_no_code_with_the_product() {
         file_count += 1;
     }
     assert!(file_count > 5, "only {file_count} files");
+}
+
+#[test]
+fn the_second_reader_reads_what_is_told_of_machines() {
+    let (world, at) = world(Suite::X25519);
+    let repo = &world.repo;
+    let identity = writer_identity(repo, &world.index, "host").expect("an administrator");
+    let client = identity.client;
+    let revoked = Revocation { client, ..golden::machines::revocation() };
+    machine::put_revocation(repo, &revoked).expect("an administrator may");
+    let run = RunRecord { client, ..golden::machines::run() };
+    machine::put_run(repo, &identity, &run).expect("it is stored");
+    machine::put_conf(repo, &identity, 2, &golden::machines::configuration()).expect("stored");
+    let opened = Repository::open(&at, &Secret::Passphrase(PASSPHRASE)).expect("it opens");
+    let records = opened.machine_records().expect("they are genuine");
+    let text = |number: usize, field| {
+        records[number].1.field(field).and_then(|value| Ok(value.text()?.to_owned()))
+    };
+    assert_eq!(records.len(), 3);
+    assert_eq!(text(0, 2), Ok("stolen".to_owned()));
+    assert_eq!(text(1, 2), Ok("backup".to_owned()));
+    assert_eq!(text(2, 1), Ok("daily 03:00".to_owned()));
 }

@@ -114,6 +114,7 @@ mod tests {
             flags: 0,
             content: None,
             listing: 0,
+            ntfs: None,
         }
     }
 

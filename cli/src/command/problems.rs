@@ -68,6 +68,10 @@ pub fn lines(snapshot: &Snapshot) -> Vec<String> {
     let named = snapshot.problems.len() as u64;
     match snapshot.problem_count.saturating_sub(named) {
         0 => {}
+        more if snapshot.is_sealed() => {
+            let count = units::count(more);
+            lines.push(format!("{count} by names that this key may not read"));
+        }
         more => lines.push(format!("… and {} more that are not recorded", units::count(more))),
     }
     lines.extend(snapshot.roots.iter().filter_map(root_line));

@@ -180,7 +180,7 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
         short_id: short_id(snapshot.session),
         time: units::rfc3339(snapshot.started),
         parent: parent(snapshot, catalog).map(|id| id.to_snapshot_hex()),
-        tree: snapshot.root.to_string(),
+        tree: (!snapshot.is_sealed()).then(|| snapshot.root.to_string()),
         paths,
         paths_b64: has_odd.then(all_b64),
         hostname: snapshot.host.clone(),

@@ -175,7 +175,8 @@ pub struct SnapshotRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Id of the root node.
-    pub tree: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// What was backed up; odd bytes escaped.
     pub paths: Vec<String>,
     /// The same in Base64; only if one of them is not UTF-8.

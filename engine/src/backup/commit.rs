@@ -5,6 +5,7 @@ use crate::base::id::{ChunkId, Digest, SessionId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::format::envelope::encode_record;
+use crate::format::facts::{Details, Facts};
 use crate::format::session::SessionKind;
 use crate::format::snapshot::{
     EvidenceHead, PathBytes, RecordedProblem, RecordedRoot, Snapshot, SnapshotState, Summary,
@@ -67,6 +68,8 @@ impl Draft<'_> {
             original: None,
             evidence: self.evidence.clone(),
             roots: self.roots.clone(),
+            facts: Facts::default(),
+            details: Details::default(),
         })
     }
 }

@@ -18,12 +18,14 @@ use crate::chunk::level::Level;
 use crate::chunk::profile::Profile;
 use crate::chunk::squeeze::Compressor;
 use crate::repo::Repo;
-use crate::repo::keyring::WriteKeys;
+use crate::repo::keyring::{Identity, WriteKeys};
 
 /// What every filler of a run needs.
 pub(super) struct FillContext<'a> {
     pub(super) repo: &'a Repo,
     pub(super) write: &'a WriteKeys,
+    /// Who signs the packs.
+    pub(super) identity: &'a Identity,
     pub(super) session: SessionId,
     pub(super) level: Level,
     pub(super) pack_bytes: usize,
@@ -125,7 +127,8 @@ impl<'a> Filler<'a> {
 
     fn close_pack(&mut self) -> Result<(), BackupError> {
         let Some(pack) = self.pack.take() else { return Ok(()) };
-        let mut waiting = pack.finish(self.context.repo, self.context.write);
+        let FillContext { write, identity, .. } = self.context;
+        let mut waiting = pack.finish(write, &identity.signing);
         loop {
             match self.packs.send_timeout(waiting, LOOK_AROUND) {
                 Ok(()) => return Ok(()),

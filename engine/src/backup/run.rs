@@ -231,6 +231,7 @@ impl<'a> Start<'a> {
         let context = FillContext {
             repo: self.repo,
             write: self.repo.keys().write()?,
+            identity: &self.identity,
             session: self.session,
             level: self.options.level,
             pack_bytes: match self.options.pack_bytes {
@@ -250,8 +251,8 @@ impl<'a> Start<'a> {
             tree: &self.repo.config().tree,
             workers: if self.options.workers == 0 { cores } else { self.options.workers },
         };
-        let (repo, index) = (self.repo, self.index);
-        let uploads = Uploader::new(repo, index, &dedup, self.session, self.options.dry_run);
+        let (place, writer) = ((self.repo, self.index), (context.write, context.identity));
+        let uploads = Uploader::new(place, &dedup, writer, self.session, self.options.dry_run);
         pipeline.with_uploads(uploads, |packs| match source {
             Source::Paths(roots) => {
                 let rules = self.walk_options(Vec::new())?;

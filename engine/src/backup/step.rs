@@ -108,5 +108,6 @@ pub(super) fn blank_file(moment: Timestamp) -> Entry {
         flags: 0,
         content: None,
         listing: 0,
+        ntfs: None,
     }
 }

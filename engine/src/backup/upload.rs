@@ -18,7 +18,8 @@ use crate::blob::pack::FinishedPack;
 use crate::format::segment::{SegmentPack, is_full};
 use crate::index::Index;
 use crate::repo::Repo;
-use crate::repo::object::put_segment;
+use crate::repo::keyring::{Identity, WriteKeys};
+use crate::repo::segments::{self, put_segment};
 use crate::store::name::ObjectName;
 
 /// Where finished packs go.
@@ -26,6 +27,8 @@ pub(super) struct Uploader<'a> {
     repo: &'a Repo,
     index: &'a Index,
     dedup: &'a Dedup,
+    write: &'a WriteKeys,
+    identity: &'a Identity,
     session: SessionId,
     dry_run: bool,
     queue: Receiver<FinishedPack>,
@@ -43,9 +46,9 @@ impl<'a> Uploader<'a> {
     /// The uploader and the end of its queue for those who finish packs. A dry run counts packs
     /// and drops them.
     pub(super) fn new(
-        repo: &'a Repo,
-        index: &'a Index,
+        (repo, index): (&'a Repo, &'a Index),
         dedup: &'a Dedup,
+        (write, identity): (&'a WriteKeys, &'a Identity),
         session: SessionId,
         dry_run: bool,
     ) -> (Self, Sender<FinishedPack>) {
@@ -54,6 +57,8 @@ impl<'a> Uploader<'a> {
             repo,
             index,
             dedup,
+            write,
+            identity,
             session,
             dry_run,
             queue,
@@ -120,8 +125,9 @@ impl<'a> Uploader<'a> {
             return Ok(());
         }
         let number = self.next_segment.fetch_add(1, Ordering::Relaxed);
-        put_segment(self.repo, self.session, number, packs)?;
-        self.index.add_segment(self.session, number, packs)?;
+        let id = segments::new_id(self.session, number);
+        put_segment(self.repo, &self.identity.signing, self.write.domain, id, packs)?;
+        self.index.add_own_segment(id, packs)?;
         self.dedup.settle(packs);
         Ok(())
     }

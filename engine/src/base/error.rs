@@ -26,6 +26,8 @@ pub enum ErrorClass {
     Usage,
     /// The object was written by a newer program.
     Newer,
+    /// The repository was written by a program that was never released.
+    Early,
     /// Refused because going on could lose data.
     Refused,
     /// The local machine failed: disk full, no memory, no permission on a local file.
@@ -38,7 +40,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Corrupt,
         Self::Missing,
         Self::Unreadable,
@@ -47,6 +49,7 @@ impl ErrorClass {
         Self::Conflict,
         Self::Usage,
         Self::Newer,
+        Self::Early,
         Self::Refused,
         Self::Local,
         Self::Interrupted,

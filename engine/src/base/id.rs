@@ -107,6 +107,14 @@ id!(
     /// Names a chunk or a tree node: keyed BLAKE3 over its bytes, with a key for each kind.
     ChunkId, 32, "chunk id"
 );
+
+/// The id of no chunk, where one is not known.
+impl Default for ChunkId {
+    fn default() -> Self {
+        Self([0; 32])
+    }
+}
+
 id!(
     /// Names an enrolled machine or service identity; random.
     ClientId, 8, "client id"
@@ -122,6 +130,10 @@ id!(
 id!(
     /// A random part of an object name that is used once.
     Nonce8, 8, "random part"
+);
+id!(
+    /// Names a run of a job: hour u32 big-endian, number u32 big-endian, random 8.
+    RunId, 16, "run id"
 );
 id!(
     /// A plain BLAKE3 hash, of an object or of a record.
@@ -291,6 +303,67 @@ impl PackId {
     }
 }
 
+/// Names a segment of the index: session, counter within it, random part. The random part keeps
+/// somebody who sees a session begin from taking the place of its segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId {
+    /// The session that wrote it.
+    pub session: SessionId,
+    /// Running number within the session.
+    pub number: u32,
+    /// Random part.
+    pub random: Nonce8,
+}
+
+impl SegmentId {
+    /// Encoded length in bytes.
+    pub const LEN: usize = SessionId::LEN + 4 + Nonce8::LEN;
+
+    /// session 24 ‖ number u32 big-endian ‖ random 8.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..24].copy_from_slice(self.session.as_bytes());
+        bytes[24..28].copy_from_slice(&self.number.to_be_bytes());
+        bytes[28..].copy_from_slice(self.random.as_bytes());
+        bytes
+    }
+
+    /// Reads the form of [`SegmentId::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut session, mut number, mut random) = ([0; 24], [0; 4], [0; 8]);
+        session.copy_from_slice(&bytes[..24]);
+        number.copy_from_slice(&bytes[24..28]);
+        random.copy_from_slice(&bytes[28..]);
+        let (session, random) = (SessionId(session), Nonce8(random));
+        Self { session, number: u32::from_be_bytes(number), random }
+    }
+}
+
+impl<C> minicbor::Encode<C> for SegmentId {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        encoder.bytes(&self.to_bytes())?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for SegmentId {
+    fn decode(
+        decoder: &mut minicbor::Decoder<'b>,
+        _: &mut C,
+    ) -> Result<Self, minicbor::decode::Error> {
+        let bytes: &[u8; Self::LEN] = decoder
+            .bytes()?
+            .try_into()
+            .map_err(|_| minicbor::decode::Error::message("name of a segment of wrong length"))?;
+        Ok(Self::from_bytes(bytes))
+    }
+}
+
 /// Lower-case hexadecimal of any bytes.
 #[must_use]
 pub fn encode_hex(bytes: &[u8]) -> String {
@@ -353,5 +426,7 @@ mod tests {
         let mut wrong = pack.to_bytes();
         wrong[0] = 9;
         assert_eq!(PackId::from_bytes(&wrong), None);
+        let segment = SegmentId { session, number: 3, random: Nonce8::new([4; 8]) };
+        assert_eq!(SegmentId::from_bytes(&segment.to_bytes()), segment);
     }
 }

@@ -51,9 +51,17 @@ pub const NODE_MAX_BYTES: usize = 2 * MIB;
 /// Levels of a prolly tree, above which a tree is refused as damaged: 64^16 entries is beyond all.
 pub const TREE_MAX_LEVELS: usize = 16;
 /// Longest path key (all components joined); Linux paths beyond PATH_MAX exist and are kept.
-pub const PATH_MAX_BYTES: usize = 64 * KIB;
-/// Longest single name on every file system that Linux mounts.
-pub const NAME_MAX_BYTES: usize = 255;
+pub const PATH_MAX_BYTES: usize = 128 * KIB;
+/// Longest single name: 255 bytes on every file system that Linux mounts, 255 units of UTF-16 on NTFS.
+pub const NAME_MAX_BYTES: usize = 765;
+/// Named streams of one path; NTFS itself stops at some thousand.
+pub const NTFS_STREAMS_MAX: usize = 1024;
+/// Data of a reparse point: `MAXIMUM_REPARSE_DATA_BUFFER_SIZE`.
+pub const NTFS_REPARSE_MAX_BYTES: usize = 16 * KIB;
+/// A short name: twelve units of UTF-16 in WTF-8.
+pub const NTFS_SHORT_NAME_MAX_BYTES: usize = 36;
+/// A file id: 128 bits on ReFS.
+pub const NTFS_FILE_ID_MAX_BYTES: usize = 16;
 /// All extended attributes of one file together (the kernel allows 64 KiB a value).
 pub const XATTRS_MAX_BYTES: usize = MIB;
 
@@ -64,6 +72,22 @@ pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
 /// Heads of chains of evidence that one snapshot or one record of evidence names: as many machines
 /// as drill one repository, and more.
 pub const EVIDENCE_MAX_HEADS: usize = 64;
+/// A text among the facts of a snapshot record.
+pub const FACT_MAX_BYTES: usize = KIB;
+/// Ends of names that a snapshot record counts files by; a page of a report has room for fewer.
+pub const SUFFIXES_MAX: usize = 256;
+/// Tables whose rows a snapshot record counts. With names of their usual length 200 KiB.
+pub const COUNTS_MAX: usize = 4096;
+/// Numbers that a record of a run counts.
+pub const RUN_COUNTERS_MAX: usize = 128;
+/// An HPKE public key: X-Wing's 1216 bytes, with room.
+pub const RECIPIENT_MAX_BYTES: usize = 2 * KIB;
+/// Hosts that a client may name, and machines that it succeeds.
+pub const CLIENT_LIST_MAX: usize = 64;
+/// Versions of programs that a snapshot record names.
+pub const VERSIONS_MAX: usize = 16;
+/// Things that a restore must find, in a snapshot record.
+pub const EXPECTATIONS_MAX: usize = 256;
 /// Problems that a snapshot record names; more are only counted.
 pub const SNAPSHOT_MAX_PROBLEMS: usize = 1000;
 /// Clocks that differ by no more agree: machines are off by minutes, and zones set wrongly by hours.

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
-        for bad in [&b".."[..], b".", b"", b"a/b", b"a\0b", &[b'x'; 256]] {
+        for bad in [&b".."[..], b".", b"", b"a/b", b"a\0b", &[b'x'; 766]] {
             assert!(TreePath::root().join(bad).is_err());
         }
         assert!(TreePath::from_key(b"a\0..\0b").is_err());

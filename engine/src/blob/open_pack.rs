@@ -43,7 +43,7 @@ impl PackOpener {
     ) -> Result<Self, BlobError> {
         let damaged = |why: &str| BlobError::Damaged { key: key_of(pack), why: why.to_owned() };
         let data_key = secret
-            .open_key(&key_data(repo, pack), &header.encapsulation, &header.sealed_key)
+            .open_key(&key_data(pack, header), &header.encapsulation, &header.sealed_key)
             .map_err(|_| damaged("its data key does not open"))?;
         if commitment(&data_key) != header.commitment {
             return Err(damaged("its data key is not the one it commits to"));
@@ -52,7 +52,7 @@ impl PackOpener {
             pack,
             domain: header.domain,
             cipher: BlockCipher::new(&data_key),
-            block_data: block_data(repo, pack),
+            block_data: block_data(pack, header),
             chunk_id: repo.keys().chunk_id_key(header.domain),
         })
     }
@@ -80,17 +80,18 @@ impl PackOpener {
             key: key_of(self.pack),
             why: format!("block {number} {why}"),
         };
-        let length = self
+        let place = self
             .cipher
             .open_in_place(number, &self.block_data, sealed)
             .map_err(|_| damaged("does not authenticate".to_owned()))?;
-        let mut cursor = Cursor::new(&sealed[..length]);
+        let opened = &sealed[place];
+        let mut cursor = Cursor::new(opened);
         let header = cursor.u8().and_then(|codec| Ok((codec, cursor.u32()?)));
         let (codec, stated_bytes) = header.map_err(|error| damaged(error.to_string()))?;
         if stated_bytes != raw_bytes {
             return Err(damaged(format!("has {stated_bytes} bytes, its table says {raw_bytes}")));
         }
-        let stored = &sealed[BLOCK_HEADER_BYTES..length];
+        let stored = &opened[BLOCK_HEADER_BYTES..];
         if codec == CODEC_STORED && stored.len() == raw_bytes as usize {
             return Ok(stored);
         }

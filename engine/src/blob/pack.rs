@@ -11,6 +11,7 @@ use crate::blob::buffers::{PackBuffer, PackBuffers};
 use crate::chunk::squeeze::Compressor;
 use crate::crypt::aead::BlockCipher;
 use crate::crypt::secret::SecretKey;
+use crate::crypt::sign::SigningKey;
 use crate::crypt::{aead, hash, random};
 use crate::format::envelope::associated_data;
 use crate::format::pack::{
@@ -19,7 +20,7 @@ use crate::format::pack::{
 use crate::format::segment::SegmentPack;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::repo::footer::seal_footer;
+use crate::repo::footer::{FOOTER_BARE_BYTES, pack_data, seal_footer};
 use crate::repo::keyring::WriteKeys;
 use crate::store::name::ObjectName;
 
@@ -34,22 +35,22 @@ pub struct FinishedPack {
 /// Builds one pack.
 pub struct OpenPack {
     pack: PackId,
+    header: PackHeader,
     bytes: PackBuffer,
     table: PackTable,
     cipher: BlockCipher,
     block_data: Vec<u8>,
 }
 
-/// Associated data of blocks: the number of the block is its nonce, so it need not be here.
-pub(super) fn block_data(repo: &Repo, pack: PackId) -> Vec<u8> {
-    let key_hash = hash::digest(ObjectName::Pack(pack).key().as_bytes());
-    associated_data("block", repo.config().repository, key_hash, &[pack.kind.code()])
+/// Associated data of blocks: the number of the block is in its nonce, so it need not be here.
+pub(super) fn block_data(pack: PackId, header: &PackHeader) -> Vec<u8> {
+    pack_data("block", header.repository, pack, header)
 }
 
-/// What the sealed data key of a pack is bound to.
-pub(super) fn key_data(repo: &Repo, pack: PackId) -> Vec<u8> {
+/// What the sealed data key of a pack is bound to: all that stands in the header before it.
+pub(super) fn key_data(pack: PackId, header: &PackHeader) -> Vec<u8> {
     let key_hash = hash::digest(ObjectName::Pack(pack).key().as_bytes());
-    associated_data("pack key", repo.config().repository, key_hash, &[pack.kind.code()])
+    associated_data("pack key", header.repository, key_hash, &header.front())
 }
 
 impl OpenPack {
@@ -71,17 +72,19 @@ impl OpenPack {
             PackKind::Data => &write.data,
             PackKind::Tree => &write.tree,
         };
-        let (encapsulation, sealed_key) = public.seal_key(&key_data(repo, pack), &data_key)?;
-        let header = PackHeader {
+        let mut header = PackHeader {
             kind,
             suite: public.suite().code(),
             domain: write.domain,
+            epoch: repo.keys().control().1,
             repository: repo.config().repository,
             key_hash: hash::digest(ObjectName::Pack(pack).key().as_bytes()),
-            encapsulation,
-            sealed_key,
+            encapsulation: Vec::new(),
+            sealed_key: [0; 48],
             commitment: hash::commitment(&data_key),
         };
+        let bound = key_data(pack, &header);
+        (header.encapsulation, header.sealed_key) = public.seal_key(&bound, &data_key)?;
         let mut bytes = buffers.take();
         bytes.put(&header.encode());
         Ok(Self {
@@ -89,7 +92,8 @@ impl OpenPack {
             bytes,
             table: PackTable::default(),
             cipher: BlockCipher::new(&data_key),
-            block_data: block_data(repo, pack),
+            block_data: block_data(pack, &header),
+            header,
         })
     }
 
@@ -104,11 +108,13 @@ impl OpenPack {
         let start = self.bytes.len();
         let number = self.table.blocks.len() as u32;
         let raw_bytes = raw.len() as u32;
+        self.bytes.put(&[0; aead::BLOCK_SALT_BYTES]);
         self.bytes.put_u8(0);
         self.bytes.put_u32(raw_bytes);
-        debug_assert_eq!(self.bytes.len() - start, BLOCK_HEADER_BYTES);
+        let codec_at = start + aead::BLOCK_SALT_BYTES;
+        debug_assert_eq!(self.bytes.len() - codec_at, BLOCK_HEADER_BYTES);
         let codec = compressor.compress_into(raw, &mut self.bytes);
-        self.bytes[start] = codec;
+        self.bytes[codec_at] = codec;
         let tag = self.cipher.seal_in_place(number, &self.block_data, &mut self.bytes[start..]);
         self.bytes.put(&tag);
         let mut offset = 0;
@@ -146,7 +152,7 @@ impl OpenPack {
 
     /// Its size if it were finished now, without padding.
     fn bare_bytes(&self) -> usize {
-        self.bytes.len() + aead::SEAL_BYTES + self.table.len_bytes() + TRAILER_BYTES
+        self.bytes.len() + FOOTER_BARE_BYTES + self.table.len_bytes() + TRAILER_BYTES
     }
 
     /// Whether no block is in it.
@@ -155,13 +161,16 @@ impl OpenPack {
         self.table.blocks.is_empty()
     }
 
-    /// Pads it, appends footer and trailer.
+    /// Pads it, appends footer and trailer. `signing` is the key of the client that opened the
+    /// session.
     #[must_use]
-    pub fn finish(self, repo: &Repo, write: &WriteKeys) -> FinishedPack {
-        let Self { pack, mut bytes, table, .. } = self;
-        let footer = seal_footer(&write.index, repo.config().repository, pack, &table);
-        let bare = (bytes.len() + footer.len() + TRAILER_BYTES) as u64;
-        let padding = (padme(bare) - bare) as usize;
+    pub fn finish(self, write: &WriteKeys, signing: &SigningKey) -> FinishedPack {
+        let bare = self.bare_bytes() as u64;
+        let Self { pack, header, mut bytes, table, .. } = self;
+        let stored_bytes = padme(bare);
+        let padding = (stored_bytes - bare) as usize;
+        let stored_bytes = stored_bytes as u32;
+        let footer = seal_footer(&write.index, signing, (pack, &header), stored_bytes, &table);
         bytes.reserve_exact(padding + footer.len() + TRAILER_BYTES);
         let padded_bytes = bytes.len() + padding;
         bytes.resize(padded_bytes, 0);
@@ -169,9 +178,10 @@ impl OpenPack {
         bytes.put_u32(footer.len() as u32);
         let digest = hash::digest(&bytes);
         bytes.put(digest.as_bytes());
-        let stored_bytes = bytes.len() as u32;
+        debug_assert_eq!(bytes.len(), stored_bytes as usize);
+        let (domain, footer) = (header.domain, hash::digest(&footer));
         FinishedPack {
-            listed: SegmentPack { pack, stored_bytes, table },
+            listed: SegmentPack { pack, domain, stored_bytes, footer, table },
             bytes: Bytes::from_owner(bytes),
         }
     }

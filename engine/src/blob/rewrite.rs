@@ -24,8 +24,8 @@ use crate::format::segment::{SegmentPack, is_full};
 use crate::index::reader::PackRow;
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
-use crate::repo::keyring::WriteKeys;
-use crate::repo::object::put_segment_of;
+use crate::repo::keyring::{Identity, WriteKeys};
+use crate::repo::segments::{self, put_segment};
 use crate::store::name::ObjectName;
 
 /// What all threads write to.
@@ -33,6 +33,8 @@ pub struct Output<'a> {
     repo: &'a Repo,
     index: &'a Index,
     monitor: &'a dyn Monitor,
+    /// Who signs what is written.
+    identity: &'a Identity,
     session: SessionId,
     /// Copies of chunks that were written once.
     copied: Mutex<Bits>,
@@ -61,12 +63,13 @@ impl<'a> Output<'a> {
         repo: &'a Repo,
         index: &'a Index,
         monitor: &'a dyn Monitor,
-        session: SessionId,
+        (identity, session): (&'a Identity, SessionId),
     ) -> Self {
         Self {
             repo,
             index,
             monitor,
+            identity,
             session,
             copied: Mutex::default(),
             packs: AtomicU32::new(0),
@@ -93,8 +96,9 @@ impl<'a> Output<'a> {
         domain: u32,
         packs: &[SegmentPack],
     ) -> Result<(), BlobError> {
-        put_segment_of(self.repo, domain, self.session, *number, packs)?;
-        self.index.add_segment(self.session, *number, packs)?;
+        let id = segments::new_id(self.session, *number);
+        put_segment(self.repo, &self.identity.signing, domain, id, packs)?;
+        self.index.add_own_segment(id, packs)?;
         *number += 1;
         Ok(())
     }
@@ -283,8 +287,8 @@ impl<'a> Rewriter<'a> {
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         let Some(pack) = open.pack.take() else { return Ok(()) };
-        let Output { repo, monitor, .. } = self.output;
-        let finished = pack.finish(repo, &open.write);
+        let Output { repo, monitor, identity, .. } = self.output;
+        let finished = pack.finish(&open.write, &identity.signing);
         let stored_bytes = finished.bytes.len() as u64;
         self.output.written_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
         monitor.add(Counter::StoredBytes, stored_bytes);

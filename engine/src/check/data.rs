@@ -17,7 +17,7 @@ use crate::crypt::hash::digest;
 use crate::format::pack::{PackTable, TRAILER_BYTES, footer_len};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::repo::footer::{decode_header, open_table};
+use crate::repo::footer::{decode_header, open_footer};
 use crate::store::name::ObjectName;
 
 /// Packs with which something is wrong.
@@ -174,7 +174,7 @@ fn read_pack(repo: &Repo, pack: PackId, decoder: &mut Decoder) -> Result<u64, Bl
     let sealed_footer = footer_len(bytes, bytes.len() as u64)
         .map_err(|error| damaged(&error.to_string()))
         .map(|length| &bytes[bytes.len() - TRAILER_BYTES - length..bytes.len() - TRAILER_BYTES])?;
-    let listed = open_table(repo, pack, header.domain, sealed_footer, bytes.len() as u64)?
+    let listed = open_footer(repo, pack, &header, sealed_footer, bytes.len() as u64)?
         .ok_or_else(|| damaged("this key may not read its dedup domain"))?;
     let padding_end = bytes.len() - TRAILER_BYTES - sealed_footer.len();
     let opener = PackOpener::new(repo, pack, bytes)?;

@@ -22,8 +22,9 @@ use crate::repo::error::RepoError;
 use crate::repo::evidence;
 use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
-use crate::repo::object::{SegmentView, client, get_control, get_segment};
-use crate::repo::{commits, slots};
+use crate::repo::object::{client, get_control};
+use crate::repo::segments::{SegmentView, get_segment};
+use crate::repo::{commits, machine, slots};
 use crate::store::name::ObjectName;
 
 /// Reads and verifies the small objects that the options choose.
@@ -132,7 +133,7 @@ fn take(
 /// registration of a decided session, a segment that others replaced.
 fn verify_if_there(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), CheckError> {
     let verified = verify(repo, reader, name);
-    let may_be_removed = matches!(name, ObjectName::Session(_) | ObjectName::Segment { .. });
+    let may_be_removed = matches!(name, ObjectName::Session(_) | ObjectName::Segment(_));
     let is_missing = verified.as_ref().is_err_and(|error| error.class() == ErrorClass::Missing);
     if is_missing && may_be_removed && repo.store().list(&name.key())?.is_empty() {
         return Ok(());
@@ -155,6 +156,9 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
             let stored = get_control::<Client>(repo, name, ControlKind::Client, |_| Ok(admin))?;
             belongs(name, stored.record.client == id)?;
         }
+        ObjectName::Revoked(id, random) => drop(machine::get_revocation(repo, id, random)?),
+        ObjectName::Run { .. } => drop(machine::get_run(repo, name)?),
+        ObjectName::Conf { .. } => drop(machine::get_conf(repo, name)?),
         ObjectName::Session(id) => {
             let stored = get_control::<Session>(repo, name, ControlKind::Session, |record| {
                 belongs(name, record.session == id)?;
@@ -172,9 +176,14 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Hold(_) => verify_mark::<Hold>(repo, name)?,
         ObjectName::Release(..) => verify_mark::<Release>(repo, name)?,
         ObjectName::Tags(..) => verify_mark::<TagRecord>(repo, name)?,
-        ObjectName::Segment { session, number } => {
-            let SegmentView::Open(packs) = get_segment(repo, session, number)? else {
-                return Ok(());
+        ObjectName::Segment(id) => {
+            let packs = match get_segment(repo, id)? {
+                SegmentView::Open(packs) => packs,
+                SegmentView::Closed { .. } => return Ok(()),
+                SegmentView::Unsigned(_) => {
+                    let why = "the record of its client cannot be read";
+                    return Err(RepoError::corrupt(&name.key(), why).into());
+                }
             };
             for pack in packs {
                 // A pack that the index left out because it is gone hurts whoever needs it, not

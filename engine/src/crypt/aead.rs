@@ -2,11 +2,13 @@
 //!
 //! Records (footers, segments, control objects, slots) share keys that live for years, so their
 //! nonces are random, and 192 bits long so that chance never repeats one. Blocks are sealed with a
-//! key drawn for one pack, so their number is the nonce: nothing to draw, nothing to store, and a
-//! block that is moved to another place does not open. AES would be faster where it is built in;
-//! ChaCha20 is as fast everywhere and has no tables that a neighbour could time.
+//! key drawn for one pack; their nonce is eight random bytes and their number. The number keeps a
+//! block in its place. The random part is for machines whose memory is copied and that go on twice:
+//! both would seal other bytes under the next number of the same pack. AES would be faster where it
+//! is built in; ChaCha20 is as fast everywhere and has no tables that a neighbour could time.
 
 use std::fmt;
+use std::ops::Range;
 
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{
@@ -66,8 +68,10 @@ pub fn open(key: &SecretKey, associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>
     Ok(plain)
 }
 
-/// Seals and opens the blocks of one pack. The key must be used for that pack alone, and each
-/// block number once: a second block under the same number would give both away.
+/// Random bytes in front of a sealed block.
+pub const BLOCK_SALT_BYTES: usize = 8;
+
+/// Seals and opens the blocks of one pack. The key must be used for that pack alone.
 #[derive(Clone)]
 pub struct BlockCipher(ChaCha20Poly1305);
 
@@ -78,18 +82,25 @@ impl BlockCipher {
         Self(ChaCha20Poly1305::new(key.expose().into()))
     }
 
-    /// Encrypts `plain` where it lies and returns the tag that is to follow it. The nonce is
-    /// `block` as a little-endian integer of 12 bytes.
+    /// Encrypts what stands behind the first [`BLOCK_SALT_BYTES`] of `bytes` where it lies, puts
+    /// random bytes into these, and returns the tag that is to follow. The nonce is the random
+    /// bytes and `block` as a little-endian u32.
+    ///
+    /// # Panics
+    /// If `bytes` has no room for the random bytes.
     #[must_use]
-    pub fn seal_in_place(&self, block: u32, associated: &[u8], plain: &mut [u8]) -> [u8; 16] {
+    pub fn seal_in_place(&self, block: u32, associated: &[u8], bytes: &mut [u8]) -> [u8; 16] {
+        let (salt, plain) = bytes.split_at_mut(BLOCK_SALT_BYTES);
+        let drawn = random::array::<BLOCK_SALT_BYTES>();
+        salt.copy_from_slice(&drawn);
         self.0
-            .encrypt_inout_detached(&nonce(block), associated, InOutBuf::from(plain))
+            .encrypt_inout_detached(&nonce(drawn, block), associated, InOutBuf::from(plain))
             .expect(FITS)
             .into()
     }
 
-    /// Decrypts `sealed`, ciphertext ‖ tag, where it lies; the plaintext is at the front, and its
-    /// length is returned. If it fails, the bytes are as they were.
+    /// Decrypts `sealed`, random bytes ‖ ciphertext ‖ tag, where it lies; answers where the
+    /// plaintext is. If it fails, the bytes are as they were.
     ///
     /// # Errors
     /// [`CryptError::ForgedBlock`] if it is not block `block` of this pack with that associated
@@ -99,21 +110,24 @@ impl BlockCipher {
         block: u32,
         associated: &[u8],
         sealed: &mut [u8],
-    ) -> Result<usize, CryptError> {
+    ) -> Result<Range<usize>, CryptError> {
         let forged = CryptError::ForgedBlock { block };
-        let Some((cipher, tag)) = sealed.split_last_chunk_mut::<TAG_BYTES>() else {
+        let Some((salt, rest)) = sealed.split_first_chunk_mut::<BLOCK_SALT_BYTES>() else {
             return Err(forged);
         };
-        let plain_bytes = cipher.len();
+        let Some((cipher, tag)) = rest.split_last_chunk_mut::<TAG_BYTES>() else {
+            return Err(forged);
+        };
+        let end = BLOCK_SALT_BYTES + cipher.len();
         self.0
             .decrypt_inout_detached(
-                &nonce(block),
+                &nonce(*salt, block),
                 associated,
                 InOutBuf::from(cipher),
                 &Tag::from(*tag),
             )
             .map_err(|_| forged)?;
-        Ok(plain_bytes)
+        Ok(BLOCK_SALT_BYTES..end)
     }
 }
 
@@ -123,16 +137,17 @@ impl fmt::Debug for BlockCipher {
     }
 }
 
-fn nonce(block: u32) -> Nonce {
+fn nonce(salt: [u8; BLOCK_SALT_BYTES], block: u32) -> Nonce {
     let mut bytes = [0; 12];
-    bytes[..4].copy_from_slice(&block.to_le_bytes());
+    bytes[..BLOCK_SALT_BYTES].copy_from_slice(&salt);
+    bytes[BLOCK_SALT_BYTES..].copy_from_slice(&block.to_le_bytes());
     Nonce::from(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_assert_ne, proptest};
     use proptest::sample::Index;
 
     use super::*;
@@ -184,14 +199,20 @@ mod tests {
             bit in 0..8_u8,
         ) {
             let cipher = BlockCipher::new(&SecretKey::random());
-            let mut sealed = plain.clone();
-            let tag = cipher.seal_in_place(block, &associated, &mut sealed);
-            sealed.extend_from_slice(&tag);
+            let seal = || {
+                let mut sealed = [&[0; BLOCK_SALT_BYTES], plain.as_slice()].concat();
+                let tag = cipher.seal_in_place(block, &associated, &mut sealed);
+                sealed.extend_from_slice(&tag);
+                sealed
+            };
+            let mut sealed = seal();
+            // Who goes on twice from one state of memory uses no nonce twice.
+            prop_assert_ne!(&sealed[..BLOCK_SALT_BYTES], &seal()[..BLOCK_SALT_BYTES]);
 
             let mut opened = sealed.clone();
-            let plain_bytes = cipher.open_in_place(block, &associated, &mut opened);
-            prop_assert_eq!(plain_bytes, Ok(plain.len()));
-            prop_assert_eq!(&opened[..plain.len()], plain.as_slice());
+            let place_of_plain = cipher.open_in_place(block, &associated, &mut opened);
+            let place_of_plain = place_of_plain.expect("it was just sealed");
+            prop_assert_eq!(&opened[place_of_plain], plain.as_slice());
 
             let refused = |block, associated: &[u8], bytes: &[u8]| {
                 let mut copy = bytes.to_vec();

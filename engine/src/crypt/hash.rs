@@ -14,11 +14,11 @@ use crate::crypt::error::CryptError;
 use crate::crypt::secret::SecretKey;
 
 /// Context of [`commitment`].
-const COMMITMENT_CONTEXT: &str = "mainstay v1 commitment to the data key of a pack";
+const COMMITMENT_CONTEXT: &str = "mainstay v2 commitment to the data key of a pack";
 
 /// Contexts of the two keys of [`ChunkIdKey`].
-const DATA_ID_CONTEXT: &str = "mainstay v1 ids of chunks of file content";
-const TREE_ID_CONTEXT: &str = "mainstay v1 ids of tree nodes";
+const DATA_ID_CONTEXT: &str = "mainstay v2 ids of chunks of file content";
+const TREE_ID_CONTEXT: &str = "mainstay v2 ids of tree nodes";
 
 /// Plain BLAKE3 of `bytes`.
 #[must_use]

@@ -128,6 +128,7 @@ impl Stat {
             flags: 0,
             content: None,
             listing: 0,
+            ntfs: None,
         }
     }
 }

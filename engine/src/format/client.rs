@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::base::id::ClientId;
+use crate::base::limits::{CLIENT_LIST_MAX, FACT_MAX_BYTES, RECIPIENT_MAX_BYTES};
 use crate::base::time::Timestamp;
 use crate::format::slot::Role;
 
@@ -28,4 +29,24 @@ pub struct Client {
     /// When it was enrolled.
     #[n(5)]
     pub enrolled: Timestamp,
+    /// Hosts that it may name in its snapshots; none are stated for roles that may name any.
+    #[cbor(n(6), default, skip_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Clients whose machine it replaces: their history goes on with its own.
+    #[cbor(n(7), default, skip_if = "Vec::is_empty")]
+    pub succeeds: Vec<ClientId>,
+    /// HPKE public key that secrets for its holder are sealed to.
+    #[cbor(n(8), with = "minicbor::bytes")]
+    pub recipient: Option<Vec<u8>>,
+}
+
+impl Client {
+    /// Whether it has no more and no longer parts than it may have.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.hosts.len() <= CLIENT_LIST_MAX
+            && self.succeeds.len() <= CLIENT_LIST_MAX
+            && self.hosts.iter().all(|host| host.len() <= FACT_MAX_BYTES)
+            && self.recipient.as_ref().is_none_or(|key| key.len() <= RECIPIENT_MAX_BYTES)
+    }
 }

@@ -15,7 +15,7 @@ use crate::format::envelope::{
     expect_magic,
 };
 
-/// Features that a reader must know to read a repository; none beyond version 1 exist yet.
+/// Features that a reader must know to read a repository; none exist yet.
 pub const KNOWN_FEATURES: [&str; 0] = [];
 
 /// What was found out about the store when the repository was made.
@@ -133,7 +133,7 @@ pub fn encode_for_signing(config: &Config) -> Vec<u8> {
 /// Decodes a configuration; the caller verifies signature and MAC.
 ///
 /// # Errors
-/// [`EnvelopeError`] for anything that is no configuration of version 1.
+/// [`EnvelopeError`] for anything that is no configuration of this version.
 pub fn decode(bytes: &[u8]) -> Result<SignedConfig, EnvelopeError> {
     if bytes.len() > CONTROL_MAX_BYTES {
         return Err(CodecError::Range { what: "size of the configuration" }.into());

@@ -2,9 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::id::ChunkId;
 use crate::base::time::Timestamp;
 use crate::format::extent::Extent;
+use crate::format::ntfs::Ntfs;
+
+pub use crate::format::content::Content;
 
 /// What lies at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
@@ -31,27 +33,6 @@ pub enum EntryKind {
     /// A block device.
     #[n(7)]
     BlockDevice,
-}
-
-/// Where the bytes of a file are. A file's extents cover exactly its size, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Content {
-    /// Here, for short files.
-    #[n(0)]
-    Inline(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-    /// In these extents.
-    #[n(1)]
-    Extents(#[n(0)] Vec<Extent>),
-    /// In the extents of an extent tree.
-    #[n(2)]
-    Tree {
-        /// Root node of the extent tree.
-        #[n(0)]
-        root: ChunkId,
-        /// Extents in the whole tree.
-        #[n(1)]
-        extent_count: u64,
-    },
 }
 
 /// One extended attribute; ACLs and file capabilities are among them, as raw bytes.
@@ -150,6 +131,9 @@ pub struct Entry {
     /// How complete the listing of a directory is: `LISTING_…` bits; 0 is whole.
     #[cbor(n(20), default, skip_if = "is_zero_u8")]
     pub listing: u8,
+    /// What only Windows knows of it.
+    #[n(21)]
+    pub ntfs: Option<Box<Ntfs>>,
 }
 
 /// What a `stat` says of a path and what decides whether the path changed.
@@ -229,6 +213,18 @@ impl Entry {
     pub fn is_unread(&self) -> bool {
         let is_partial = self.flags & FLAG_PARTIAL != 0;
         self.kind == EntryKind::File && self.content.is_none() && is_partial
+    }
+
+    /// Everything in it that lies in chunks of content: its own, and that of its streams.
+    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+        let streams = self.ntfs.iter().flat_map(|ntfs| &ntfs.streams);
+        self.content.iter().chain(streams.map(|stream| &stream.content))
+    }
+
+    /// The chunk of its security descriptor.
+    #[must_use]
+    pub fn security(&self) -> Option<Extent> {
+        self.ntfs.as_ref().and_then(|ntfs| ntfs.security)
     }
 
     /// Whether its content was read whole and in one piece.

@@ -22,7 +22,7 @@ pub const CONFIG_MAGIC: [u8; 4] = *b"MSTG";
 pub const CONTROL_MAGIC: [u8; 4] = *b"MSTC";
 
 /// Version of every object this program writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The bytes are of another kind or version than expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +36,16 @@ pub enum EnvelopeError {
         found: [u8; 4],
     },
     /// The object was written by a newer program.
-    #[error("{what} has version {version}, this program reads up to {VERSION}")]
+    #[error("{what} has version {version}, this program reads version {VERSION}")]
     Newer {
+        /// What was read.
+        what: &'static str,
+        /// Its version.
+        version: u8,
+    },
+    /// The object has a version that was never released.
+    #[error("{what} has version {version}, which was never released")]
+    Early {
         /// What was read.
         what: &'static str,
         /// Its version.
@@ -51,7 +59,7 @@ pub enum EnvelopeError {
 /// Checks magic and version at the front of an object.
 ///
 /// # Errors
-/// [`EnvelopeError::Magic`], [`EnvelopeError::Newer`], or a truncation.
+/// [`EnvelopeError::Magic`], [`EnvelopeError::Newer`], [`EnvelopeError::Early`], or a truncation.
 pub fn expect_magic(
     cursor: &mut Cursor<'_>,
     magic: [u8; 4],
@@ -64,6 +72,7 @@ pub fn expect_magic(
     match cursor.u8()? {
         VERSION => Ok(()),
         0 => Err(CodecError::Range { what: "version" }.into()),
+        version if version < VERSION => Err(EnvelopeError::Early { what, version }),
         version => Err(EnvelopeError::Newer { what, version }),
     }
 }
@@ -107,11 +116,17 @@ pub enum ControlKind {
     Base,
     /// `evidence/<client>/<n>`.
     Evidence,
+    /// `clients/<client>.revoked-<r>`.
+    Revocation,
+    /// `run/<hour>/<client>-<n>-<r>`.
+    Run,
+    /// `conf/<client>/<n>-<r>`.
+    Conf,
 }
 
 impl ControlKind {
-    /// All kinds that version 1 writes.
-    pub const ALL: [Self; 18] = [
+    /// All kinds that this version writes.
+    pub const ALL: [Self; 21] = [
         Self::Client,
         Self::Session,
         Self::Commit,
@@ -130,6 +145,9 @@ impl ControlKind {
         Self::Closed,
         Self::Base,
         Self::Evidence,
+        Self::Revocation,
+        Self::Run,
+        Self::Conf,
     ];
 
     /// The stored number.
@@ -154,6 +172,9 @@ impl ControlKind {
             Self::Closed => 14,
             Self::Base => 15,
             Self::Evidence => 18,
+            Self::Revocation => 21,
+            Self::Run => 22,
+            Self::Conf => 23,
         }
     }
 
@@ -189,6 +210,9 @@ impl ControlKind {
             Self::Closed => "record of a closed generation",
             Self::Base => "record of past generations",
             Self::Evidence => "evidence record",
+            Self::Revocation => "revocation of a client",
+            Self::Run => "record of a run",
+            Self::Conf => "record of a machine's setup",
         }
     }
 }

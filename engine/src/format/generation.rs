@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::data::Type;
 use minicbor::decode::Error as DecodeError;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, PackKind, SessionId};
+use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, PackKind, SegmentId, SessionId};
 use crate::base::limits::GENERATION_MAX_PACKS;
 use crate::base::time::Timestamp;
 
@@ -149,38 +148,6 @@ fn members(bytes: &[u8]) -> Result<Vec<(u32, Nonce8)>, DecodeError> {
     Ok(group)
 }
 
-/// A segment of the index by its session and number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentName {
-    /// The session in its key.
-    pub session: SessionId,
-    /// Its number within the session.
-    pub number: u32,
-}
-
-impl<C> Encode<C> for SegmentName {
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        encoder: &mut Encoder<W>,
-        context: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        encoder.array(2)?;
-        self.session.encode(encoder, context)?;
-        encoder.u32(self.number)?;
-        Ok(())
-    }
-}
-
-impl<'b, C> Decode<'b, C> for SegmentName {
-    fn decode(decoder: &mut Decoder<'b>, context: &mut C) -> Result<Self, DecodeError> {
-        if decoder.array()? != Some(2) || decoder.datatype()? != Type::Bytes {
-            return Err(DecodeError::message("the name of a segment has another form"));
-        }
-        let session = SessionId::decode(decoder, context)?;
-        Ok(Self { session, number: decoder.u32()? })
-    }
-}
-
 /// `gc/<gid>.condemn`: what the collector may delete. Put up before it looks who is running.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -215,7 +182,7 @@ pub struct Sweep {
     pub packs: PackSet,
     /// Segments that will be replaced: a reader that knows them need not miss them.
     #[cbor(n(2), default, skip_if = "Vec::is_empty")]
-    pub segments: Vec<SegmentName>,
+    pub segments: Vec<SegmentId>,
 }
 
 /// `gc/<gid>.void`: the owner deletes nothing, ever. `gc/<gid>.done`: everything is deleted.

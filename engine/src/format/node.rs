@@ -207,7 +207,11 @@ fn decode_entries(decoder: &mut Decoder<'_>, count: u64) -> Read<Node> {
         let last = entries.last().map(|(key, _)| key.as_slice());
         let key = decode_key(decoder, last, true)?;
         take_room(&mut room_bytes, &key)?;
-        entries.push((key, Entry::decode(decoder, &mut ())?));
+        let entry = Entry::decode(decoder, &mut ())?;
+        if entry.ntfs.as_ref().is_some_and(|ntfs| !ntfs.is_sound()) {
+            return Err(minicbor::decode::Error::message("impossible fields of NTFS"));
+        }
+        entries.push((key, entry));
     }
     Ok(Node::Entries(entries))
 }

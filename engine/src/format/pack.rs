@@ -1,17 +1,19 @@
 //! Packs: many sealed blocks, a sealed table of what is in them, and a hash for everybody.
 //!
 //! ```text
-//! header   magic 4 | version u8 | kind u8 | suite u8 | flags u8 | domain u32 | repository 16 |
-//!          key hash 32 | encapsulation length u16 | encapsulation | sealed data key 48 |
-//!          commitment 16
-//! blocks   codec u8 | raw length u32 | bytes, each sealed with its number as nonce
+//! header   magic 4 | version u8 | kind u8 | suite u8 | flags u8 | domain u32 | epoch u32 |
+//!          repository 16 | key hash 32 | encapsulation length u16 | encapsulation |
+//!          sealed data key 48 | commitment 16
+//! blocks   random 8 | sealed: codec u8, raw length u32, bytes; the nonce is the random bytes and
+//!          the number of the block
 //! padding  zero bytes up to the Padmé size of the whole object
-//! footer   sealed table
+//! footer   sealed: signature 64, table
 //! trailer  footer length u32 | BLAKE3 32 of everything before it
 //! ```
 //!
 //! The padding stands before the footer, so that one read of the tail finds the table. The hash
-//! needs no key: the owner of the storage can scrub packs without being able to read them.
+//! needs no key: the owner of the storage can scrub packs without being able to read them. The
+//! signature is that of the client whose session wrote the pack: who can only read cannot make one.
 
 use crate::base::codec::{CodecError, Cursor, PutLe};
 use crate::base::id::{ChunkId, Digest, PackKind, RepositoryId};
@@ -22,15 +24,15 @@ use crate::base::limits::{
 use crate::format::envelope::{EnvelopeError, PACK_MAGIC, VERSION, expect_magic};
 
 /// Longest encapsulation of any suite: X-Wing's 1120 bytes, with room.
-const ENCAPSULATION_MAX_BYTES: usize = 2048;
+pub(crate) const ENCAPSULATION_MAX_BYTES: usize = 2048;
 /// Bytes of the header without the encapsulation.
-const HEADER_FIXED_BYTES: usize = 4 + 1 + 1 + 1 + 1 + 4 + 16 + 32 + 2 + 48 + 16;
+const HEADER_FIXED_BYTES: usize = 4 + 1 + 1 + 1 + 1 + 4 + 4 + 16 + 32 + 2 + 48 + 16;
 /// Bytes after the footer: its length and the hash.
 pub const TRAILER_BYTES: usize = 4 + 32;
 /// Bytes at the front of a block's plaintext: codec and raw length.
 pub const BLOCK_HEADER_BYTES: usize = 5;
-/// Bytes that sealing adds to a block.
-pub const BLOCK_TAG_BYTES: usize = 16;
+/// Bytes that sealing adds to a block: random bytes in front, a tag behind.
+pub const BLOCK_SEAL_BYTES: usize = 8 + 16;
 
 /// Front of a pack; readable without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct PackHeader {
     pub suite: u8,
     /// Dedup domain of its chunk ids.
     pub domain: u32,
+    /// Epoch of the keys that it is sealed with.
+    pub epoch: u32,
     /// The repository it belongs to.
     pub repository: RepositoryId,
     /// BLAKE3 of the pack's key in the store.
@@ -60,9 +64,9 @@ impl PackHeader {
         HEADER_FIXED_BYTES + self.encapsulation.len()
     }
 
-    /// The bytes of the header.
+    /// What the data key is bound to: everything in front of the encapsulation.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn front(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len_bytes());
         bytes.put(&PACK_MAGIC);
         bytes.put_u8(VERSION);
@@ -70,8 +74,16 @@ impl PackHeader {
         bytes.put_u8(self.suite);
         bytes.put_u8(0);
         bytes.put_u32(self.domain);
+        bytes.put_u32(self.epoch);
         bytes.put(self.repository.as_bytes());
         bytes.put(self.key_hash.as_bytes());
+        bytes
+    }
+
+    /// The bytes of the header: what [`PackHeader::decode`] takes, and nothing else.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.front();
         bytes.put_u16(self.encapsulation.len() as u16);
         bytes.put(&self.encapsulation);
         bytes.put(&self.sealed_key);
@@ -82,7 +94,7 @@ impl PackHeader {
     /// Reads the header at the front of `bytes`, which may go on after it.
     ///
     /// # Errors
-    /// [`EnvelopeError`] if this is no pack of version 1.
+    /// [`EnvelopeError`] if this is no pack of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let mut cursor = Cursor::new(bytes);
         expect_magic(&mut cursor, PACK_MAGIC, "pack")?;
@@ -93,6 +105,7 @@ impl PackHeader {
             return Err(CodecError::Range { what: "flags of the pack" }.into());
         }
         let domain = cursor.u32()?;
+        let epoch = cursor.u32()?;
         let repository = RepositoryId::new(cursor.array()?);
         let key_hash = Digest::new(cursor.array()?);
         let encapsulation_bytes = usize::from(cursor.u16()?);
@@ -106,6 +119,7 @@ impl PackHeader {
             kind,
             suite,
             domain,
+            epoch,
             repository,
             key_hash,
             encapsulation,
@@ -207,7 +221,7 @@ fn decode_blocks(cursor: &mut Cursor<'_>, pack_bytes: u64) -> Result<Vec<BlockIn
         end = u64::from(block.offset) + u64::from(block.stored_bytes);
         let sound = starts_after_the_last
             && end <= pack_bytes
-            && block.stored_bytes as usize >= BLOCK_HEADER_BYTES + BLOCK_TAG_BYTES
+            && block.stored_bytes as usize >= BLOCK_HEADER_BYTES + BLOCK_SEAL_BYTES
             && block.raw_bytes as usize <= BLOCK_MAX_RAW_BYTES;
         if !sound {
             return Err(CodecError::Range { what: "place of a block" });
@@ -245,6 +259,20 @@ fn decode_chunks(
         chunks.push(chunk);
     }
     Ok(chunks)
+}
+
+/// Length of the signature in front of the table in an opened footer.
+pub const FOOTER_SIGNATURE_BYTES: usize = 64;
+
+/// Splits an opened footer into signature and table.
+///
+/// # Errors
+/// A truncation.
+pub fn split_footer(opened: &[u8]) -> Result<([u8; FOOTER_SIGNATURE_BYTES], &[u8]), CodecError> {
+    let mut cursor = Cursor::new(opened);
+    let signature = cursor.array()?;
+    let table = cursor.take(cursor.remaining())?;
+    Ok((signature, table))
 }
 
 /// Where the sealed footer lies, from the last bytes of a pack.

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::id::{ClientId, Digest, SessionId};
+use crate::base::id::{ClientId, Digest, GenerationId, SessionId};
 use crate::base::time::Timestamp;
 
 /// What a session does.
@@ -21,6 +21,12 @@ pub enum SessionKind {
     /// Keeps snapshots alive while somebody reads them.
     #[n(4)]
     Read,
+    /// Writes what a collection replaces.
+    #[n(5)]
+    Collect,
+    /// Brings snapshots of another program in.
+    #[n(6)]
+    Import,
 }
 
 /// Registration of a session: step B1. Its id must not be in use anywhere before.
@@ -45,6 +51,9 @@ pub struct Session {
     /// Snapshots that a session of kind read keeps alive.
     #[cbor(n(5), default, skip_if = "Vec::is_empty")]
     pub pinned: Vec<SessionId>,
+    /// Generation that a session of kind collect belongs to.
+    #[n(6)]
+    pub generation: Option<GenerationId>,
 }
 
 /// `snap/<sid>.ok`: the client saw no fence after its commit; the snapshot is confirmed.

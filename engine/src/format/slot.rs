@@ -164,7 +164,7 @@ impl Slot {
     /// Reads a slot; refuses cost parameters outside floor and ceiling.
     ///
     /// # Errors
-    /// [`EnvelopeError`] for anything else than a slot of version 1.
+    /// [`EnvelopeError`] for anything else than a slot of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > CONTROL_MAX_BYTES {
             return Err(CodecError::Range { what: "size of the key slot" }.into());

@@ -6,6 +6,7 @@ use crate::base::id::{ChunkId, ClientId, Digest, RepositoryId, SessionId};
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
+use crate::format::facts::{Details, Facts};
 
 /// How complete a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
@@ -179,7 +180,8 @@ pub struct EvidenceHead {
     pub hash: Digest,
 }
 
-/// A committed snapshot. Signed by its client.
+/// A committed snapshot, as a program uses it and as an index keeps it. What is stored under its key
+/// is a record of two parts, of which one is sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Snapshot {
@@ -198,8 +200,8 @@ pub struct Snapshot {
     /// Newest snapshot of every other client that this one has seen: a rolled-back store shows.
     #[cbor(n(4), default, skip_if = "Vec::is_empty")]
     pub seen: Vec<SessionId>,
-    /// Root node of the tree of entries.
-    #[n(5)]
+    /// Root node of the tree of entries; [`SEALED_ROOT`] if the key in use cannot read names.
+    #[cbor(n(5), default, skip_if = "is_sealed_root")]
     pub root: ChunkId,
     /// Host that was backed up.
     #[n(6)]
@@ -231,7 +233,8 @@ pub struct Snapshot {
     /// How many problems there were.
     #[cbor(n(15), default)]
     pub problem_count: u64,
-    /// The first of them, up to `limits::SNAPSHOT_MAX_PROBLEMS`.
+    /// The first of them, up to `limits::SNAPSHOT_MAX_PROBLEMS`; none if the key in use cannot read
+    /// names.
     #[cbor(n(16), default, skip_if = "Vec::is_empty")]
     pub problems: Vec<RecordedProblem>,
     /// Dedup domain of its chunks.
@@ -248,6 +251,19 @@ pub struct Snapshot {
     /// What became of each of `paths`; absent for streams.
     #[cbor(n(20), default, skip_if = "Vec::is_empty")]
     pub roots: Vec<RecordedRoot>,
+    /// What else everybody may know.
+    #[cbor(n(21), default, skip_if = "Facts::is_empty")]
+    pub facts: Facts,
+    /// What else only those know who may read names.
+    #[cbor(n(22), default, skip_if = "Details::is_empty")]
+    pub details: Details,
+}
+
+/// Stands for a root that the key in use cannot read: the id of no chunk.
+pub const SEALED_ROOT: ChunkId = ChunkId::new([0; 32]);
+
+fn is_sealed_root(root: &ChunkId) -> bool {
+    *root == SEALED_ROOT
 }
 
 /// A path as raw bytes.
@@ -260,6 +276,12 @@ pub struct PathBytes(
 );
 
 impl Snapshot {
+    /// Whether root, problems and details are closed to the key that read it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.root == SEALED_ROOT
+    }
+
     /// Where something is in the tree that was asked for by the path `asked`, or lies below such a
     /// path: the way there may lead through links.
     #[must_use]

@@ -171,9 +171,8 @@ impl<'a> Collector<'a> {
         marks: &Marks,
         owners: &HashSet<SessionId>,
     ) -> Result<HashMap<i64, PackUse>, GcError> {
-        let undecided: HashSet<SessionId> = owners.difference(&living.decided).copied().collect();
         let rows = self.index.reader()?.pack_rows()?;
-        let used = |row| PackUse::new(row, stored, &undecided, marks);
+        let used = |row| PackUse::new(row, stored, (living, owners), marks);
         Ok(rows.into_iter().map(|row| (row.row, used(row))).collect())
     }
 

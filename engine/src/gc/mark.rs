@@ -116,14 +116,15 @@ impl Marker<'_> {
         root: &Root,
         stack: &mut Vec<(ChunkId, Option<u8>)>,
     ) -> Result<(), GcError> {
-        match &entry.content {
-            Some(Content::Extents(extents)) => self.extents(extents, root),
-            Some(Content::Tree { root, .. }) => {
-                stack.push((*root, None));
-                Ok(())
+        self.extents(entry.security().as_slice(), root)?;
+        for content in entry.contents() {
+            match content {
+                Content::Extents(extents) => self.extents(extents, root)?,
+                Content::Tree { root, .. } => stack.push((*root, None)),
+                Content::Inline(_) => {}
             }
-            Some(Content::Inline(_)) | None => Ok(()),
         }
+        Ok(())
     }
 
     fn extents(&mut self, extents: &[Extent], root: &Root) -> Result<(), GcError> {

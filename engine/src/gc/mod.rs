@@ -17,6 +17,7 @@ mod choose;
 mod brake;
 mod collector;
 mod barrier;
+mod authenticate;
 mod remark;
 mod segments;
 mod sweep;

@@ -84,6 +84,7 @@ impl Collector<'_> {
     ) -> Result<PackSet, GcError> {
         let owners: HashSet<SessionId> = stored.keys().map(|pack| pack.session).collect();
         survey.packs = self.uses(stored, living, &survey.marks, &owners)?;
+        self.authenticate_copies(survey, &generation.condemned, excluded)?;
         let reader = self.index.reader()?;
         let (packs, marks) = (&survey.packs, &survey.marks);
         let condemned = &generation.condemned;

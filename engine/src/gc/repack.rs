@@ -117,17 +117,18 @@ impl Collector<'_> {
             total_bytes: None,
         });
         let (repo, index) = (self.repo, self.index);
-        let id = session::new_id(&self.identity()?, 0);
+        let identity = self.identity()?;
+        let id = session::new_id(&identity, 0);
         index.begin_run(id, repo.clock().now(), "repack")?;
         let (kind, host) = (SessionKind::Repack, &self.options.host);
-        session::register(repo, &self.identity()?, id, kind, host)?;
-        let output = Output::new(repo, index, self.monitor, id);
+        session::register(repo, &identity, id, kind, host)?;
+        let output = Output::new(repo, index, self.monitor, (&identity, id));
         for part in self.rewrite(survey, &readable, deadline, &output)? {
             report.packs += part.packs;
             report.bytes += part.bytes;
         }
         report.written_bytes = output.finish()?;
-        session::end(repo, &self.identity()?, id, "the repacking has ended")?;
+        session::end(repo, &identity, id, "the repacking has ended")?;
         index.finish_run(id, repo.clock().now(), "repacked", "")?;
         Ok(report)
     }

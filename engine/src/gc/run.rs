@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SessionId};
+use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SegmentId, SessionId};
 use crate::base::limits::{GC_POLL_MS, LEFTOVER_AGE_S};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
@@ -131,7 +131,8 @@ impl Collector<'_> {
     /// ask whether it is allowed before they look for it.
     fn require_deletes(&self) -> Result<(), GcError> {
         let nobody = SessionId::from_parts(ClientId::new([0; 8]), 0, Nonce8::new([0; 8]));
-        let name = ObjectName::Segment { session: nobody, number: 0 };
+        let random = Nonce8::new([0; 8]);
+        let name = ObjectName::Segment(SegmentId { session: nobody, number: 0, random });
         Ok(self.repo.store().delete(&name)?)
     }
 

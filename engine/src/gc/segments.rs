@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{GenerationId, SessionId};
+use crate::base::id::{GenerationId, SegmentId, SessionId};
 use crate::base::limits::{SEGMENT_MAX_BYTES, SEGMENT_MAX_PACKS};
-use crate::format::generation::{PackSet, SegmentName};
+use crate::format::generation::PackSet;
 use crate::format::segment::SegmentPack;
 use crate::gc::collector::{Collector, Generation};
 use crate::gc::error::GcError;
-use crate::repo::object::{get_segment_of, put_segment_of};
+use crate::repo::segments::{self, SegmentView, get_segment, put_segment};
 use crate::store::name::ObjectName;
 
 /// Replacement segments bear the generation's random part, so that their names are as unique.
@@ -28,7 +28,7 @@ impl Collector<'_> {
     pub fn replace_segments(
         &self,
         generation: &Generation,
-        segments: &[SegmentName],
+        segments: &[SegmentId],
         dead: &PackSet,
     ) -> Result<u64, GcError> {
         let (repo, index) = (self.repo, self.index);
@@ -41,10 +41,10 @@ impl Collector<'_> {
             open: BTreeMap::new(),
         };
         for name in segments {
-            let read = get_segment_of(repo, name.session, name.number);
-            let (domain, packs) = match read {
-                Ok((domain, Some(packs))) => (domain, packs),
-                Ok((_, None)) => continue,
+            let packs = match get_segment(repo, *name) {
+                Ok(SegmentView::Open(packs)) => packs,
+                // What cannot be verified is not signed once more.
+                Ok(SegmentView::Unsigned(_) | SegmentView::Closed { .. }) => continue,
                 Err(error)
                     if matches!(
                         error.class(),
@@ -58,22 +58,19 @@ impl Collector<'_> {
             let stays =
                 |pack: &SegmentPack| !dead.contains(&pack.pack) && !buried.contains(&pack.pack);
             for pack in packs.into_iter().filter(stays) {
-                writer.add(domain, pack)?;
+                writer.add(pack)?;
             }
             writer.merged.push(*name);
         }
         let merged = writer.finish()?;
         index.add_replaced_segments(&merged)?;
         for name in &merged {
-            let (session, number) = (name.session, name.number);
-            repo.store().delete(&ObjectName::Segment { session, number })?;
+            repo.store().delete(&ObjectName::Segment(*name))?;
         }
-        let forgotten: Vec<_> = merged.iter().map(|name| (name.session, name.number)).collect();
-        index.forget_segments(&forgotten)?;
-        for folder in
-            merged.iter().map(|name| name.session).collect::<std::collections::BTreeSet<_>>()
-        {
-            repo.store().remove_empty_folder(&ObjectName::Segment { session: folder, number: 0 });
+        index.forget_segments(&merged)?;
+        let folders: BTreeMap<_, _> = merged.iter().map(|name| (name.session, *name)).collect();
+        for one in folders.into_values() {
+            repo.store().remove_empty_folder(&ObjectName::Segment(one));
         }
         Ok(merged.len() as u64)
     }
@@ -84,14 +81,15 @@ struct Writer<'a> {
     collector: &'a Collector<'a>,
     session: SessionId,
     number: u32,
-    merged: Vec<SegmentName>,
+    merged: Vec<SegmentId>,
     open: BTreeMap<u32, (usize, Vec<SegmentPack>)>,
 }
 
 impl Writer<'_> {
-    fn add(&mut self, domain: u32, pack: SegmentPack) -> Result<(), GcError> {
+    fn add(&mut self, pack: SegmentPack) -> Result<(), GcError> {
+        let domain = pack.domain;
         let (bytes, packs) = self.open.entry(domain).or_default();
-        let size = pack.table.len_bytes() + 64;
+        let size = pack.table.len_bytes() + 96;
         if packs.len() >= SEGMENT_MAX_PACKS || *bytes + size > SEGMENT_MAX_BYTES / 2 {
             let full = std::mem::take(packs);
             *bytes = 0;
@@ -105,13 +103,14 @@ impl Writer<'_> {
 
     fn write(&mut self, domain: u32, packs: &[SegmentPack]) -> Result<(), GcError> {
         let Collector { repo, index, .. } = self.collector;
-        put_segment_of(repo, domain, self.session, self.number, packs)?;
-        index.add_segment(self.session, self.number, packs)?;
+        let id = segments::new_id(self.session, self.number);
+        put_segment(repo, &self.collector.identity()?.signing, domain, id, packs)?;
+        index.add_segment(id, packs)?;
         self.number += 1;
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<SegmentName>, GcError> {
+    fn finish(mut self) -> Result<Vec<SegmentId>, GcError> {
         for (domain, (_, packs)) in std::mem::take(&mut self.open) {
             if !packs.is_empty() {
                 self.write(domain, &packs)?;

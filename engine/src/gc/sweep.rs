@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::PackId;
+use crate::base::id::{PackId, SegmentId};
 use crate::base::limits::GC_DELETE_THREADS;
 use crate::base::monitor::{Counter, Phase};
 use crate::format::envelope::ControlKind;
-use crate::format::generation::{PackSet, SegmentName, Sweep};
+use crate::format::generation::{PackSet, Sweep};
 use crate::gc::collector::{Collector, Generation};
 use crate::gc::error::GcError;
 use crate::index::collected::{KeptGeneration, KeptState};
@@ -26,7 +26,7 @@ impl Collector<'_> {
         &self,
         generation: &Generation,
         packs: &PackSet,
-    ) -> Result<Vec<SegmentName>, GcError> {
+    ) -> Result<Vec<SegmentId>, GcError> {
         let segments = self.index.segments_of(packs)?;
         let record =
             Sweep { generation: generation.id, packs: packs.clone(), segments: segments.clone() };
@@ -115,7 +115,7 @@ impl Collector<'_> {
         &self,
         generation: &Generation,
         packs: &PackSet,
-        segments: &[SegmentName],
+        segments: &[SegmentId],
     ) -> Result<(), GcError> {
         let detail = format!("{} packs", packs.len());
         let kind = ControlKind::Done;

@@ -6,9 +6,10 @@ use crate::base::id::{ChunkId, PackId, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::generation::PackSet;
 use crate::gc::error::GcError;
+use crate::gc::live::Living;
 use crate::gc::mark::Marks;
-use crate::index::IndexReader;
 use crate::index::reader::PackRow;
+use crate::index::{IndexReader, PackStanding};
 use crate::repo::Repo;
 use crate::store::name::{ObjectName, prefix};
 
@@ -40,8 +41,12 @@ pub(super) struct PackUse {
     pub(super) row: PackRow,
     /// Whether the store has it.
     pub(super) exists: bool,
+    /// Whether the store has it in the size that is told of it.
+    pub(super) is_sound: bool,
     /// Whether its session has decided, so that nobody adds references to it by that session.
     pub(super) is_decided: bool,
+    /// Whether its session has decided or is registered: nobody knows of another one.
+    pub(super) is_registered: bool,
     /// Chunks that are needed.
     pub(super) live_count: u32,
     /// Of these, how many have another copy in some pack.
@@ -52,27 +57,33 @@ impl PackUse {
     pub(super) fn new(
         row: PackRow,
         stored: &BTreeMap<PackId, StoredPack>,
-        undecided: &HashSet<SessionId>,
+        (living, owners): (&Living, &HashSet<SessionId>),
         marks: &Marks,
     ) -> Self {
+        let (session, object) = (&row.pack.session, stored.get(&row.pack));
+        let has_decided = living.decided.contains(session);
         Self {
             row,
-            exists: stored.contains_key(&row.pack),
-            is_decided: !undecided.contains(&row.pack.session),
+            exists: object.is_some(),
+            is_sound: object.is_some_and(|object| object.bytes == u64::from(row.stored_bytes)),
+            is_decided: has_decided || !owners.contains(session),
+            is_registered: has_decided || living.registered.contains_key(session),
             live_count: marks.live.count(row.first_record, row.chunk_count),
             copied_count: marks.copied.count(row.first_record, row.chunk_count),
         }
     }
 }
 
-/// Looks for other copies of chunks: in packs that exist, that a segment lists, and that nothing
-/// excludes.
+/// Looks for other copies of chunks: in packs of the same dedup domain that exist in their right
+/// size, that a segment lists, whose session is known, and that nothing excludes.
 pub(super) struct Copies<'a> {
     pub(super) reader: &'a IndexReader,
     pub(super) packs: &'a HashMap<i64, PackUse>,
     pub(super) marks: &'a Marks,
     /// What others exclude, and what this generation condemns.
     pub(super) not_in: [&'a PackSet; 2],
+    /// Whether a copy counts only if what its pack says of itself was read once.
+    pub(super) must_be_authenticated: bool,
 }
 
 impl Copies<'_> {
@@ -80,7 +91,7 @@ impl Copies<'_> {
     pub(super) fn all_elsewhere(&self, pack: &PackUse) -> Result<bool, GcError> {
         let mut found = true;
         self.for_each_live(pack, &mut |id| {
-            found = self.has_other(&id, pack.row.row)?;
+            found = self.has_other(&id, &pack.row)?;
             Ok(found)
         })?;
         Ok(found)
@@ -101,17 +112,34 @@ impl Copies<'_> {
         Ok(())
     }
 
-    fn has_other(&self, id: &ChunkId, row: i64) -> Result<bool, GcError> {
+    fn has_other(&self, id: &ChunkId, row: &PackRow) -> Result<bool, GcError> {
         let mut found = false;
-        self.reader.for_each_copy(id, &mut |copy| {
-            found = copy.pack_row != row
-                && self.packs.get(&copy.pack_row).is_some_and(|other| {
-                    other.exists
-                        && other.row.is_listed
-                        && self.not_in.iter().all(|set| !set.contains(&other.row.pack))
-                });
+        self.for_each_other(id, row, &mut |other| {
+            found =
+                !self.must_be_authenticated || other.row.standing == PackStanding::Authenticated;
             !found
         })?;
         Ok(found)
+    }
+
+    /// Calls `visit` with each pack that may hold another copy until it answers false.
+    pub(super) fn for_each_other(
+        &self,
+        id: &ChunkId,
+        row: &PackRow,
+        visit: &mut dyn FnMut(&PackUse) -> bool,
+    ) -> Result<(), GcError> {
+        self.reader.for_each_copy(id, &mut |copy| {
+            let Some(other) = self.packs.get(&copy.pack_row) else { return true };
+            let counts = other.row.row != row.row
+                && other.row.domain == row.domain
+                && other.row.standing != PackStanding::Unsigned
+                && other.row.is_listed
+                && other.is_sound
+                && other.is_registered
+                && self.not_in.iter().all(|set| !set.contains(&other.row.pack));
+            !counts || visit(other)
+        })?;
+        Ok(())
     }
 }

@@ -191,7 +191,11 @@ pub(crate) fn load(
 ) -> Result<Committed, IndexError> {
     if let Some((digest, record)) = index.snapshot(session)? {
         // A record that does not decode any more was kept by another version: read it again.
-        if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record") {
+        // One that another key read lacks what this key may read.
+        let may_open = |snapshot: &Snapshot| snapshot.is_sealed() && repo.keys().tree().is_ok();
+        if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record")
+            && !may_open(&snapshot)
+        {
             return Ok(Committed { snapshot, digest, committed });
         }
     }

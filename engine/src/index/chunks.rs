@@ -9,22 +9,23 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use crate::base::id::{Digest, PackId, PackKind, SessionId};
+use crate::base::id::{Digest, PackId, PackKind, SegmentId};
 use crate::format::segment::SegmentPack;
-use crate::index::database::Index;
+use crate::index::database::{Index, Shared, draw_epoch};
 use crate::index::error::{Failure, IndexError};
 use crate::index::fingerprint::fingerprint;
+use crate::index::place::PackStanding;
 use crate::index::record::{self, RECORD_BYTES};
 use crate::index::schema::PART_RECORDS;
-use crate::index::table::{digest, encode_blocks};
+use crate::index::table::{digest, encode_blocks, remove};
 
 /// One segment as it was read from the store.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSegment<'a> {
-    /// The session that wrote it.
-    pub session: SessionId,
-    /// Its running number within the session.
-    pub number: u32,
+    /// Its name.
+    pub id: SegmentId,
+    /// How far it may be relied on.
+    pub standing: PackStanding,
     /// What it lists.
     pub packs: &'a [SegmentPack],
 }
@@ -49,15 +50,14 @@ pub struct IndexStatistics {
 }
 
 impl Index {
-    /// The segments that are indexed, by session and number.
+    /// The segments that are indexed.
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
-    pub fn known_segments(&self) -> Result<HashSet<(SessionId, u32)>, IndexError> {
+    pub fn known_segments(&self) -> Result<HashSet<SegmentId>, IndexError> {
         self.read(|connection| {
-            let mut statement = connection.prepare("SELECT session, number FROM segment")?;
-            let rows =
-                statement.query_map((), |row| Ok((SessionId::new(row.get(0)?), row.get(1)?)))?;
+            let mut statement = connection.prepare("SELECT name FROM segment")?;
+            let rows = statement.query_map((), |row| Ok(SegmentId::from_bytes(&row.get(0)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -66,12 +66,11 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
-    pub fn closed_segments(&self) -> Result<Vec<(SessionId, u32, u32)>, IndexError> {
+    pub fn closed_segments(&self) -> Result<Vec<(SegmentId, u32)>, IndexError> {
         self.read(|connection| {
-            let sql = "SELECT session, number, domain FROM closed_segment";
-            let mut statement = connection.prepare(sql)?;
+            let mut statement = connection.prepare("SELECT name, domain FROM closed_segment")?;
             let rows = statement
-                .query_map((), |row| Ok((SessionId::new(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+                .query_map((), |row| Ok((SegmentId::from_bytes(&row.get(0)?), row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -81,18 +80,10 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Database`] if the database fails.
-    pub fn add_closed_segment(
-        &self,
-        session: SessionId,
-        number: u32,
-        domain: u32,
-    ) -> Result<(), IndexError> {
+    pub fn add_closed_segment(&self, id: SegmentId, domain: u32) -> Result<(), IndexError> {
         self.write(|transaction| {
-            transaction.execute(
-                "INSERT OR IGNORE INTO closed_segment (session, number, domain)
-                 VALUES (?1, ?2, ?3)",
-                (session.as_bytes(), number, domain),
-            )?;
+            let sql = "INSERT OR IGNORE INTO closed_segment (name, domain) VALUES (?1, ?2)";
+            transaction.execute(sql, (id.to_bytes(), domain))?;
             Ok(())
         })
     }
@@ -101,13 +92,16 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::add_segments`].
-    pub fn add_segment(
-        &self,
-        session: SessionId,
-        number: u32,
-        packs: &[SegmentPack],
-    ) -> Result<(), IndexError> {
-        self.add_segments(&[NewSegment { session, number, packs }])
+    pub fn add_segment(&self, id: SegmentId, packs: &[SegmentPack]) -> Result<(), IndexError> {
+        self.add_segments(&[NewSegment { id, standing: PackStanding::Listed, packs }])
+    }
+
+    /// The same for one that this machine has just written, with its packs.
+    ///
+    /// # Errors
+    /// As [`Index::add_segments`].
+    pub fn add_own_segment(&self, id: SegmentId, packs: &[SegmentPack]) -> Result<(), IndexError> {
+        self.add_segments(&[NewSegment { id, standing: PackStanding::Authenticated, packs }])
     }
 
     /// Adds many segments in one transaction, much faster than one by one. Needs 16 bytes of
@@ -119,14 +113,14 @@ impl Index {
     /// the database fails. Nothing is added then, so the caller can leave the bad one out.
     pub fn add_segments(&self, segments: &[NewSegment<'_>]) -> Result<(), IndexError> {
         self.write(|transaction| {
-            let mut adding = Adding::begin(transaction)?;
-            let mut remember = transaction.prepare_cached(
-                "INSERT OR IGNORE INTO segment (session, number) VALUES (?1, ?2)",
-            )?;
+            let mut adding = Adding::begin(transaction, &self.shared)?;
+            let mut remember =
+                transaction.prepare_cached("INSERT OR IGNORE INTO segment (name) VALUES (?1)")?;
             for segment in segments {
-                let new = remember.execute((segment.session.as_bytes(), segment.number))? > 0;
+                let new = remember.execute([segment.id.to_bytes()])? > 0;
                 if new {
                     adding.segment = transaction.last_insert_rowid();
+                    adding.standing = segment.standing;
                     segment.packs.iter().try_for_each(|pack| adding.pack(pack))?;
                 }
             }
@@ -134,17 +128,59 @@ impl Index {
         })
     }
 
-    /// Adds packs that no segment is known for: just acknowledged ones, or ones whose footers were
-    /// read. A pack that is known already changes nothing.
+    /// Adds packs that no segment is known for: ones whose footers were read and verified. A pack
+    /// that is known already is authenticated now, and nothing else changes.
     ///
     /// # Errors
     /// As [`Index::add_segments`].
     pub fn add_packs(&self, packs: &[SegmentPack]) -> Result<(), IndexError> {
+        self.add_without_segment(packs, PackStanding::Authenticated)
+    }
+
+    /// Adds what a segment lists of which nobody can tell who signed it. The segment is not
+    /// remembered: it is read again until somebody can.
+    ///
+    /// # Errors
+    /// As [`Index::add_segments`].
+    pub fn add_unsigned_packs(&self, packs: &[SegmentPack]) -> Result<(), IndexError> {
+        self.add_without_segment(packs, PackStanding::Unsigned)
+    }
+
+    fn add_without_segment(
+        &self,
+        packs: &[SegmentPack],
+        standing: PackStanding,
+    ) -> Result<(), IndexError> {
         self.write(|transaction| {
-            let mut adding = Adding::begin(transaction)?;
+            let mut adding = Adding::begin(transaction, &self.shared)?;
+            adding.standing = standing;
             packs.iter().try_for_each(|pack| adding.pack(pack))?;
             adding.finish()
         })
+    }
+
+    /// Puts what a pack says of itself in place of what a segment said of it. The index gets a new
+    /// epoch.
+    ///
+    /// # Errors
+    /// As [`Index::add_segments`].
+    pub fn replace_pack(&self, pack: &SegmentPack) -> Result<(), IndexError> {
+        let epoch = draw_epoch()?;
+        self.write(|transaction| {
+            let mut rows = Vec::new();
+            remove(transaction, &pack.pack.to_bytes(), &mut rows)?;
+            let mut delete = transaction
+                .prepare_cached("DELETE FROM chunk WHERE prefix = ?1 AND record = ?2")?;
+            rows.iter().try_for_each(|row| delete.execute(*row).map(drop))?;
+            let mut adding = Adding::begin(transaction, &self.shared)?;
+            adding.standing = PackStanding::Authenticated;
+            adding.pack(pack)?;
+            adding.finish()?;
+            transaction.execute("UPDATE identity SET epoch = ?1", [epoch])?;
+            Ok(())
+        })?;
+        self.set_epoch(epoch);
+        Ok(())
     }
 
     /// BLAKE3 over all packs and all chunks in them (id, pack, block, offset, length), sorted. Two
@@ -201,8 +237,12 @@ struct Adding<'t> {
     transaction: &'t Transaction<'t>,
     /// Number of the next row of `part`.
     next_part: i64,
+    shared: &'t Shared,
     /// Row of the segment that lists the packs; 0 for none.
     segment: i64,
+    standing: PackStanding,
+    /// Rows that nobody who refers to chunks may rely on.
+    unreliable: Vec<i64>,
     /// Whether any pack is known to be deleted: most repositories never look.
     has_dead: bool,
     /// Rows for the look-up table: prefix and record number.
@@ -211,7 +251,7 @@ struct Adding<'t> {
 }
 
 impl<'t> Adding<'t> {
-    fn begin(transaction: &'t Transaction<'t>) -> Result<Self, Failure> {
+    fn begin(transaction: &'t Transaction<'t>, shared: &'t Shared) -> Result<Self, Failure> {
         let last: i64 =
             transaction
                 .query_row("SELECT coalesce(max(id), -1) FROM part", (), |row| row.get(0))?;
@@ -219,7 +259,10 @@ impl<'t> Adding<'t> {
         Ok(Self {
             transaction,
             next_part: last + 1,
+            shared,
             segment: 0,
+            standing: PackStanding::Listed,
+            unreliable: Vec::new(),
             has_dead,
             rows: Vec::new(),
             records: Vec::new(),
@@ -227,7 +270,7 @@ impl<'t> Adding<'t> {
     }
 
     fn pack(&mut self, new: &SegmentPack) -> Result<(), Failure> {
-        let digest = digest(new.stored_bytes, &new.table);
+        let digest = digest((new.domain, new.stored_bytes), &new.footer, &new.table);
         let name = new.pack.to_bytes();
         if self.has_dead && self.is_dead(name)? {
             return Ok(());
@@ -247,21 +290,27 @@ impl<'t> Adding<'t> {
         let row = self
             .transaction
             .prepare_cached(
-                "INSERT INTO pack (name, kind, stored_bytes, raw_bytes, chunk_count, first_part,
-                                   digest, segment, blocks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO pack (name, kind, domain, standing, stored_bytes, raw_bytes,
+                                   chunk_count, first_part, digest, footer, segment, blocks)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .insert((
                 name,
                 new.pack.kind.code(),
+                new.domain,
+                self.standing as i64,
                 new.stored_bytes,
                 raw_bytes,
                 new.table.chunks.len() as i64,
                 self.next_part,
                 digest.as_bytes(),
+                new.footer.as_bytes(),
                 self.segment,
                 encode_blocks(&new.table),
             ))?;
+        if self.standing == PackStanding::Unsigned || !self.shared.is_reliable(new.domain) {
+            self.unreliable.push(row);
+        }
         self.parts(row, new)
     }
 
@@ -271,8 +320,10 @@ impl<'t> Adding<'t> {
         Ok(self.transaction.prepare_cached(sql)?.exists([name])?)
     }
 
-    /// Notes the newest segment that lists a known pack.
+    /// Notes the newest segment that lists a known pack, and what is known better now.
     fn listed_again(&self, name: [u8; PackId::LEN]) -> Result<(), Failure> {
+        let sql = "UPDATE pack SET standing = ?1 WHERE name = ?2 AND standing < ?1";
+        self.transaction.prepare_cached(sql)?.execute((self.standing as i64, name))?;
         if self.segment != 0 {
             let sql = "UPDATE pack SET segment = ?1 WHERE name = ?2";
             self.transaction.prepare_cached(sql)?.execute((self.segment, name))?;
@@ -303,6 +354,9 @@ impl<'t> Adding<'t> {
     }
 
     fn finish(mut self) -> Result<(), Failure> {
+        // Before anybody sees the rows; that they may come to nothing does no harm, since no number
+        // of a row is given twice.
+        self.shared.exclude_more(&self.unreliable);
         self.rows.sort_unstable();
         let mut insert = self
             .transaction

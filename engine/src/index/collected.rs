@@ -8,16 +8,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::OptionalExtension;
 
-use crate::base::id::{GenerationId, Nonce8, PackId, SessionId};
+use crate::base::id::{GenerationId, Nonce8, PackId, SegmentId};
 use crate::format::envelope::{decode_record, encode_record};
-use crate::format::generation::{PackSet, SegmentName};
+use crate::format::generation::PackSet;
 use crate::index::database::{Index, Shared, draw_epoch};
 use crate::index::error::{Failure, IndexError};
-use crate::index::record;
-use crate::index::schema::PART_RECORDS;
-use crate::index::table::TableColumns;
+use crate::index::place::PackStanding;
+use crate::index::table::remove;
 
 /// What became of a generation, as far as its records tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +167,25 @@ impl Index {
         Ok(removed)
     }
 
+    /// Notes that the footers of these packs were read and verified.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] if the database fails.
+    pub fn set_authenticated(&self, packs: &[PackId]) -> Result<(), IndexError> {
+        if packs.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let mut update =
+                transaction.prepare("UPDATE pack SET standing = ?1 WHERE name = ?2")?;
+            let standing = PackStanding::Authenticated as i64;
+            packs
+                .iter()
+                .try_for_each(|pack| update.execute((standing, pack.to_bytes())).map(drop))?;
+            Ok(())
+        })
+    }
+
     /// All packs that were buried.
     ///
     /// # Errors
@@ -189,12 +207,10 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
-    pub fn replaced_segments(&self) -> Result<HashSet<(SessionId, u32)>, IndexError> {
+    pub fn replaced_segments(&self) -> Result<HashSet<SegmentId>, IndexError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare("SELECT session, number FROM replaced_segment")?;
-            let rows =
-                statement.query_map((), |row| Ok((SessionId::new(row.get(0)?), row.get(1)?)))?;
+            let mut statement = connection.prepare("SELECT name FROM replaced_segment")?;
+            let rows = statement.query_map((), |row| Ok(SegmentId::from_bytes(&row.get(0)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
@@ -203,15 +219,15 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Database`] if the database fails.
-    pub fn add_replaced_segments(&self, segments: &[SegmentName]) -> Result<(), IndexError> {
+    pub fn add_replaced_segments(&self, segments: &[SegmentId]) -> Result<(), IndexError> {
         if segments.is_empty() {
             return Ok(());
         }
         self.write(|transaction| {
-            let sql = "INSERT OR IGNORE INTO replaced_segment (session, number) VALUES (?1, ?2)";
+            let sql = "INSERT OR IGNORE INTO replaced_segment (name) VALUES (?1)";
             let mut insert = transaction.prepare(sql)?;
             for segment in segments {
-                insert.execute((segment.session.as_bytes(), segment.number))?;
+                insert.execute([segment.to_bytes()])?;
             }
             Ok(())
         })
@@ -221,15 +237,14 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Database`] if the database fails.
-    pub fn forget_segments(&self, segments: &[(SessionId, u32)]) -> Result<(), IndexError> {
+    pub fn forget_segments(&self, segments: &[SegmentId]) -> Result<(), IndexError> {
         if segments.is_empty() {
             return Ok(());
         }
         self.write(|transaction| {
-            let sql = "DELETE FROM segment WHERE session = ?1 AND number = ?2";
-            let mut delete = transaction.prepare(sql)?;
-            for (session, number) in segments {
-                delete.execute((session.as_bytes(), number))?;
+            let mut delete = transaction.prepare("DELETE FROM segment WHERE name = ?1")?;
+            for segment in segments {
+                delete.execute([segment.to_bytes()])?;
             }
             Ok(())
         })
@@ -239,17 +254,16 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
-    pub fn segments_of(&self, packs: &PackSet) -> Result<Vec<SegmentName>, IndexError> {
+    pub fn segments_of(&self, packs: &PackSet) -> Result<Vec<SegmentId>, IndexError> {
         self.read(|connection| {
             let mut statement = connection.prepare(
-                "SELECT segment.session, segment.number
+                "SELECT segment.name
                  FROM pack JOIN segment ON segment.id = pack.segment WHERE pack.name = ?1",
             )?;
             let mut found = std::collections::BTreeSet::new();
             for pack in packs.iter() {
-                let segment = statement.query_row([pack.to_bytes()], |row| {
-                    Ok(SegmentName { session: SessionId::new(row.get(0)?), number: row.get(1)? })
-                });
+                let segment = statement
+                    .query_row([pack.to_bytes()], |row| Ok(SegmentId::from_bytes(&row.get(0)?)));
                 found.extend(segment.optional()?);
             }
             Ok(found.into_iter().collect())
@@ -257,26 +271,35 @@ impl Index {
     }
 
     /// From now on, [`IndexReader::contains`](crate::index::IndexReader::contains) finds no copy in
-    /// these packs, for all readers of this process. Answers the rows of those that are indexed.
+    /// these packs, in packs of other dedup domains than `domain`, and in packs of which nobody can
+    /// tell who listed them, for all readers of this process. Answers the rows of `packs` that are
+    /// indexed.
     ///
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
-    pub fn exclude(&self, packs: &PackSet) -> Result<Arc<HashSet<i64>>, IndexError> {
-        let rows = self.read(|connection| {
-            let mut statement = connection.prepare("SELECT id FROM pack WHERE name = ?1")?;
+    pub fn exclude(&self, packs: &PackSet, domain: u32) -> Result<Arc<HashSet<i64>>, IndexError> {
+        self.shared.limit_to(domain);
+        let (rows, foreign) = self.read(|connection| {
+            let sql = "SELECT id FROM pack WHERE domain <> ?1 OR standing = ?2";
+            let mut foreign = connection.prepare(sql)?;
+            let unsigned = PackStanding::Unsigned as i64;
+            let foreign = foreign.query_map((domain, unsigned), |row| row.get::<_, i64>(0))?;
+            let foreign = foreign.collect::<Result<HashSet<_>, _>>()?;
             let mut rows = HashSet::new();
+            let mut statement = connection.prepare("SELECT id FROM pack WHERE name = ?1")?;
             for pack in packs.iter() {
                 let row = statement.query_row([pack.to_bytes()], |row| row.get::<_, i64>(0));
                 rows.extend(row.optional()?);
             }
-            Ok(rows)
+            Ok((rows, foreign))
         })?;
         let rows = Arc::new(rows);
+        *self.shared.foreign.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(foreign);
         *self.shared.excluded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rows);
         Ok(rows)
     }
 
-    /// Rows of the packs that are excluded at the moment.
+    /// Rows of the packs that collections exclude at the moment.
     #[must_use]
     pub fn excluded(&self) -> Arc<HashSet<i64>> {
         self.shared.excluded()
@@ -287,29 +310,29 @@ impl Shared {
     pub(crate) fn excluded(&self) -> Arc<HashSet<i64>> {
         Arc::clone(&self.excluded.read().unwrap_or_else(PoisonError::into_inner))
     }
-}
 
-/// Removes a pack and its records, and notes its rows in the look-up table.
-fn remove(
-    transaction: &Transaction<'_>,
-    name: &[u8],
-    rows: &mut Vec<(i64, i64)>,
-) -> Result<bool, Failure> {
-    let columns = transaction
-        .prepare_cached("SELECT id, chunk_count, first_part, blocks FROM pack WHERE name = ?1")?
-        .query_row([name], TableColumns::from_row)
-        .optional()?;
-    let Some(columns) = columns else { return Ok(false) };
-    let table = columns.read(transaction)?;
-    let first = columns.first_record();
-    rows.extend(
-        table.chunks.iter().zip(first..).map(|(c, number)| (record::prefix(&c.id), number)),
-    );
-    let first_part = first / PART_RECORDS as i64;
-    let end = first_part + table.chunks.len().div_ceil(PART_RECORDS) as i64;
-    transaction
-        .prepare_cached("DELETE FROM part WHERE id >= ?1 AND id < ?2")?
-        .execute((first_part, end))?;
-    transaction.prepare_cached("DELETE FROM pack WHERE name = ?1")?.execute([name])?;
-    Ok(true)
+    /// Only packs of this dedup domain may be relied on from now on.
+    fn limit_to(&self, domain: u32) {
+        *self.domain.write().unwrap_or_else(PoisonError::into_inner) = Some(domain);
+    }
+
+    /// Whether packs of the domain may be relied on.
+    pub(crate) fn is_reliable(&self, domain: u32) -> bool {
+        let limit = *self.domain.read().unwrap_or_else(PoisonError::into_inner);
+        limit.is_none_or(|limit| limit == domain)
+    }
+
+    /// These rows must not be relied on either.
+    pub(crate) fn exclude_more(&self, rows: &[i64]) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut foreign = self.foreign.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut foreign).extend(rows);
+    }
+
+    /// Rows that must not be relied on, whatever collections say.
+    pub(crate) fn foreign(&self) -> Arc<HashSet<i64>> {
+        Arc::clone(&self.foreign.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }

@@ -125,7 +125,7 @@ pub fn begin(
     let listed = generations::list(repo)?;
     let excluded = take_in(repo, index, listed, monitor)?;
     refresh()?;
-    let rows = index.exclude(&excluded.packs)?;
+    let rows = index.exclude(&excluded.packs, repo.keys().write()?.domain)?;
     Ok(Usable { epoch: index.epoch(), excluded: rows })
 }
 

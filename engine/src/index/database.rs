@@ -51,6 +51,11 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     /// Rows of packs that must not be relied on, because some collection names them.
     pub(crate) excluded: RwLock<Arc<HashSet<i64>>>,
+    /// Rows of packs that must not be relied on, because they are of another dedup domain or nobody
+    /// can tell who listed them.
+    pub(crate) foreign: RwLock<Arc<HashSet<i64>>>,
+    /// Dedup domain whose packs may be relied on, once a run has said which.
+    pub(crate) domain: RwLock<Option<u32>>,
 }
 
 /// How an index was found.
@@ -104,8 +109,13 @@ impl Index {
         let epoch = connection
             .query_row("SELECT epoch FROM identity", (), |row| row.get(0))
             .map_err(|source| opening(&path, source))?;
-        let shared =
-            Arc::new(Shared { path, commits: AtomicU64::new(0), excluded: RwLock::default() });
+        let shared = Arc::new(Shared {
+            path,
+            commits: AtomicU64::new(0),
+            excluded: RwLock::default(),
+            foreign: RwLock::default(),
+            domain: RwLock::default(),
+        });
         let index = Self { connection: Mutex::new(connection), shared, epoch: Mutex::new(epoch) };
         Ok((index, outcome))
     }

@@ -14,13 +14,13 @@ use crate::index::record;
 use crate::index::table::{TableColumns, digest};
 
 /// BLAKE3 over name and digest of all packs, sorted by name. Every table is read and compared with
-/// its digest, which covers the size, the blocks, and every chunk with id, block, offset and
+/// its digest, which covers dedup domain, size, footer, the blocks, and every chunk with id, block, offset and
 /// length; and the look-up table is compared with them. So this is also the deepest check there is.
 pub(crate) fn fingerprint(connection: &Connection) -> Result<Digest, Failure> {
     let mut hasher = blake3::Hasher::new();
     let mut sum = 0u128;
     let mut packs = connection.prepare(
-        "SELECT id, chunk_count, first_part, blocks, name, stored_bytes, digest
+        "SELECT id, chunk_count, first_part, blocks, name, domain, stored_bytes, footer, digest
          FROM pack ORDER BY name",
     )?;
     let mut rows = packs.query(())?;
@@ -28,9 +28,11 @@ pub(crate) fn fingerprint(connection: &Connection) -> Result<Digest, Failure> {
         let columns = TableColumns::from_row(row)?;
         let table = columns.read(connection)?;
         let name: [u8; PackId::LEN] = row.get(4)?;
-        let known: [u8; Digest::LEN] = row.get(6)?;
+        let known: [u8; Digest::LEN] = row.get(8)?;
+        let footer = Digest::new(row.get(7)?);
+        let told = digest((row.get(5)?, row.get(6)?), &footer, &table);
         let readable = PackId::from_bytes(&name).is_some();
-        if !readable || *digest(row.get(5)?, &table).as_bytes() != known {
+        if !readable || *told.as_bytes() != known {
             return Err(Failure::Unreadable("the table of a pack"));
         }
         hasher.update(&name).update(&known);

@@ -112,6 +112,9 @@ pub fn enrol(
         role,
         domain,
         enrolled: repo.clock().now(),
+        hosts: Vec::new(),
+        succeeds: Vec::new(),
+        recipient: None,
     };
     put_client(repo, &client)
 }

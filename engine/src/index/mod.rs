@@ -34,5 +34,5 @@ mod sample;
 
 pub use database::{Index, OpenOutcome};
 pub use error::IndexError;
-pub use place::ChunkPlace;
+pub use place::{ChunkPlace, PackStanding};
 pub use reader::IndexReader;

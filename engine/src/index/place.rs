@@ -7,9 +7,34 @@ use crate::base::codec::Cursor;
 use crate::base::id::PackId;
 use crate::base::limits::INDEX_PACK_CACHE_BYTES;
 use crate::format::pack::{BlockInfo, ChunkInfo};
+use crate::index::error::Failure;
 
 /// Bytes of a block in column `blocks`: offset u32 | stored bytes u32 | raw bytes u32.
 pub(crate) const BLOCK_BYTES: usize = 12;
+
+/// How far what the index says of a pack may be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackStanding {
+    /// Who signed it could not be told: chunks may be read from it, since their ids are computed
+    /// again.
+    Unsigned = 0,
+    /// A client that may say so has listed it.
+    Listed = 1,
+    /// This machine wrote it, or read its footer and verified that.
+    Authenticated = 2,
+}
+
+impl PackStanding {
+    /// The standing of a stored number.
+    pub(crate) fn from_code(code: i64) -> Result<Self, Failure> {
+        match code {
+            0 => Ok(Self::Unsigned),
+            1 => Ok(Self::Listed),
+            2 => Ok(Self::Authenticated),
+            _ => Err(Failure::Unreadable("the standing of a pack")),
+        }
+    }
+}
 
 /// One copy of a chunk: the pack, the block to fetch, and the chunk within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

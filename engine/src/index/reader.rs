@@ -16,7 +16,7 @@ use crate::base::limits::{INDEX_READER_CACHE_BYTES, INDEX_VIEW_LOOKUPS, KIB};
 use crate::format::pack::{ChunkInfo, PackTable};
 use crate::index::database::{Index, Shared, prepare_connection};
 use crate::index::error::{Failure, IndexError};
-use crate::index::place::{ChunkPlace, KnownPack, PackCache};
+use crate::index::place::{ChunkPlace, KnownPack, PackCache, PackStanding};
 use crate::index::record;
 use crate::index::schema::PART_RECORDS;
 use crate::index::table::TableColumns;
@@ -47,6 +47,10 @@ pub struct PackRow {
     pub chunk_count: u32,
     /// Number of its first record.
     pub first_record: i64,
+    /// Dedup domain of its chunks.
+    pub domain: u32,
+    /// How far what is said of it here may be relied on.
+    pub standing: PackStanding,
     /// Whether a segment lists it; otherwise only its own footer told of it, and no machine that
     /// reads segments alone would find what is in it.
     pub is_listed: bool,
@@ -95,10 +99,10 @@ impl IndexReader {
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
     pub fn contains(&self, id: &ChunkId) -> Result<bool, IndexError> {
-        let excluded = self.shared.excluded();
+        let (excluded, foreign) = (self.shared.excluded(), self.shared.foreign());
         let mut found = false;
         self.look_up(id, &mut |pack, _| {
-            found = !excluded.contains(&pack);
+            found = !excluded.contains(&pack) && !foreign.contains(&pack);
             Ok(!found)
         })?;
         Ok(found)
@@ -126,7 +130,8 @@ impl IndexReader {
     pub fn pack_rows(&self) -> Result<Vec<PackRow>, IndexError> {
         self.view(|connection| {
             let mut statement = connection.prepare(
-                "SELECT id, name, stored_bytes, raw_bytes, chunk_count, first_part, segment
+                "SELECT id, name, stored_bytes, raw_bytes, chunk_count, first_part, segment, domain,
+                        standing
                  FROM pack
                  ORDER BY id",
             )?;
@@ -142,6 +147,8 @@ impl IndexReader {
                     chunk_count: row.get(4)?,
                     first_record: first_part.saturating_mul(PART_RECORDS as i64),
                     is_listed: row.get::<_, i64>(6)? != 0,
+                    domain: row.get(7)?,
+                    standing: PackStanding::from_code(row.get(8)?)?,
                 });
             }
             Ok(packs)

@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 
-use crate::base::id::{PackId, SessionId};
+use crate::base::id::{PackId, SegmentId};
 use crate::base::monitor::{Counter, Monitor, Phase};
+use crate::format::segment::SegmentPack;
 use crate::index::collections::take_in;
 use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::{Index, IndexError};
@@ -15,7 +16,7 @@ use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::footer::read_footer;
 use crate::repo::generations;
-use crate::repo::object::{SegmentView, get_segment};
+use crate::repo::segments::{SegmentView, get_segment};
 use crate::store::name::{ObjectName, prefix};
 
 /// What a refresh found.
@@ -37,10 +38,10 @@ pub struct Refreshed {
 /// Those of the store and of the database. Damaged segments and packs are no error.
 pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refreshed, IndexError> {
     let mut known = index.known_segments()?;
-    for (session, number, domain) in index.closed_segments()? {
+    for (id, domain) in index.closed_segments()? {
         // Another key may open what an earlier one could not.
         if repo.keys().index_key(domain).is_none() {
-            known.insert((session, number));
+            known.insert(id);
         }
     }
     let mut listed = list_segments(repo)?;
@@ -94,11 +95,11 @@ pub fn rebuild(
     Ok(refreshed)
 }
 
-fn list_segments(repo: &Repo) -> Result<HashSet<(SessionId, u32)>, RepoError> {
+fn list_segments(repo: &Repo) -> Result<HashSet<SegmentId>, RepoError> {
     let mut segments = HashSet::new();
     repo.store().list_each(prefix::INDEX, &mut |object| {
-        if let Some(ObjectName::Segment { session, number }) = ObjectName::parse(&object.key) {
-            segments.insert((session, number));
+        if let Some(ObjectName::Segment(id)) = ObjectName::parse(&object.key) {
+            segments.insert(id);
         }
         true
     })?;
@@ -122,7 +123,7 @@ fn list_packs(repo: &Repo) -> Result<HashSet<PackId>, RepoError> {
 fn add_segments(
     repo: &Repo,
     index: &Index,
-    wanted: &[(SessionId, u32)],
+    wanted: &[SegmentId],
     present: Option<&HashSet<PackId>>,
     monitor: &dyn Monitor,
 ) -> Result<Refreshed, IndexError> {
@@ -139,30 +140,33 @@ fn add_segments(
         repo,
         Kind::Large,
         wanted,
-        |(session, number)| get_segment(repo, *session, *number),
-        |(session, number), fetched| {
+        |id| get_segment(repo, *id),
+        |id, fetched| {
             monitor.add(Counter::Items, 1);
+            let keep = |packs: &mut Vec<SegmentPack>| {
+                if let Some(present) = present {
+                    packs.retain(|pack| present.contains(&pack.pack));
+                }
+            };
             match fetched {
                 Ok(SegmentView::Open(mut packs)) => {
-                    if let Some(present) = present {
-                        packs.retain(|pack| present.contains(&pack.pack));
-                    }
-                    match index.add_segment(session, number, &packs) {
-                        Ok(()) => refreshed.segments_added += 1,
-                        // Two segments disagree about a pack: the first one stands, the pack's
-                        // own footer decides, and nobody is kept from his backups by it.
-                        Err(error @ IndexError::PackDiffers { .. }) => {
-                            let key = ObjectName::Segment { session, number }.key();
-                            monitor.note(&format!("{key} is not believed: {error}"));
-                            refreshed.damaged.push(RepoError::corrupt(&key, error.to_string()));
-                        }
-                        Err(error) => return Err(error),
-                    }
+                    keep(&mut packs);
+                    let differing = without_differing(repo, index, packs, |packs| {
+                        index.add_segment(id, packs)
+                    })?;
+                    refreshed.segments_added += 1;
+                    note_differing(id, &differing, &mut refreshed, monitor);
                     Ok(())
                 }
-                Ok(SegmentView::Closed { domain }) => {
-                    index.add_closed_segment(session, number, domain)
+                Ok(SegmentView::Unsigned(mut packs)) => {
+                    keep(&mut packs);
+                    let key = ObjectName::Segment(id).key();
+                    let why = "the record of its client cannot be read";
+                    monitor.note(&format!("{key} is used for reading only: {why}"));
+                    without_differing(repo, index, packs, |packs| index.add_unsigned_packs(packs))?;
+                    Ok(())
                 }
+                Ok(SegmentView::Closed { domain }) => index.add_closed_segment(id, domain),
                 Err(error) if is_of_one_object(&error) => {
                     monitor.note(&format!("{error}; its packs are read by their footers"));
                     refreshed.damaged.push(error);
@@ -176,6 +180,53 @@ fn add_segments(
         refreshed.packs_from_footers = add_unlisted_packs(repo, index, monitor)?;
     }
     Ok(refreshed)
+}
+
+/// Adds what a segment lists with `add`, but what another segment says differently of a pack. Then
+/// the pack's own footer decides, for both; answers the packs of which the new one is not believed.
+fn without_differing(
+    repo: &Repo,
+    index: &Index,
+    mut packs: Vec<SegmentPack>,
+    add: impl Fn(&[SegmentPack]) -> Result<(), IndexError>,
+) -> Result<Vec<PackId>, IndexError> {
+    let mut differing = Vec::new();
+    loop {
+        let pack = match add(&packs) {
+            Err(IndexError::PackDiffers { pack }) => pack,
+            other => return other.map(|()| differing),
+        };
+        let Some(at) = packs.iter().position(|one| one.pack == pack) else {
+            return Err(IndexError::PackDiffers { pack });
+        };
+        let told = packs.swap_remove(at);
+        match read_footer(repo, pack) {
+            Ok(Some(own)) => {
+                if told != own {
+                    differing.push(pack);
+                }
+                index.replace_pack(&own)?;
+            }
+            Ok(None) => differing.push(pack),
+            // It says nothing any more; what was told first stands, and reading finds out.
+            Err(error) if is_of_one_object(&error) => differing.push(pack),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn note_differing(
+    id: SegmentId,
+    differing: &[PackId],
+    refreshed: &mut Refreshed,
+    monitor: &dyn Monitor,
+) {
+    for pack in differing {
+        let (key, pack) = (ObjectName::Segment(id).key(), ObjectName::Pack(*pack).key());
+        let why = format!("what it says of {pack} is not what the pack says");
+        monitor.note(&format!("{key} is not believed: {why}"));
+        refreshed.damaged.push(RepoError::corrupt(&key, why));
+    }
 }
 
 /// Reads the footers of all packs that the index does not know; returns how many it could read.

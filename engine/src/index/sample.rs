@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::base::id::{ChunkId, Nonce8, PackId, PackKind, RepositoryId, SessionId};
+use crate::base::id::{
+    ChunkId, Digest, Nonce8, PackId, PackKind, RepositoryId, SegmentId, SessionId,
+};
 use crate::base::time::Timestamp;
 use crate::format::pack::{BlockInfo, ChunkInfo, PackTable};
 use crate::format::segment::SegmentPack;
@@ -19,6 +21,11 @@ pub(crate) fn id(number: u64) -> ChunkId {
 /// A session whose bytes are all the same.
 pub(crate) fn session(byte: u8) -> SessionId {
     SessionId::new([byte; 24])
+}
+
+/// A segment of that session.
+pub(crate) fn segment(byte: u8, number: u32) -> SegmentId {
+    SegmentId { session: session(byte), number, random: Nonce8::new([byte; 8]) }
 }
 
 /// A pack of these chunks, three to a block.
@@ -40,7 +47,8 @@ pub(crate) fn pack(counter: u32, chunks: impl IntoIterator<Item = u64>) -> Segme
             length_bytes,
         });
     }
-    SegmentPack { pack: name, stored_bytes: 50_000 + counter, table }
+    let footer = Digest::new([counter as u8; 32]);
+    SegmentPack { pack: name, domain: 0, stored_bytes: 50_000 + counter, footer, table }
 }
 
 /// Opens the index of the tests.

@@ -11,7 +11,7 @@
 pub(crate) const APPLICATION_ID: i32 = 0x4d53_5449;
 
 /// Version of the tables below. Any other version is moved aside: a cache needs no migration.
-pub(crate) const SCHEMA_VERSION: i32 = 2;
+pub(crate) const SCHEMA_VERSION: i32 = 3;
 
 /// Records in one row of `part`: four rows fill a page of 4 KiB, and a look-up copies 1,000 bytes.
 pub(crate) const PART_RECORDS: usize = 25;
@@ -28,32 +28,24 @@ CREATE TABLE identity (
     epoch BLOB NOT NULL
 ) STRICT;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE segment (
-    id INTEGER PRIMARY KEY,
-    session BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    UNIQUE (session, number)
-) STRICT;
-CREATE TABLE replaced_segment (
-    session BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    PRIMARY KEY (session, number)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE segment (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE) STRICT;
+CREATE TABLE replaced_segment (name BLOB PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE closed_segment (
-    session BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    domain INTEGER NOT NULL,
-    PRIMARY KEY (session, number)
+    name BLOB PRIMARY KEY NOT NULL,
+    domain INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE pack (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name BLOB NOT NULL UNIQUE,
     kind INTEGER NOT NULL,
+    domain INTEGER NOT NULL,
+    standing INTEGER NOT NULL,
     stored_bytes INTEGER NOT NULL,
     raw_bytes INTEGER NOT NULL,
     chunk_count INTEGER NOT NULL,
     first_part INTEGER NOT NULL,
     digest BLOB NOT NULL,
+    footer BLOB NOT NULL,
     segment INTEGER NOT NULL,
     blocks BLOB NOT NULL
 ) STRICT;

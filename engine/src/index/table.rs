@@ -1,6 +1,6 @@
 //! The table of a pack as the database holds it: its digest, its blocks, and reading it back.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::base::codec::PutLe;
 use crate::base::id::Digest;
@@ -12,9 +12,15 @@ use crate::index::record;
 use crate::index::schema::PART_RECORDS;
 
 /// Tells two descriptions of one pack apart.
-pub(crate) fn digest(stored_bytes: u32, table: &PackTable) -> Digest {
-    let mut bytes = Vec::with_capacity(4 + table.len_bytes());
+pub(crate) fn digest(
+    (domain, stored_bytes): (u32, u32),
+    footer: &Digest,
+    table: &PackTable,
+) -> Digest {
+    let mut bytes = Vec::with_capacity(8 + Digest::LEN + table.len_bytes());
+    bytes.put_u32(domain);
     bytes.put_u32(stored_bytes);
+    bytes.put(footer.as_bytes());
     table.encode_into(&mut bytes);
     Digest::new(*blake3::hash(&bytes).as_bytes())
 }
@@ -80,4 +86,29 @@ impl TableColumns {
             (0..block_count).filter_map(|block| decode_block(&self.blocks, block)).collect();
         Ok(PackTable { blocks, chunks })
     }
+}
+
+/// Removes a pack and its records, and notes its rows in the look-up table.
+pub(crate) fn remove(
+    transaction: &Transaction<'_>,
+    name: &[u8],
+    rows: &mut Vec<(i64, i64)>,
+) -> Result<bool, Failure> {
+    let columns = transaction
+        .prepare_cached("SELECT id, chunk_count, first_part, blocks FROM pack WHERE name = ?1")?
+        .query_row([name], TableColumns::from_row)
+        .optional()?;
+    let Some(columns) = columns else { return Ok(false) };
+    let table = columns.read(transaction)?;
+    let first = columns.first_record();
+    rows.extend(
+        table.chunks.iter().zip(first..).map(|(c, number)| (record::prefix(&c.id), number)),
+    );
+    let first_part = first / PART_RECORDS as i64;
+    let end = first_part + table.chunks.len().div_ceil(PART_RECORDS) as i64;
+    transaction
+        .prepare_cached("DELETE FROM part WHERE id >= ?1 AND id < ?2")?
+        .execute((first_part, end))?;
+    transaction.prepare_cached("DELETE FROM pack WHERE name = ?1")?.execute([name])?;
+    Ok(true)
 }

@@ -9,16 +9,14 @@ use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{Digest, Nonce8, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::envelope::ControlKind;
+use crate::format::private::Commit;
 use crate::format::session::{Confirm, Fence};
-use crate::format::slot::Role;
 use crate::format::snapshot::Snapshot;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::repo::object::{Stored, client, get_control, signer};
+use crate::repo::object::{Stored, WRITERS, client, get_control, signer};
+use crate::repo::private;
 use crate::store::name::{ObjectName, prefix};
-
-/// Whose commits count: a key that only verifies must not be able to plant a snapshot.
-const COMMITTERS: [Role; 3] = [Role::Backup, Role::Maintain, Role::Admin];
 
 /// Which flags of a session a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,19 +102,22 @@ fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<SessionId, Flags>, Re
 /// Reads and verifies a snapshot record.
 ///
 /// # Errors
-/// [`RepoError::Corrupt`] if it is damaged, forged or of another session; errors of the store.
+/// [`RepoError::Corrupt`] if it is damaged, forged or of another session; errors of the store. Root,
+/// problems and details are in it if the key in use may read names.
 pub fn read(repo: &Repo, session: SessionId) -> Result<Stored<Snapshot>, RepoError> {
     let name = ObjectName::Commit(session);
-    let stored = get_control::<Snapshot>(repo, &name, ControlKind::Commit, |record| {
+    let stored = get_control::<Commit>(repo, &name, ControlKind::Commit, |commit| {
+        let record = &commit.readable;
         let belongs = record.session == session
             && record.client == session.client()
             && record.repository == repo.config().repository;
         if !belongs {
             return Err(RepoError::corrupt(&name.key(), "it is the record of another snapshot"));
         }
-        signer(repo, record.client, &COMMITTERS)
+        signer(repo, record.client, &WRITERS)
     })?;
-    Ok(stored)
+    let record = private::open(repo, &name, stored.record)?;
+    Ok(Stored { record, digest: stored.digest })
 }
 
 /// What a commit amounts to, given the flags beside it.
@@ -185,7 +186,7 @@ pub(crate) fn has_genuine_confirm(
 ) -> Result<bool, RepoError> {
     let name = ObjectName::Confirm(session);
     let read = get_control::<Confirm>(repo, &name, ControlKind::Confirm, |_| {
-        signer(repo, session.client(), &COMMITTERS)
+        signer(repo, session.client(), &WRITERS)
     });
     match read {
         Ok(confirm) => Ok(confirm.record.session == session && confirm.record.commit == *commit),
@@ -206,7 +207,7 @@ fn is_genuine(
     let read = get_control::<Fence>(repo, name, kind, |fence| match fence.by == session.client() {
         // Whoever opened a session may end it.
         true => client(repo, fence.by).map(|client| client.verifying_key),
-        false => signer(repo, fence.by, &COMMITTERS),
+        false => signer(repo, fence.by, &WRITERS),
     });
     match read {
         Ok(fence) => Ok(fence.record.session == session),

@@ -100,7 +100,7 @@ fn seal_config(config: &Config, keys: &Keyring) -> Result<Vec<u8>, RepoError> {
 
 /// Key of the configuration's MAC: follows from what every role holds.
 pub(super) fn config_mac_key(keys: &Keyring) -> SecretKey {
-    derive("mainstay v1 configuration mac", &[keys.control().0.expose()])
+    derive("mainstay v2 configuration mac", &[keys.control().0.expose()])
 }
 
 fn new_config(

@@ -60,6 +60,12 @@ pub enum RepoError {
         /// What is new.
         why: String,
     },
+    /// The repository has a format that was never released.
+    #[error("the repository has format version {version}, which was never released")]
+    Early {
+        /// The version.
+        version: u8,
+    },
     /// An object is damaged, forged, or not where it belongs.
     #[error("the object {key} is damaged: {why}")]
     Corrupt {
@@ -118,6 +124,7 @@ impl Classified for RepoError {
                 ErrorClass::Denied
             }
             Self::Newer { .. } => ErrorClass::Newer,
+            Self::Early { .. } => ErrorClass::Early,
             Self::Corrupt { .. } => ErrorClass::Corrupt,
             Self::Unsettled { .. } => ErrorClass::Transient,
             Self::NotOneSlot { .. } => ErrorClass::Usage,

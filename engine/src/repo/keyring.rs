@@ -12,15 +12,15 @@ use crate::crypt::sign::SigningKey;
 use crate::format::slot::{Bundle, Role};
 use crate::repo::error::RepoError;
 
-const CONTEXT_ADMIN: &str = "mainstay v1 administrator signing key";
-const CONTEXT_DATA: &str = "mainstay v1 key pair of file content";
-const CONTEXT_TREE: &str = "mainstay v1 key pair of names and metadata";
-const CONTEXT_CHUNK_ID: &str = "mainstay v1 chunk id keys";
-const CONTEXT_CUT: &str = "mainstay v1 cut point keys";
-const CONTEXT_INDEX: &str = "mainstay v1 index keys";
-const CONTEXT_CONTROL: &str = "mainstay v1 control key of an epoch";
-const CONTEXT_DOMAIN: &str = "mainstay v1 key of a dedup domain";
-const CONTEXT_LOCAL: &str = "mainstay v1 key of local secrets";
+const CONTEXT_ADMIN: &str = "mainstay v2 administrator signing key";
+const CONTEXT_DATA: &str = "mainstay v2 key pair of file content";
+const CONTEXT_TREE: &str = "mainstay v2 key pair of names and metadata";
+const CONTEXT_CHUNK_ID: &str = "mainstay v2 chunk id keys";
+const CONTEXT_CUT: &str = "mainstay v2 cut point keys";
+const CONTEXT_INDEX: &str = "mainstay v2 index keys";
+const CONTEXT_CONTROL: &str = "mainstay v2 control key of an epoch";
+const CONTEXT_DOMAIN: &str = "mainstay v2 key of a dedup domain";
+const CONTEXT_LOCAL: &str = "mainstay v2 key of local secrets";
 
 /// The dedup domain that machines share when they trust each other.
 pub const SHARED_DOMAIN: u32 = 0;

@@ -7,16 +7,19 @@
 pub mod error;
 pub mod keyring;
 pub mod object;
+pub mod segments;
 pub mod footer;
 pub mod slots;
 pub mod create;
 pub mod open;
+pub mod private;
 pub mod commits;
 pub mod marks;
 pub mod session;
 pub mod generations;
 pub mod collect;
 pub mod evidence;
+pub mod machine;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

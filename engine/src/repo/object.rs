@@ -1,4 +1,4 @@
-//! Typed reading and writing of small sealed objects, and of index segments.
+//! Typed reading and writing of small sealed objects.
 //!
 //! A control object is sealed under the control key and signed by its writer; repository, key in
 //! the store and kind are part of what is sealed and of what is signed.
@@ -6,8 +6,7 @@
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
-use crate::base::id::{ClientId, Digest, SessionId};
-use crate::base::limits::SEGMENT_MAX_BYTES;
+use crate::base::id::{ClientId, Digest, PackId};
 use crate::crypt::sign::{SigningKey, verify};
 use crate::crypt::{aead, hash};
 use crate::format::client::Client;
@@ -15,7 +14,6 @@ use crate::format::envelope::{
     ControlKind, associated_data, decode_control, decode_record, encode_control, encode_record,
     split_signed,
 };
-use crate::format::segment::{self, SegmentPack};
 use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
@@ -189,6 +187,9 @@ pub fn client(repo: &Repo, id: ClientId) -> Result<Client, RepoError> {
     if stored.record.client != id {
         return Err(RepoError::corrupt(&name.key(), "it is the record of another client"));
     }
+    if !stored.record.is_bounded() {
+        return Err(RepoError::corrupt(&name.key(), "a part of it is too long"));
+    }
     if let Ok(mut known) = repo.clients.lock() {
         known.insert(id, stored.record.clone());
     }
@@ -221,93 +222,39 @@ pub fn put_client(repo: &Repo, client: &Client) -> Result<(), RepoError> {
     Ok(())
 }
 
-fn segment_data(repo: &Repo, name: &ObjectName, domain: u32) -> Vec<u8> {
-    let key_hash = hash::digest(name.key().as_bytes());
-    associated_data("segment", repo.config().repository, key_hash, &domain.to_le_bytes())
-}
+/// Whose packs, segments and commits count: a key that only reads must not be able to say what is
+/// stored.
+pub(crate) const WRITERS: [Role; 3] = [Role::Backup, Role::Maintain, Role::Admin];
 
-/// Writes a segment of the domain that this keyring writes to.
+/// The record of a client that may write to a dedup domain: role backup to its own, maintain and
+/// admin to any.
 ///
 /// # Errors
-/// [`RepoError::Denied`] for roles that cannot write; errors of the store.
-pub fn put_segment(
+/// [`RepoError::Corrupt`] for a client that may not, with the object `key` that it wrote.
+pub(crate) fn writer(
     repo: &Repo,
-    session: SessionId,
-    number: u32,
-    packs: &[SegmentPack],
-) -> Result<(), RepoError> {
-    put_segment_of(repo, repo.keys().write()?.domain, session, number, packs)
-}
-
-/// Writes a segment of any dedup domain that this keyring may read.
-///
-/// # Errors
-/// [`RepoError::Denied`] if it may not; errors of the store.
-pub fn put_segment_of(
-    repo: &Repo,
+    id: ClientId,
     domain: u32,
-    session: SessionId,
-    number: u32,
-    packs: &[SegmentPack],
-) -> Result<(), RepoError> {
-    let index_key = repo.keys().index_key(domain).ok_or_else(|| RepoError::Denied {
-        role: repo.keys().role(),
-        action: "write the index of another dedup domain",
-    })?;
-    let name = ObjectName::Segment { session, number };
-    let data = segment_data(repo, &name, domain);
-    let sealed = aead::seal(&index_key, &data, &segment::encode_packs(packs));
-    if sealed.len() >= SEGMENT_MAX_BYTES {
-        // Nobody would read it: whoever lists packs ends a segment before that.
-        let why = format!("{} would have {} bytes", name.key(), sealed.len());
-        return Err(RepoError::Refused { why });
+    key: &str,
+) -> Result<Client, RepoError> {
+    let client = client(repo, id)?;
+    if !WRITERS.contains(&client.role) {
+        let why = format!("a client of role {} must not write this", client.role.name());
+        return Err(RepoError::corrupt(key, why));
     }
-    repo.store().put_new(&name, Bytes::from(segment::encode_frame(domain, &sealed)))?;
-    Ok(())
+    if client.role == Role::Backup && client.domain != domain {
+        let own = client.domain;
+        let why = format!("its client may write to dedup domain {own}, not to {domain}");
+        return Err(RepoError::corrupt(key, why));
+    }
+    Ok(client)
 }
 
-/// A segment as the key in use sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SegmentView {
-    /// What it lists.
-    Open(Vec<SegmentPack>),
-    /// It belongs to a dedup domain that is closed to this key.
-    Closed {
-        /// The domain.
-        domain: u32,
-    },
-}
-
-/// Reads a segment.
+/// Who must have signed the footer of a pack.
 ///
 /// # Errors
-/// [`RepoError::Corrupt`], or errors of the store.
-pub fn get_segment(repo: &Repo, session: SessionId, number: u32) -> Result<SegmentView, RepoError> {
-    let (domain, packs) = get_segment_of(repo, session, number)?;
-    Ok(packs.map_or(SegmentView::Closed { domain }, SegmentView::Open))
-}
-
-/// Reads a segment: its dedup domain, and what it lists if that is not closed to this key.
-///
-/// # Errors
-/// [`RepoError::Corrupt`], or errors of the store.
-pub fn get_segment_of(
-    repo: &Repo,
-    session: SessionId,
-    number: u32,
-) -> Result<(u32, Option<Vec<SegmentPack>>), RepoError> {
-    let name = ObjectName::Segment { session, number };
-    let key = name.key();
-    let bytes = repo.store().get(&name, SEGMENT_MAX_BYTES as u64)?;
-    let (domain, sealed) =
-        segment::decode_frame(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
-    let Some(index_key) = repo.keys().index_key(domain) else { return Ok((domain, None)) };
-    let plain =
-        aead::open(&index_key, &segment_data(repo, &name, domain), sealed).map_err(|_| {
-            RepoError::corrupt(&key, "it does not open with the key of this repository")
-        })?;
-    // A full one has 8 MiB, and its tables take as much again.
-    drop(bytes);
-    let packs = segment::decode_packs(&plain).map_err(|e| RepoError::codec(&key, &e))?;
-    Ok((domain, Some(packs)))
+/// As [`writer`].
+pub(crate) fn pack_signer(repo: &Repo, pack: PackId, domain: u32) -> Result<[u8; 32], RepoError> {
+    let key = ObjectName::Pack(pack).key();
+    writer(repo, pack.session.client(), domain, &key).map(|client| client.verifying_key)
 }

@@ -14,6 +14,7 @@ use crate::crypt::seal::Suite;
 use crate::crypt::secret::SecretKey;
 use crate::crypt::sign::verify;
 use crate::format::config::{self, KNOWN_FEATURES, SignedConfig};
+use crate::format::envelope::EnvelopeError;
 use crate::format::slot::{Bundle, Slot, SlotKind};
 use crate::repo::Repo;
 use crate::repo::create::config_mac_key;
@@ -160,7 +161,10 @@ fn other_repository(store: &Store, wanted: &ObjectName) -> Result<RepoError, Rep
 
 fn check_config(name: &ObjectName, bytes: &[u8]) -> Result<SignedConfig, RepoError> {
     let key = name.key();
-    let signed = config::decode(bytes).map_err(|e| RepoError::envelope(&key, &e))?;
+    let signed = config::decode(bytes).map_err(|error| match error {
+        EnvelopeError::Early { version, .. } => RepoError::Early { version },
+        error => RepoError::envelope(&key, &error),
+    })?;
     if *name != ObjectName::Config(signed.config.repository) {
         return Err(RepoError::corrupt(&key, "it describes another repository"));
     }

@@ -17,6 +17,7 @@ use crate::repo::commits::{self, Flags};
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
 use crate::repo::object::{client, get_control, put_control};
+use crate::repo::private;
 use crate::repo::{PROGRAM, Repo};
 use crate::store::name::{ObjectName, prefix};
 
@@ -86,6 +87,7 @@ fn put_registration(
         host: host.to_owned(),
         program: PROGRAM.to_owned(),
         pinned,
+        generation: None,
     };
     let name = ObjectName::Session(session);
     put_control(repo, &name, ControlKind::Session, &record, &identity.signing)?;
@@ -149,7 +151,8 @@ pub fn commit(
 ) -> Result<CommitOutcome, RepoError> {
     let session = snapshot.session;
     let name = ObjectName::Commit(session);
-    let digest = put_control(repo, &name, ControlKind::Commit, snapshot, &identity.signing)?;
+    let record = private::seal(repo, snapshot)?;
+    let digest = put_control(repo, &name, ControlKind::Commit, &record, &identity.signing)?;
     let flags = commits::list_one(repo, session)?;
     if !flags.fences.is_empty() || !flags.finals.is_empty() {
         return Ok(CommitOutcome::Fenced);

@@ -28,7 +28,7 @@ use crate::index::identity::{advance_chain, chain, writer_identity};
 use crate::index::reader::PackRow;
 use crate::index::refresh::refresh;
 use crate::index::settle::settle_open_runs;
-use crate::index::{Index, IndexError, IndexReader};
+use crate::index::{Index, IndexError, IndexReader, PackStanding};
 use crate::repo::error::RepoError;
 use crate::repo::generations;
 use crate::repo::keyring::Identity;
@@ -179,7 +179,10 @@ impl Session<'_> {
         let mut rows = reader.pack_rows()?;
         rows.retain(|row| present.contains(&row.pack));
         let packs = rows.into_iter().map(|row| {
-            let is_reliable = row.is_listed && !excluded.contains(&row.pack);
+            let is_reliable = row.is_listed
+                && row.domain == old.domain
+                && row.standing != PackStanding::Unsigned
+                && !excluded.contains(&row.pack);
             (row.row, Known { row, is_reliable })
         });
         let mut looker = Looker { packs: packs.collect(), ..Looker::new(reader) };
@@ -223,7 +226,7 @@ impl Session<'_> {
         let total_items = Some(rows.len() as u64);
         let name = "copying what is about to be deleted";
         monitor.phase(&Phase { name, total_items, total_bytes: None });
-        let output = Output::new(self.repo, self.index, monitor, session);
+        let output = Output::new(self.repo, self.index, monitor, (self.identity, session));
         let mut rewriter = Rewriter::new(&output, reader);
         let told = |error: BlobError| match error.class() {
             ErrorClass::Corrupt | ErrorClass::Missing => refuse(in_one_line(&error)),

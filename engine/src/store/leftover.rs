@@ -59,13 +59,15 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::base::id::{ClientId, Nonce8, SessionId};
+    use crate::base::id::{ClientId, Nonce8, SegmentId, SessionId};
 
     #[test]
     fn only_old_unfinished_objects_are_removed() {
         let place = tempfile::tempdir().expect("a folder");
         let session = SessionId::from_parts(ClientId::new([7; 8]), 3, Nonce8::new([1; 8]));
-        let object = ObjectName::Segment { session, number: 0 }.key();
+        let object =
+            ObjectName::Segment(SegmentId { session, number: 0, random: Nonce8::new([2; 8]) })
+                .key();
         let before = Timestamp { seconds: 1_000_000_000, nanos: 0 };
         let make = |name: &str, is_old: bool| {
             let path = place.path().join(name);

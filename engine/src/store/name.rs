@@ -7,7 +7,8 @@
 use std::fmt;
 
 use crate::base::id::{
-    ClientId, GenerationId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SessionId, SlotId,
+    ClientId, GenerationId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SegmentId, SessionId,
+    SlotId,
 };
 
 /// What keys begin with; each ends so that listing it finds exactly one kind of object.
@@ -41,6 +42,10 @@ pub mod prefix {
     pub const TAGS: &str = "tag/";
     /// Signed records of what was proved.
     pub const EVIDENCE: &str = "evidence/";
+    /// What became of runs; sorts by the hour in which they began.
+    pub const RUNS: &str = "run/";
+    /// How machines are set up.
+    pub const CONFIGURATIONS: &str = "conf/";
 }
 
 /// The name of an object in a repository.
@@ -52,17 +57,14 @@ pub enum ObjectName {
     Slot(SlotId),
     /// The registration of a client.
     Client(ClientId),
+    /// A client is revoked, with its random part.
+    Revoked(ClientId, Nonce8),
     /// The registration of a session.
     Session(SessionId),
     /// A pack, of content or of tree nodes.
     Pack(PackId),
     /// A segment of the index.
-    Segment {
-        /// The session that wrote it.
-        session: SessionId,
-        /// Running number within the session.
-        number: u32,
-    },
+    Segment(SegmentId),
     /// The commit flag of a session: its snapshot record.
     Commit(SessionId),
     /// Says that the commit was seen without a fence.
@@ -99,6 +101,26 @@ pub enum ObjectName {
         /// Random part.
         random: Nonce8,
     },
+    /// What became of a run.
+    Run {
+        /// Hours since 1970 in which it began.
+        hour: u32,
+        /// The client that ran.
+        writer: ClientId,
+        /// Its running number.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
+    /// How a machine is set up.
+    Conf {
+        /// The client on it.
+        writer: ClientId,
+        /// Higher than that of every record that it replaces.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
     /// One record of a writer's chain of evidence.
     Evidence {
         /// The client that wrote it.
@@ -116,12 +138,15 @@ impl ObjectName {
             Self::Config(id) => format!("{}{id}", prefix::CONFIG),
             Self::Slot(id) => format!("{}{id}", prefix::SLOTS),
             Self::Client(id) => format!("{}{id}", prefix::CLIENTS),
+            Self::Revoked(id, random) => format!("{}{id}.revoked-{random}", prefix::CLIENTS),
             Self::Session(id) => format!("{}{id}", prefix::SESSIONS),
             Self::Pack(pack) => {
                 let PackId { kind, session, counter, random } = pack;
                 format!("{}/{session}/{counter:08x}-{random}", kind.prefix())
             }
-            Self::Segment { session, number } => format!("{}{session}/{number:08x}", prefix::INDEX),
+            Self::Segment(SegmentId { session, number, random }) => {
+                format!("{}{session}/{number:08x}-{random}", prefix::INDEX)
+            }
             Self::Commit(id) => format!("{}{id}.commit", prefix::SNAPSHOTS),
             Self::Confirm(id) => format!("{}{id}.ok", prefix::SNAPSHOTS),
             Self::Fence(id, random) => format!("{}{id}.fence-{random}", prefix::SNAPSHOTS),
@@ -137,6 +162,12 @@ impl ObjectName {
             Self::Close(id, random) => format!("{}{id}.close-{random}", prefix::COLLECTIONS),
             Self::Closed(id, random) => format!("{}{id}.closed-{random}", prefix::COLLECTIONS),
             Self::Past { number, random } => format!("{}{number:08x}-{random}", prefix::PAST),
+            Self::Run { hour, writer, number, random } => {
+                format!("{}{hour:08x}/{writer}-{number:08x}-{random}", prefix::RUNS)
+            }
+            Self::Conf { writer, number, random } => {
+                format!("{}{writer}/{number:08x}-{random}", prefix::CONFIGURATIONS)
+            }
             Self::Evidence { writer, number } => {
                 format!("{}{writer}/{number:08x}", prefix::EVIDENCE)
             }
@@ -152,20 +183,26 @@ impl ObjectName {
         let (folder, rest) = key.split_once('/')?;
         match folder {
             "keys" => SlotId::from_hex(rest).ok().map(Self::Slot),
-            "clients" => ClientId::from_hex(rest).ok().map(Self::Client),
+            "clients" => parse_client(rest),
             "sess" => SessionId::from_hex(rest).ok().map(Self::Session),
             "data" => parse_pack(PackKind::Data, rest),
             "tree" => parse_pack(PackKind::Tree, rest),
             "index" => {
-                let (session, number) = rest.split_once('/')?;
-                let session = SessionId::from_hex(session).ok()?;
-                Some(Self::Segment { session, number: parse_number(number)? })
+                let (session, number, random) = parse_numbered(rest)?;
+                Some(Self::Segment(SegmentId { session, number, random }))
             }
             "snap" => parse_outcome(rest),
             "tomb" => parse_mark(rest).map(|(session, random)| Self::Tomb(session, random)),
             "tag" => parse_mark(rest).map(|(session, random)| Self::Tags(session, random)),
             "hold" => parse_hold(rest),
             "gc" => parse_collection(rest),
+            "run" => parse_run(rest),
+            "conf" => {
+                let (writer, file) = rest.split_once('/')?;
+                let (number, random) = file.split_once('-')?;
+                let (number, random) = (parse_number(number)?, Nonce8::from_hex(random).ok()?);
+                Some(Self::Conf { writer: ClientId::from_hex(writer).ok()?, number, random })
+            }
             "evidence" => {
                 let (writer, number) = rest.split_once('/')?;
                 let writer = ClientId::from_hex(writer).ok()?;
@@ -183,14 +220,16 @@ impl fmt::Display for ObjectName {
 }
 
 fn parse_pack(kind: PackKind, rest: &str) -> Option<ObjectName> {
+    let (session, counter, random) = parse_numbered(rest)?;
+    Some(ObjectName::Pack(PackId { kind, session, counter, random }))
+}
+
+/// Session, number and random part of a pack or a segment.
+fn parse_numbered(rest: &str) -> Option<(SessionId, u32, Nonce8)> {
     let (session, file) = rest.split_once('/')?;
-    let (counter, random) = file.split_once('-')?;
-    Some(ObjectName::Pack(PackId {
-        kind,
-        session: SessionId::from_hex(session).ok()?,
-        counter: parse_number(counter)?,
-        random: Nonce8::from_hex(random).ok()?,
-    }))
+    let (number, random) = file.split_once('-')?;
+    let session = SessionId::from_hex(session).ok()?;
+    Some((session, parse_number(number)?, Nonce8::from_hex(random).ok()?))
 }
 
 fn parse_outcome(rest: &str) -> Option<ObjectName> {
@@ -203,6 +242,28 @@ fn parse_outcome(rest: &str) -> Option<ObjectName> {
         Some(("final", random)) => Some(ObjectName::Final(session, Nonce8::from_hex(random).ok()?)),
         _ => None,
     }
+}
+
+fn parse_client(rest: &str) -> Option<ObjectName> {
+    match rest.split_once(".revoked-") {
+        None => ClientId::from_hex(rest).ok().map(ObjectName::Client),
+        Some((id, random)) => {
+            let random = Nonce8::from_hex(random).ok()?;
+            Some(ObjectName::Revoked(ClientId::from_hex(id).ok()?, random))
+        }
+    }
+}
+
+fn parse_run(rest: &str) -> Option<ObjectName> {
+    let (hour, file) = rest.split_once('/')?;
+    let (writer, rest) = file.split_once('-')?;
+    let (number, random) = rest.split_once('-')?;
+    Some(ObjectName::Run {
+        hour: parse_number(hour)?,
+        writer: ClientId::from_hex(writer).ok()?,
+        number: parse_number(number)?,
+        random: Nonce8::from_hex(random).ok()?,
+    })
 }
 
 fn parse_mark(rest: &str) -> Option<(SessionId, Nonce8)> {
@@ -260,10 +321,13 @@ mod tests {
             ObjectName::Config(RepositoryId::new([n[0]; 16])),
             ObjectName::Slot(SlotId::new(n)),
             ObjectName::Client(ClientId::new(n)),
+            ObjectName::Revoked(ClientId::new(n), random),
+            ObjectName::Run { hour: number, writer: ClientId::new(n), number, random },
+            ObjectName::Conf { writer: ClientId::new(n), number, random },
             ObjectName::Session(session),
             pack(PackKind::Data),
             pack(PackKind::Tree),
-            ObjectName::Segment { session, number },
+            ObjectName::Segment(SegmentId { session, number, random }),
             ObjectName::Commit(session),
             ObjectName::Confirm(session),
             ObjectName::Fence(session, random),
@@ -297,7 +361,7 @@ mod tests {
         }
 
         #[test]
-        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|index/|data/|tomb/|hold/|tag/|gc/|evidence/)?[0-9a-fA-F/.+-]{0,90}") {
+        fn no_key_has_two_spellings(key in "(config-|keys/|snap/|clients/|run/|conf/|index/|data/|tomb/|hold/|tag/|gc/|evidence/)?[0-9a-fA-F/.+-]{0,90}") {
             if let Some(name) = ObjectName::parse(&key) {
                 prop_assert_eq!(name.key(), key);
             }
@@ -308,9 +372,10 @@ mod tests {
     fn other_spellings_are_no_names() {
         let session = "ab".repeat(24);
         for key in [
-            format!("index/{session}/+0000001"),
-            format!("index/{session}/0000000A"),
-            format!("index/{session}/1"),
+            format!("index/{session}/+0000001-{}", "0".repeat(16)),
+            format!("index/{session}/0000000A-{}", "0".repeat(16)),
+            format!("index/{session}/1-{}", "0".repeat(16)),
+            format!("index/{session}/00000001"),
             format!("snap/{session}"),
             format!("snap/{session}.commit-"),
             format!("snap/{session}.fence-1"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{ClientId, Nonce8, RepositoryId, SessionId, SlotId};
+use crate::base::id::{ClientId, Nonce8, RepositoryId, SegmentId, SessionId, SlotId};
 use crate::base::limits::DIRECT_WRITE_MIN_BYTES;
 use crate::store::client::Store;
 use crate::store::error::StoreError;
@@ -198,7 +198,11 @@ fn any_prefix_lists_what_begins_with_it() {
             ObjectName::Confirm(session(1)),
             ObjectName::Fence(session(1), Nonce8::new([1; 8])),
             ObjectName::Commit(session(2)),
-            ObjectName::Segment { session: session(1), number: 1 },
+            ObjectName::Segment(SegmentId {
+                session: session(1),
+                number: 1,
+                random: Nonce8::new([1; 8]),
+            }),
         ];
         for name in &names {
             store.put_new(name, body(10)).expect("written");

@@ -6,6 +6,7 @@ use crate::base::limits::NODE_MAX_BYTES;
 use crate::blob::BlobError;
 use crate::format::config::TreeConfig;
 use crate::format::entry::Entry;
+use crate::format::envelope::encode_record;
 use crate::format::extent::Extent;
 use crate::format::node::{Child, Node};
 use crate::tree::boundary::{Boundary, id_hash, key_hash};
@@ -238,7 +239,8 @@ fn estimate_bytes(key: &[u8], entry: &Entry) -> usize {
         Some(crate::format::entry::Content::Extents(extents)) => extents.len() * 40,
         _ => 40,
     };
-    100 + key.len() + xattrs + target + content
+    let ntfs = entry.ntfs.as_ref().map_or(0, |ntfs| encode_record(ntfs.as_ref()).len());
+    100 + key.len() + xattrs + target + content + ntfs
 }
 
 /// Builds the extent tree of one file.

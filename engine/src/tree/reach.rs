@@ -85,9 +85,22 @@ impl Reach {
         visitor: &mut dyn ReachVisitor,
     ) {
         visitor.entry(path, entry);
-        match &entry.content {
-            Some(Content::Extents(extents)) => visit_extents(path, extents, visitor),
-            Some(Content::Tree { root, .. }) => {
+        visit_extents(path, entry.security().as_slice(), visitor);
+        for content in entry.contents() {
+            self.visit_content(source, path, content, visitor);
+        }
+    }
+
+    fn visit_content(
+        &mut self,
+        source: &dyn NodeRead,
+        path: &TreePath,
+        content: &Content,
+        visitor: &mut dyn ReachVisitor,
+    ) {
+        match content {
+            Content::Extents(extents) => visit_extents(path, extents, visitor),
+            Content::Tree { root, .. } => {
                 let mut stack = vec![(*root, None)];
                 while let Some((id, above)) = stack.pop() {
                     // The chunks of a shared extent tree are those of its first file.
@@ -109,7 +122,7 @@ impl Reach {
                     }
                 }
             }
-            Some(Content::Inline(_)) | None => {}
+            Content::Inline(_) => {}
         }
     }
 }

@@ -194,7 +194,7 @@ impl FileIds {
     #[must_use]
     pub fn new(repo: &Repo, system: &str) -> Self {
         let control = repo.keys().control().0.expose();
-        Self { key: derive("mainstay v1 memory of drills", &[control, system.as_bytes()]) }
+        Self { key: derive("mainstay v2 memory of drills", &[control, system.as_bytes()]) }
     }
 
     /// The id of a file.

@@ -22,7 +22,7 @@ impl Salts {
     #[must_use]
     pub fn new(repo: &Repo, seed: &Hash32) -> Self {
         let control = repo.keys().control().0;
-        Self { key: derive("mainstay v1 salts of a drill", &[control.expose(), &seed.0]) }
+        Self { key: derive("mainstay v2 salts of a drill", &[control.expose(), &seed.0]) }
     }
 
     /// The salt of a path.

@@ -99,6 +99,12 @@ fn one_collector() -> Vec<Case> {
             it.is_fine = false;
             it.budget.client_crashes = 1;
         }),
+        Case::collect("forgers claim copies", |it| {
+            it.is_fine = false;
+            it.budget.forgeries = 2;
+            it.budget.fences = 0;
+            it.budget.closes = 0;
+        }),
         Case::collect("a forgotten tree comes back", |it| {
             it.second = Second::Revive;
             it.generation_count = 2;
@@ -219,6 +225,15 @@ fn surround(it: &mut collect::Setup, mutant: Mutant) {
         Mutant::PinWithoutLook => it.restores = true,
         Mutant::RepackDeletes => it.second = Second::Repack,
         Mutant::RevivesBlindly => it.second = Second::Revive,
+        Mutant::BelievesUnsigned
+        | Mutant::RefersAcrossDomains
+        | Mutant::CopiesAcrossDomains
+        | Mutant::CopiesOfUnknownSessions
+        | Mutant::CopiesUnasked => {
+            it.budget.forgeries = 1;
+            it.budget.fences = 0;
+            it.budget.closes = 0;
+        }
         _ => {}
     }
 }

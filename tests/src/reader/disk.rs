@@ -45,13 +45,25 @@ fn is_ours(key: &str) -> bool {
     }
     let parts: Vec<&str> = key.split('/').collect();
     match parts.as_slice() {
-        ["keys" | "clients", id] => is_hex(id, 16),
+        ["keys", id] => is_hex(id, 16),
+        ["clients", name] => match name.split_once(".revoked-") {
+            Some((id, random)) => is_hex(id, 16) && is_hex(random, 16),
+            None => is_hex(name, 16),
+        },
+        ["run", hour, name] => {
+            let parts: Vec<&str> = name.split('-').collect();
+            let [writer, number, random] = parts.as_slice() else { return false };
+            is_hex(hour, 8) && is_hex(writer, 16) && is_hex(number, 8) && is_hex(random, 16)
+        }
+        ["conf", writer, name] => {
+            let pair = name.split_once('-');
+            is_hex(writer, 16) && pair.is_some_and(|(n, x)| is_hex(n, 8) && is_hex(x, 16))
+        }
         ["sess", id] => is_hex(id, 48),
-        ["data" | "tree", session, name] => {
+        ["data" | "tree" | "index", session, name] => {
             let pair = name.split_once('-');
             is_hex(session, 48) && pair.is_some_and(|(n, x)| is_hex(n, 8) && is_hex(x, 16))
         }
-        ["index", session, number] => is_hex(session, 48) && is_hex(number, 8),
         ["snap", name] => {
             let Some((session, flag)) = name.split_once('.') else { return false };
             let random = flag.strip_prefix("fence-").or(flag.strip_prefix("final-"));

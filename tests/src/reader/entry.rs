@@ -69,6 +69,34 @@ impl Content {
     }
 }
 
+/// The streams among what only NTFS knows, everything else looked at for its form.
+fn streams(ntfs: &Value) -> Result<Vec<(Vec<u8>, u64, Content)>> {
+    ntfs.optional(0).map(Value::uint).transpose()?;
+    if let Some(Extent::Hole(_)) = ntfs.optional(1).map(Extent::read).transpose()? {
+        return Err("a security descriptor is a hole".to_owned());
+    }
+    if let Some(reparse) = ntfs.optional(3) {
+        let [tag, data] = reparse.items()? else { return Err("no reparse point".to_owned()) };
+        (tag.uint()?, data.bytes()?);
+    }
+    ntfs.optional(4).map(Value::array::<16>).transpose()?;
+    for field in [5, 6, 8] {
+        ntfs.optional(field).map(Value::bytes).transpose()?;
+    }
+    for field in [9, 10] {
+        ntfs.optional(field).map(Value::uint).transpose()?;
+    }
+    let mut found: Vec<(Vec<u8>, u64, Content)> = Vec::new();
+    for stream in ntfs.optional(2).map_or(Ok(&[][..]), Value::items)? {
+        let name = stream.field(0)?.bytes()?.to_vec();
+        if found.last().is_some_and(|(last, ..)| *last >= name) {
+            return Err("streams do not rise".to_owned());
+        }
+        found.push((name, stream.field(1)?.uint()?, Content::read(stream.field(2)?)?));
+    }
+    Ok(found)
+}
+
 /// One path of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -98,6 +126,8 @@ pub struct Entry {
     pub listing: u64,
     /// Content of a file.
     pub content: Option<Content>,
+    /// Named streams: name, size, content.
+    pub streams: Vec<(Vec<u8>, u64, Content)>,
 }
 
 impl Entry {
@@ -125,6 +155,7 @@ impl Entry {
             flags: or_zero(18)?,
             listing: or_zero(20)?,
             content: value.optional(19).map(Content::read).transpose()?,
+            streams: value.optional(21).map_or(Ok(Vec::new()), streams)?,
         };
         let has_content = entry.content.is_some();
         // What could not be read is a file that is partial and has no content.

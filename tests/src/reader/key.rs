@@ -52,13 +52,15 @@ pub fn open_record(key: &Key, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         .map_err(|_| "a sealed record does not open".to_owned())
 }
 
-/// Opens block `number` of a pack.
+/// Opens block `number` of a pack: eight random bytes, ciphertext, tag.
 ///
 /// # Errors
 /// Says that it does not open.
-pub fn open_block(key: &Key, number: u32, aad: &[u8], msg: &[u8]) -> Result<Vec<u8>> {
+pub fn open_block(key: &Key, number: u32, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+    let (random, msg) = sealed.split_first_chunk::<8>().ok_or("a block is too short")?;
     let mut nonce = [0; 12];
-    nonce[..4].copy_from_slice(&number.to_le_bytes());
+    nonce[..8].copy_from_slice(random);
+    nonce[8..].copy_from_slice(&number.to_le_bytes());
     ChaCha20Poly1305::new(key.into())
         .decrypt(&Nonce::from(nonce), Payload { msg, aad })
         .map_err(|_| format!("block {number} does not open"))
@@ -136,7 +138,7 @@ impl Domains {
     fn of(self, domain: u32) -> Result<Key> {
         match self {
             Self::All(key) => {
-                Ok(derive("mainstay v1 key of a dedup domain", &[&key, &domain.to_le_bytes()]))
+                Ok(derive("mainstay v2 key of a dedup domain", &[&key, &domain.to_le_bytes()]))
             }
             Self::One(own, key) if own == domain => Ok(key),
             Self::One(..) => Err(format!("domain {domain} is closed to this key")),
@@ -166,19 +168,19 @@ impl Keys {
     #[must_use]
     pub fn from_root(root: &Key, suite: Suite, epoch: u32) -> Self {
         let of = |context: &str| derive(context, &[root]);
-        let seed = of("mainstay v1 administrator signing key");
+        let seed = of("mainstay v2 administrator signing key");
         let admin_key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        let control = "mainstay v1 control key of an epoch";
+        let control = "mainstay v2 control key of an epoch";
         Self {
             admin_key,
             epoch,
             control: derive(control, &[root, &epoch.to_le_bytes()]),
             suite,
-            index: Domains::All(of("mainstay v1 index keys")),
-            chunk_id: Domains::All(of("mainstay v1 chunk id keys")),
-            cut: Some(Domains::All(of("mainstay v1 cut point keys"))),
-            data: Some(of("mainstay v1 key pair of file content")),
-            tree: Some(of("mainstay v1 key pair of names and metadata")),
+            index: Domains::All(of("mainstay v2 index keys")),
+            chunk_id: Domains::All(of("mainstay v2 chunk id keys")),
+            cut: Some(Domains::All(of("mainstay v2 cut point keys"))),
+            data: Some(of("mainstay v2 key pair of file content")),
+            tree: Some(of("mainstay v2 key pair of names and metadata")),
         }
     }
 
@@ -229,8 +231,8 @@ impl Keys {
     /// Says that the role does not have it.
     pub fn id_key(&self, domain: u32, kind: u8) -> Result<Key> {
         let context = match kind {
-            1 => "mainstay v1 ids of chunks of file content",
-            _ => "mainstay v1 ids of tree nodes",
+            1 => "mainstay v2 ids of chunks of file content",
+            _ => "mainstay v2 ids of tree nodes",
         };
         Ok(derive(context, &[&self.chunk_id.of(domain)?]))
     }

@@ -13,6 +13,7 @@ pub mod pack;
 pub mod entry;
 pub mod tree;
 pub mod snapshot;
+pub mod machine;
 pub mod cut;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,8 +23,8 @@ use crate::reader::cbor::Value;
 use crate::reader::entry::{Entry, Extent};
 use crate::reader::key::{Keys, Suite, hash, id_of};
 use crate::reader::object::Config;
-use crate::reader::pack::{Pack, Place, Table};
-use crate::reader::snapshot::Snapshot;
+use crate::reader::pack::{Listed, Pack, Place};
+use crate::reader::snapshot::{Opening, Snapshot};
 use crate::reader::unlock::Secret;
 
 /// What went wrong, for people.
@@ -61,8 +62,8 @@ impl Repository {
         let mut opened = Self::without_index(folder, id, keys, Some(config));
         let mut listed = BTreeMap::new();
         for name in disk::keys_below(folder, "index")? {
-            for (pack, bytes, table) in opened.read_segment(&name)? {
-                listed.insert(pack, (bytes, table));
+            for pack in opened.read_segment(&name)? {
+                listed.insert(pack.name.clone(), pack);
             }
         }
         opened.index_packs(&listed)?;
@@ -108,13 +109,30 @@ impl Repository {
         self.packs.len()
     }
 
-    fn read_segment(&self, name: &str) -> Result<Vec<(String, usize, Table)>> {
+    /// What a segment lists: of a client that may say so.
+    fn read_segment(&self, name: &str) -> Result<Vec<Listed>> {
         let bytes = disk::read(&self.folder, name)?;
-        pack::read_segment(&bytes, name, &self.id, &self.keys)
+        let (client, record) = self.client_of(name)?;
+        let signer = record.field(2)?.array::<32>()?;
+        let packs = pack::read_segment(&bytes, name, &self.id, &self.keys, &signer)?;
+        let may_list = |pack: &Listed| match record.field(3)?.uint()? {
+            1 => {
+                let is_own = pack.name.split('/').nth(1).is_some_and(|s| s.starts_with(&client));
+                Ok(is_own && record.field(4)?.uint()? == u64::from(pack.domain))
+            }
+            2 | 5 => Ok(true),
+            _ => Ok::<_, String>(false),
+        };
+        for pack in &packs {
+            if !may_list(pack)? {
+                return Err(format!("{name} lists {}, which its client may not", pack.name));
+            }
+        }
+        Ok(packs)
     }
 
     /// Reads every pack whole: header, hash, table, and compares what a segment says of it.
-    fn index_packs(&mut self, listed: &BTreeMap<String, (usize, Table)>) -> Result<()> {
+    fn index_packs(&mut self, listed: &BTreeMap<String, Listed>) -> Result<()> {
         let mut names = disk::keys_below(&self.folder, "data")?;
         names.extend(disk::keys_below(&self.folder, "tree")?);
         for name in listed.keys() {
@@ -126,8 +144,15 @@ impl Repository {
             let bytes = disk::read(&self.folder, &name)?;
             let size = bytes.len();
             let pack = Pack::open(bytes, &name, &self.id, &self.keys)?;
-            let as_listed = |(listed_bytes, table): &(usize, Table)| {
-                *listed_bytes == size && *table == pack.table
+            if self.config.is_some() {
+                let signer = self.client_of(&name)?.1.field(2)?.array::<32>()?;
+                pack.footer.verify(&signer).map_err(|why| format!("{name}: {why}"))?;
+            }
+            let as_listed = |listed: &Listed| {
+                listed.size == size
+                    && listed.table == pack.table
+                    && listed.domain == pack.domain
+                    && listed.footer == pack.footer.hash
             };
             if !listed.get(&name).is_none_or(as_listed) {
                 return Err(format!("a segment and the pack {name} differ"));
@@ -190,7 +215,8 @@ impl Repository {
             }
             let record = self.control(name, 3)?;
             let hex = session.trim_start_matches("snap/");
-            found.push(Snapshot::read(&record, &self.id, hex, hash(&bytes))?);
+            let opening = Opening { keys: &self.keys, repository: &self.id, name };
+            found.push(Snapshot::read(&record, &opening, hex, hash(&bytes))?);
         }
         Ok(found)
     }
@@ -203,26 +229,32 @@ impl Repository {
         }
     }
 
-    /// Reads a control object that the client at the front of its session signed.
-    fn control(&self, name: &str, kind: u8) -> Result<Value> {
+    /// The client at the front of the session in a key, and its record.
+    fn client_of(&self, name: &str) -> Result<(String, Value)> {
         let session = name.split_once('/').map_or("", |(_, rest)| rest);
         let client = session.get(..16).ok_or("a session id is too short")?;
         let client_name = format!("clients/{client}");
         let bytes = disk::read(&self.folder, &client_name)?;
         let admin = self.keys.admin_key;
         let record = object::open_control(&bytes, &client_name, 1, &self.id, &self.keys, &admin)?;
-        if disk::hex(record.field(0)?.bytes()?) != client {
-            return Err(format!("{client_name} is the record of another client"));
+        match disk::hex(record.field(0)?.bytes()?) == client {
+            true => Ok((client.to_owned(), record)),
+            false => Err(format!("{client_name} is the record of another client")),
         }
-        let signer = record.field(2)?.array::<32>()?;
+    }
+
+    /// Reads a control object that the client at the front of its session signed.
+    fn control(&self, name: &str, kind: u8) -> Result<Value> {
+        let session = name.split_once('/').map_or("", |(_, rest)| rest);
+        let signer = self.client_of(name)?.1.field(2)?.array::<32>()?;
         let bytes = disk::read(&self.folder, name)?;
         let record = object::open_control(&bytes, name, kind, &self.id, &self.keys, &signer)?;
         let wanted = session.split('.').next().unwrap_or_default();
-        let field = if kind == 3 { 1 } else { 0 };
-        if disk::hex(record.field(field)?.bytes()?) != wanted {
-            return Err(format!("{name} is the record of another session"));
+        let told = if kind == 3 { record.field(0)?.field(1)? } else { record.field(0)? };
+        match disk::hex(told.bytes()?) == wanted {
+            true => Ok(record),
+            false => Err(format!("{name} is the record of another session")),
         }
-        Ok(record)
     }
 
     /// Reads the record of a session, verified.

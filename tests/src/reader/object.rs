@@ -59,7 +59,7 @@ pub(super) fn expect(rest: &mut &[u8], magic: &[u8; 4], what: &str) -> Result<()
         return Err(format!("{what} has another magic number"));
     }
     match take(rest, 1)? {
-        [1] => Ok(()),
+        [2] => Ok(()),
         other => Err(format!("{what} has version {}", other[0])),
     }
 }
@@ -120,7 +120,7 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config> {
 
 /// Checks that whoever made the configuration had the control key.
 pub(super) fn check_config_mac(config: &Config, keys: &Keys) -> Result<()> {
-    let key = derive("mainstay v1 configuration mac", &[&keys.control]);
+    let key = derive("mainstay v2 configuration mac", &[&keys.control]);
     match id_of(&key, &config.covered) == config.mac {
         true => Ok(()),
         false => Err("the configuration's MAC is wrong".to_owned()),

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::reader::Result;
 use crate::reader::disk::hex;
-use crate::reader::key::{Key, Keys, Suite, bind, derive, hash, open_block, open_record};
+use crate::reader::key::{Key, Keys, Suite, bind, derive, hash, open_block, open_record, verify};
 use crate::reader::object::{array, expect, number, number32, take};
 
 const PACK_MAX_BYTES: usize = 64 << 20;
@@ -63,7 +63,7 @@ impl Table {
         let mut end = 0;
         for _ in 0..bounded(&mut rest, BLOCKS_MAX)? {
             let [offset, stored, raw] = numbers(&mut rest)?;
-            let sound = u64::from(offset) >= end && stored >= 21 && raw <= RAW_MAX_BYTES;
+            let sound = u64::from(offset) >= end && stored >= 29 && raw <= RAW_MAX_BYTES;
             end = u64::from(offset) + u64::from(stored);
             if !sound || end > pack_bytes as u64 {
                 return Err("a block is in an impossible place".to_owned());
@@ -107,9 +107,14 @@ pub struct Header {
     pub suite: u8,
     kind: u8,
     domain: u32,
+    epoch: u32,
     encapsulation: Vec<u8>,
     sealed_key: [u8; 48],
     commitment: [u8; 16],
+    /// What blocks and footer are bound to.
+    bound: Vec<u8>,
+    /// What the data key is bound to.
+    info: Vec<u8>,
 }
 
 /// Reads the header of the pack `name`.
@@ -119,7 +124,7 @@ pub(super) fn read_header(bytes: &[u8], name: &str) -> Result<Header> {
     let kind = take(&mut rest, 1)?[0];
     let suite = take(&mut rest, 1)?[0];
     let flags = take(&mut rest, 1)?[0];
-    let domain = number32(&mut rest)?;
+    let (domain, epoch) = (number32(&mut rest)?, number32(&mut rest)?);
     let repository = array(&mut rest)?;
     let named = array::<32>(&mut rest)? == hash(name.as_bytes());
     let wanted = if name.starts_with("data/") { 1 } else { 2 };
@@ -129,7 +134,20 @@ pub(super) fn read_header(bytes: &[u8], name: &str) -> Result<Header> {
     let length = number(&mut rest, 2)? as usize;
     let encapsulation = take(&mut rest, length)?.to_vec();
     let (sealed_key, commitment) = (array(&mut rest)?, array(&mut rest)?);
-    Ok(Header { repository, suite, kind, domain, encapsulation, sealed_key, commitment })
+    let bound = [&[kind][..], &hash(&bytes[..bytes.len() - rest.len()])].concat();
+    let info = bytes[..64].to_vec();
+    Ok(Header {
+        repository,
+        suite,
+        kind,
+        domain,
+        epoch,
+        encapsulation,
+        sealed_key,
+        commitment,
+        bound,
+        info,
+    })
 }
 
 /// The padded size of an object.
@@ -140,6 +158,21 @@ pub fn padded(length: u64) -> u64 {
     length.div_ceil(granule) * granule
 }
 
+/// What is told of a footer beside its table.
+pub(super) struct Footer {
+    /// Hash of the sealed footer.
+    pub(super) hash: [u8; 32],
+    signature: [u8; 64],
+    signed: Vec<u8>,
+}
+
+impl Footer {
+    /// Whether `signer` signed it.
+    pub(super) fn verify(&self, signer: &Key) -> Result<()> {
+        verify(signer, &self.signed, &self.signature)
+    }
+}
+
 /// A pack, whole and verified as far as the role allows.
 pub struct Pack {
     /// 1 data, 2 tree.
@@ -148,6 +181,8 @@ pub struct Pack {
     pub(super) domain: u32,
     /// What is in it.
     pub table: Table,
+    /// Its footer, for whoever knows the client of its session.
+    pub(super) footer: Footer,
     name: String,
     data_key: Option<Key>,
     block_aad: Vec<u8>,
@@ -180,18 +215,25 @@ impl Pack {
         if footer_bytes > FOOTER_MAX_BYTES {
             return Err("its footer is too long".to_owned());
         }
-        let aad = |purpose| bind(purpose, repository, name, &[header.kind]);
+        if header.epoch != keys.epoch {
+            return Err(format!("it is of epoch {}", header.epoch));
+        }
+        let aad = |purpose| bind(purpose, repository, name, &header.bound);
         let index_key = keys.index_key(header.domain)?;
-        let plain = open_record(&index_key, &aad("footer"), &bytes[start..footer_end])?;
-        let table = Table::read(&plain, size)?;
+        let sealed = &bytes[start..footer_end];
+        let plain = open_record(&index_key, &aad("footer"), sealed)?;
+        let (signature, body) = plain.split_first_chunk().ok_or("its footer is too short")?;
+        let table = Table::read(body, size)?;
+        let signed = [&aad("signed footer"), &(size as u32).to_le_bytes()[..], body].concat();
+        let footer = Footer { hash: hash(sealed), signature: *signature, signed };
         require_padding(&bytes[..start], &header, &table)?;
         let data_key = match keys.seed(header.kind) {
             None => None,
             Some(seed) => {
-                let info = aad("pack key");
+                let info = bind("pack key", repository, name, &header.info);
                 let (kem, sealed) = (&header.encapsulation, &header.sealed_key);
                 let key = keys.suite.open(seed, &info, kem, sealed)?;
-                let context = "mainstay v1 commitment to the data key of a pack";
+                let context = "mainstay v2 commitment to the data key of a pack";
                 if derive(context, &[&key])[..16] != header.commitment {
                     return Err("its data key is not the one it commits to".to_owned());
                 }
@@ -202,6 +244,7 @@ impl Pack {
             kind: header.kind,
             domain: header.domain,
             table,
+            footer,
             name: name.to_owned(),
             data_key,
             block_aad: aad("block"),
@@ -226,7 +269,7 @@ impl Pack {
 
 /// Blocks follow the header and each other without gaps; what is left is zero.
 fn require_padding(bytes: &[u8], header: &Header, table: &Table) -> Result<()> {
-    let mut end = 126 + header.encapsulation.len();
+    let mut end = 130 + header.encapsulation.len();
     for block in &table.blocks {
         if block.offset as usize != end {
             return Err("there is a gap between blocks".to_owned());
@@ -270,23 +313,46 @@ pub fn raw_block(plain: &[u8], raw_bytes: u32) -> Result<Vec<u8>> {
     }
 }
 
-/// What a segment lists: key, size and table of each pack.
+/// A pack as a segment lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The pack's key.
+    pub(super) name: String,
+    /// Its dedup domain.
+    pub(super) domain: u32,
+    /// Its size.
+    pub(super) size: usize,
+    /// Hash of its sealed footer.
+    pub(super) footer: [u8; 32],
+    /// Its table.
+    pub(super) table: Table,
+}
+
+/// What a segment lists, and a check of who signed it.
 pub(super) fn read_segment(
     bytes: &[u8],
     name: &str,
     repository: &[u8; 16],
     keys: &Keys,
-) -> Result<Vec<(String, usize, Table)>> {
+    signer: &Key,
+) -> Result<Vec<Listed>> {
     let mut rest = bytes;
     expect(&mut rest, b"MSTX", "a segment")?;
     if take(&mut rest, 1)? != [0] || bytes.len() > PACK_MAX_BYTES {
         return Err(format!("{name} has flags or is too large"));
     }
-    let domain = number32(&mut rest)?;
-    let aad = bind("segment", repository, name, &domain.to_le_bytes());
+    let bound = rest.get(..8).ok_or("a segment is too short")?.to_vec();
+    let (domain, epoch) = (number32(&mut rest)?, number32(&mut rest)?);
+    if epoch != keys.epoch {
+        return Err(format!("{name} is of epoch {epoch}"));
+    }
+    let aad = bind("segment", repository, name, &bound);
     let plain = open_record(&keys.index_key(domain)?, &aad, rest)
         .map_err(|why| format!("{name}: {why}"))?;
-    let mut rest = plain.as_slice();
+    let (signature, body) = plain.split_first_chunk().ok_or("a segment is too short")?;
+    let message = [bind("signed segment", repository, name, &bound).as_slice(), body].concat();
+    verify(signer, &message, signature).map_err(|why| format!("{name}: {why}"))?;
+    let mut rest = body;
     let mut packs = Vec::new();
     for _ in 0..number32(&mut rest)? {
         let kind = match take(&mut rest, 1)?[0] {
@@ -298,9 +364,11 @@ pub(super) fn read_segment(
         let counter = hex(take(&mut rest, 4)?);
         let random = hex(take(&mut rest, 8)?);
         let size = number32(&mut rest)? as usize;
+        let footer = array(&mut rest)?;
         let length = number32(&mut rest)? as usize;
         let table = Table::read(take(&mut rest, length)?, size)?;
-        packs.push((format!("{kind}/{session}/{counter}-{random}"), size, table));
+        let name = format!("{kind}/{session}/{counter}-{random}");
+        packs.push(Listed { name, domain, size, footer, table });
     }
     match rest.is_empty() {
         true => Ok(packs),

@@ -3,6 +3,33 @@
 use crate::reader::Result;
 use crate::reader::cbor::Value;
 use crate::reader::disk::hex;
+use crate::reader::key::{Keys, bind, open_record};
+use crate::reader::object::{number, take};
+
+/// What the sealed part is opened with.
+pub(super) struct Opening<'a> {
+    /// The keys in use.
+    pub(super) keys: &'a Keys,
+    /// The repository.
+    pub(super) repository: &'a [u8; 16],
+    /// The key of the commit object.
+    pub(super) name: &'a str,
+}
+
+impl Opening<'_> {
+    /// The record in the sealed part.
+    pub(super) fn open(&self, sealed: &[u8]) -> Result<Value> {
+        let mut rest = sealed;
+        let length = number(&mut rest, 2)? as usize;
+        let encapsulation = take(&mut rest, length)?.to_vec();
+        let sealed_key = take(&mut rest, 48)?;
+        let seed = self.keys.seed(2).ok_or("this role cannot read names")?;
+        let info = bind("private key", self.repository, self.name, &[]);
+        let key = self.keys.suite.open(seed, &info, &encapsulation, sealed_key)?;
+        let plain = open_record(&key, &bind("private", self.repository, self.name, &[]), rest)?;
+        Value::decode(&plain)
+    }
+}
 
 /// A confirmed snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +56,17 @@ impl Snapshot {
     /// Takes a record that was verified; `session` is the hex in its key.
     pub(super) fn read(
         record: &Value,
-        repository: &[u8; 16],
+        opening: &Opening<'_>,
         session: &str,
         commit: [u8; 32],
     ) -> Result<Self> {
+        let private = opening.open(record.field(1)?.bytes()?)?;
+        let record = record.field(0)?;
+        if [5, 16, 22].iter().any(|field| record.optional(*field).is_some()) {
+            return Err(format!("the record of {session} tells everybody too much"));
+        }
         let id: [u8; 24] = record.field(1)?.array()?;
-        let belongs = record.field(0)?.bytes()? == repository
+        let belongs = record.field(0)?.bytes()? == opening.repository
             && hex(&id) == session
             && record.field(2)?.bytes()? == &id[..8];
         if !belongs {
@@ -44,7 +76,7 @@ impl Snapshot {
         let entries = record.field(13)?.optional(8).map_or(Ok(0), Value::uint)?;
         Ok(Self {
             session: id,
-            root: record.field(5)?.array()?,
+            root: private.field(0)?.array()?,
             commit,
             previous: record.optional(3).map(Value::array).transpose()?,
             host: record.field(6)?.text()?.to_owned(),

@@ -8,8 +8,8 @@ use crate::reader::entry::{Entry, Extent};
 pub(super) const KIND_ENTRIES: u64 = 1;
 const KIND_EXTENTS: u64 = 2;
 const LEVELS_MAX: u64 = 16;
-const KEY_MAX_BYTES: usize = 64 << 10;
-const NAME_MAX_BYTES: usize = 255;
+const KEY_MAX_BYTES: usize = 128 << 10;
+const NAME_MAX_BYTES: usize = 765;
 
 /// What an inner node says of a child.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,25 @@
 //! Records that somebody made up, or that cannot be read.
 
+use std::sync::Arc;
+
 use engine::base::id::{GenerationId, Nonce8};
 use engine::base::monitor::Recording;
+use engine::blob::fetch::ChunkFetcher;
+use engine::format::entry::{Content, Entry};
 use engine::format::envelope::ControlKind;
+use engine::format::extent::Extent;
 use engine::format::generation::{Close, Condemn, PackSet};
+use engine::format::ntfs::{Ntfs, Stream};
 use engine::format::slot::Role;
 use engine::gc::{self, Collector, GcOptions};
 use engine::index::identity::writer_identity;
 use engine::repo::keyring::Identity;
 use engine::repo::{Repo, collect, generations};
 use engine::store::ObjectName;
+use object_store::memory::InMemory;
+use system_tests::forge;
+use system_tests::trees::content::random_bytes;
+use system_tests::trees::put;
 use system_tests::world::World;
 
 use crate::collecting::{Stage, options, packs, plain, prune};
@@ -101,4 +111,45 @@ fn a_condemnation_that_cannot_be_read_stops_whoever_would_refer_to_chunks() {
     let (repo, index) = (&stage.world.repo, &stage.world.index);
     gc::run(repo, index, &options, &Recording::default()).expect("it runs");
     stage.world.backup(&stage.source).expect("the next backup runs");
+}
+
+/// A later program puts streams and security descriptors into entries; this one only keeps them.
+#[test]
+fn what_only_windows_knows_of_a_path_is_kept_and_missed() {
+    let inner = Arc::new(InMemory::new());
+    let world = World::in_store(Arc::clone(&inner) as _);
+    let mut forger = forge::Forger::new(&world);
+    let (stream, security) = (vec![1; 5000], vec![2; 200]);
+    let [stream_id, security_id] = [&stream, &security].map(|bytes| forger.chunk(bytes));
+    let chunk = |id, bytes: &Vec<u8>| Extent::Chunk { id, length_bytes: bytes.len() as u32 };
+    let one = Stream {
+        name: b"Zone.Identifier".to_vec(),
+        size_bytes: 5000,
+        content: Content::Extents(vec![chunk(stream_id, &stream)]),
+    };
+    let security = Some(chunk(security_id, &security));
+    let ntfs = Some(Box::new(Ntfs { streams: vec![one], security, ..Ntfs::default() }));
+    let root = forger.leaf(vec![(b"file".to_vec(), Entry { ntfs, ..forge::inline(b"main") })]);
+    let kept = forger.commit(root);
+    // Garbage, so that something is collected.
+    let source = world.new_folder("source");
+    put(&source.join("gone"), &random_bytes(5, 90_000));
+    let gone = world.backup(&source).expect("it runs").snapshot.expect("committed");
+    crate::collecting::forget(&world, gone);
+    assert!(prune(&world).expect("it runs").deleted_packs > 0);
+    let fetcher = ChunkFetcher::new(&world.repo, &world.index, 1 << 20).expect("it can be made");
+    for id in [stream_id, security_id] {
+        fetcher.chunk(&id).expect("an entry needs it");
+    }
+    crate::collecting::assert_sound(&world);
+    // Whoever looks for what is missing looks for these, too.
+    for key in packs(&plain(&inner)).iter().filter(|key| key.starts_with("data/")) {
+        let name = ObjectName::parse(key).expect("a pack");
+        plain(&inner).delete(&name).expect("it can be deleted");
+    }
+    let report = world.check_all().expect("it runs");
+    let kept = &kept.session.to_snapshot_hex()[..8];
+    let hurts = |path: &String| path.starts_with(kept);
+    let is_named = report.damage.values().any(|damage| damage.paths.iter().any(hurts));
+    assert!(is_named, "{:?}", report.damage);
 }

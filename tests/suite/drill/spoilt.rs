@@ -355,7 +355,9 @@ fn wrong_bytes_under_a_right_id_fail_a_drill() {
         }
         forged.add_block(block.raw(), block.chunks(), &mut compressor);
     }
-    let finished = forged.finish(repo, write);
+    let identity = engine::index::identity::writer_identity(repo, &scene.world.index, "test-host")
+        .expect("an admin");
+    let finished = forged.finish(write, &identity.signing);
     let forged_key = ObjectName::Pack(finished.listed.pack).key();
     scene.set(&forged_key, finished.bytes.clone());
     scene.spoil(&key, &Damage::Delete);

@@ -1,9 +1,9 @@
 //! The records of collections of the examples in `docs/FORMAT.md`.
 
 use engine::base::id::{GenerationId, Nonce8, PackId, PackKind};
-use engine::format::generation::{Base, Close, Condemn, Ending, PackSet, SegmentName, Sweep};
+use engine::format::generation::{Base, Close, Condemn, Ending, PackSet, Sweep};
 
-use crate::golden::{CLIENT, TIME, segment_packs, session_id};
+use crate::golden::{CLIENT, TIME, segment_packs};
 
 pub(crate) fn generation_id() -> GenerationId {
     GenerationId::from_parts(CLIENT, Nonce8::new([0x9d; 8]))
@@ -25,7 +25,7 @@ pub(crate) fn condemn() -> Condemn {
 }
 
 pub(crate) fn sweep() -> Sweep {
-    let segments = vec![SegmentName { session: session_id(), number: 0 }];
+    let segments = vec![crate::golden::segment_id()];
     Sweep { generation: generation_id(), packs: pack_set(), segments }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use engine::base::id::SessionId;
+use engine::format::session::SessionKind;
 use engine::format::slot::Role;
+use engine::format::snapshot::Snapshot;
 use engine::gc::{self, GcOptions, GcReport, MaxUnused};
 use engine::index::catalog;
+use engine::repo::session;
 use engine::retain::RetainError;
 use engine::retain::gather::gather;
 use engine::retain::undelete::{UndeleteReport, undelete};
@@ -13,7 +16,8 @@ use engine::store::ObjectName;
 use system_tests::trees::content::random_bytes;
 use system_tests::world::World;
 
-use crate::retaining::{Office, forget};
+use crate::golden;
+use crate::retaining::{Office, forget, identity};
 
 fn bring_back_report(world: &World, wanted: SessionId) -> Result<UndeleteReport, RetainError> {
     undelete(&world.repo, &world.index, "test-host", wanted, &world.monitor)
@@ -140,4 +144,24 @@ fn what_turns_out_damaged_while_it_is_copied_does_not_come_back() {
     let live = catalog::live(&admin.repo, &admin.index).expect("snapshots can be listed");
     assert_eq!((live.snapshots.len(), live.forgotten.len()), (1, 1));
     admin.assert_newest_is(&office.source);
+}
+
+#[test]
+fn what_a_record_tells_beside_its_tree_comes_back_with_it() {
+    let office = Office::new(1);
+    let (admin, writer) = (&office.admin, identity(&office.admin));
+    let old = admin.newest();
+    let session = session::new_id(&writer, old.session.sequence() + 1);
+    session::register(&admin.repo, &writer, session, SessionKind::Backup, "test-host")
+        .expect("it can be registered");
+    let Snapshot { facts, details, .. } = golden::snapshots::snapshot();
+    let told = Snapshot { session, client: writer.client, facts, details, ..old };
+    session::commit(&admin.repo, &writer, &told).expect("it can be committed");
+    let ids = office.ids();
+    forget(admin, *ids.iter().find(|(id, _)| *id == session).expect("it is listed"));
+    let back = bring_back(admin, session).expect("it is whole");
+    let all = admin.snapshots();
+    let new = &all.iter().find(|one| one.snapshot.session == back).expect("it is there").snapshot;
+    assert!(!told.facts.is_empty() && !told.details.is_empty());
+    assert_eq!((&new.facts, &new.details), (&told.facts, &told.details));
 }

@@ -2,6 +2,7 @@
 
 use engine::base::id::{ChunkId, ClientId, Digest, Nonce8, RepositoryId};
 use engine::base::time::Timestamp;
+use engine::format::facts::{Details, Facts};
 use engine::format::snapshot::{PathBytes, SnapshotState, Summary};
 
 use super::*;
@@ -31,6 +32,8 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         original: None,
         evidence: Vec::new(),
         roots: Vec::new(),
+        facts: Facts::default(),
+        details: Details::default(),
     };
     let committed = snapshot.started;
     Committed { snapshot, digest: Digest::new([0; 32]), committed }

@@ -5,21 +5,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::error::{Classified, ErrorClass};
 use crate::format::segment::SegmentPack;
-use crate::index::sample::{empty, id, pack, session};
+use crate::index::sample::{empty, id, pack, segment};
 
 #[test]
 fn adding_again_changes_nothing() {
     let (_folder, index) = empty();
     let packs = [pack(1, 0..50), pack(2, 50..90)];
     index.add_packs(&packs[..1]).unwrap();
-    index.add_segment(session(2), 7, &packs).unwrap();
+    index.add_segment(segment(2, 7), &packs).unwrap();
     let once = (index.fingerprint().unwrap(), index.statistics().unwrap());
-    index.add_segment(session(2), 7, &packs).unwrap();
+    index.add_segment(segment(2, 7), &packs).unwrap();
     index.add_packs(&packs).unwrap();
-    index.add_segment(session(2), 8, &packs).unwrap();
+    index.add_segment(segment(2, 8), &packs).unwrap();
     assert_eq!(index.fingerprint().unwrap(), once.0);
     assert_eq!(index.statistics().unwrap(), IndexStatistics { segment_count: 2, ..once.1 });
-    assert_eq!(index.known_segments().unwrap(), [(session(2), 7), (session(2), 8)].into());
+    assert_eq!(index.known_segments().unwrap(), [segment(2, 7), segment(2, 8)].into());
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_pack_described_differently_is_refused_with_its_whole_segment() {
     let mut resized = pack(1, [1, 2]);
     resized.stored_bytes += 1;
     for other in [pack(1, [1, 3]), pack(1, [1]), resized] {
-        let error = index.add_segment(session(2), 1, &[pack(2, [9]), other]).unwrap_err();
+        let error = index.add_segment(segment(2, 1), &[pack(2, [9]), other]).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Corrupt, "{error}");
     }
     assert!(index.known_segments().unwrap().is_empty());
@@ -56,7 +56,7 @@ fn tables_that_no_decoder_makes_are_refused() {
 #[test]
 fn sums_keep_data_and_trees_apart() {
     let (_folder, index) = empty();
-    index.add_segment(session(1), 1, &[pack(1, 0..30), pack(2, 0..10), pack(5, 90..95)]).unwrap();
+    index.add_segment(segment(1, 1), &[pack(1, 0..30), pack(2, 0..10), pack(5, 90..95)]).unwrap();
     let expected = IndexStatistics {
         segment_count: 1,
         pack_count: 3,
@@ -104,7 +104,7 @@ proptest! {
         one.add_packs(&packs).unwrap();
         let (_folder, other) = empty();
         other.add_packs(back).unwrap();
-        other.add_segment(session(3), 1, front).unwrap();
+        other.add_segment(segment(3, 1), front).unwrap();
         prop_assert_eq!(one.fingerprint().unwrap(), other.fingerprint().unwrap());
         one.clear().unwrap();
         one.add_packs(&shuffled).unwrap();

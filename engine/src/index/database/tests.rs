@@ -8,14 +8,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::error::{Classified, ErrorClass};
-use crate::index::sample::{NOW, REPOSITORY, empty, id, open, pack, session};
+use crate::index::sample::{NOW, REPOSITORY, empty, id, open, pack, segment, session};
 
 /// The file of an index with 40 packs, closed.
 fn written() -> Vec<u8> {
     let (folder, index) = empty();
     let packs: Vec<_> =
         (1..=40).map(|n| pack(n, u64::from(n) * 50..u64::from(n) * 50 + 50)).collect();
-    index.add_segment(session(1), 1, &packs).unwrap();
+    index.add_segment(segment(1, 1), &packs).unwrap();
     index.set_setting("sequence", b"17").unwrap();
     index.begin_run(session(1), NOW, "home").unwrap();
     drop(index);
@@ -268,7 +268,7 @@ fn the_log_of_a_file_goes_with_it() {
 #[test]
 fn clearing_draws_a_new_epoch_and_keeps_what_no_store_knows() {
     let (folder, index) = empty();
-    index.add_segment(session(1), 1, &[pack(1, [1])]).unwrap();
+    index.add_segment(segment(1, 1), &[pack(1, [1])]).unwrap();
     index.put_snapshot(session(1), crate::base::id::Digest::new([1; 32]), b"record").unwrap();
     index.put_client(session(1).client(), b"record").unwrap();
     index.set_setting("sequence", b"17").unwrap();

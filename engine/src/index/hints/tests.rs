@@ -45,6 +45,7 @@ fn entry(inode: u64) -> Entry {
         flags: 0,
         content: Some(Content::Inline(inode.to_le_bytes().to_vec())),
         listing: (inode % 32) as u8,
+        ntfs: None,
     }
 }
 

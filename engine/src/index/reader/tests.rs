@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::index::sample::{empty, id, open, pack, session};
+use crate::index::sample::{empty, id, open, pack, segment};
 
 #[test]
 fn every_chunk_is_found_where_it_lies_and_no_other() {
@@ -141,7 +141,7 @@ fn readers_of_many_threads_look_up_while_packs_are_added() {
         }
         for n in 0..20 {
             let chunks = u64::from(n) * 10..u64::from(n) * 10 + 10;
-            index.add_segment(session(2), n, &[pack(n, chunks)]).unwrap();
+            index.add_segment(segment(2, n), &[pack(n, chunks)]).unwrap();
         }
     });
 }

@@ -120,7 +120,9 @@ fn choose(setup: &Setup, state: &mut State, at: usize) {
     if setup.lacks(Mutant::RevivesBlindly) && revives(setup, at) {
         usable = known;
     }
-    let is_missing = |chunk| !has_copy(setup, usable, chunk);
+    let rules = [Mutant::BelievesUnsigned, Mutant::RefersAcrossDomains];
+    let believed = state.store.believed(setup, &rules);
+    let is_missing = |chunk| !has_copy(setup, usable, chunk) && !believed.has(chunk);
     client.missing = Set::all(setup.chunk_count, is_missing) & client.content;
     client.excluded = Set::EMPTY;
     state.store.uploaded[session] = client.missing;

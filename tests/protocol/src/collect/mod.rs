@@ -14,6 +14,9 @@
 //!   sweep names a part of what the condemn names. So a reader that looks at one after the other
 //!   finds what is there at one of the two moments, or more.
 //! * *The first mark is one step.* Any set of candidates is safe; it is the second look that counts.
+//! * *Who forges signs nothing.* What it may write that is believed by whoever keeps to the rules is
+//!   what any client may write. So a claim is only what it lacks, and without a mutant it is looked
+//!   at by nobody.
 //! * *A repeated request is one in `under_way` and one that was answered.* Without the repetition,
 //!   the machine has crashed.
 

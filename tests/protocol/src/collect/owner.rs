@@ -13,10 +13,19 @@ pub enum Keep {
     Newest,
 }
 
+/// Rules of O6 about which copies count.
+const COPIES_COUNT: [Mutant; 4] = [
+    Mutant::BelievesUnsigned,
+    Mutant::CopiesAcrossDomains,
+    Mutant::CopiesOfUnknownSessions,
+    Mutant::CopiesUnasked,
+];
+
 /// What a collector that starts now would condemn.
 pub(crate) fn candidates(setup: &Setup, state: &State, keep: Keep) -> Set {
     let (store, live) = (&state.store, marked(setup, state));
     let sound = (store.packs & store.indexed) - store.swept();
+    let believed = store.believed(setup, &COPIES_COUNT);
     let mut candidates = Set::EMPTY;
     for chunk in 0..setup.chunk_count {
         let copies = Set::all(setup.packs(), |pack| setup.chunk(pack) == chunk);
@@ -27,7 +36,7 @@ pub(crate) fn candidates(setup: &Setup, state: &State, keep: Keep) -> Set {
         if live.has(chunk) && kept.is_none() {
             continue;
         }
-        let kept = kept.filter(|_| live.has(chunk));
+        let kept = kept.filter(|_| live.has(chunk) && !believed.has(chunk));
         let rest = (copies & store.packs).iter().filter(|pack| Some(*pack) != kept);
         rest.filter(|pack| store.is_decided(setup, setup.writer(*pack)))
             .for_each(|pack| candidates.insert(pack));
@@ -247,9 +256,11 @@ fn decide(setup: &Setup, state: &mut State, at: usize) {
     let record = &state.store.generations[usize::from(owner.generation)];
     let candidates = record.candidates;
     let others = (state.store.packs & state.store.indexed) - (candidates | owner.excluded);
+    let believed = state.store.believed(setup, &COPIES_COUNT);
     owner.doomed = Set::all(setup.packs(), |pack| {
         let chunk = setup.chunk(pack);
-        candidates.has(pack) && (!owner.live.has(chunk) || has_copy(setup, others, chunk))
+        let has_other = has_copy(setup, others, chunk) || believed.has(chunk);
+        candidates.has(pack) && (!owner.live.has(chunk) || has_other)
     });
     (owner.live, owner.excluded) = (Set::EMPTY, Set::EMPTY);
     owner.step = OwnerStep::Sweep;

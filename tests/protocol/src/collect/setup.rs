@@ -15,6 +15,41 @@ pub struct Budget {
     pub closes: u8,
     /// Sessions that somebody tries to fence.
     pub fences: u8,
+    /// Copies of a chunk that somebody claims to have stored.
+    pub forgeries: u8,
+}
+
+/// A claim to have stored a chunk, that must not count; each lacks one thing that a copy has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Forgery {
+    /// A segment that nobody signed who may write.
+    Unsigned,
+    /// One of another dedup domain.
+    OtherDomain,
+    /// One of a session that never registered.
+    Unregistered,
+    /// One that says of a pack what the pack's own footer does not say, or of a pack that is not
+    /// there as it is told.
+    Untrue,
+}
+
+impl Forgery {
+    /// Every one.
+    pub const ALL: [Self; 4] =
+        [Self::Unsigned, Self::OtherDomain, Self::Unregistered, Self::Untrue];
+
+    /// The rules without which a client leaves out a chunk, or a collector deletes one, because of
+    /// it. Machines of one dedup domain believe each other's segments when they deduplicate: what
+    /// one of these lies about is not modelled.
+    #[must_use]
+    pub fn rules(self) -> &'static [Mutant] {
+        match self {
+            Self::Unsigned => &[Mutant::BelievesUnsigned],
+            Self::OtherDomain => &[Mutant::RefersAcrossDomains, Mutant::CopiesAcrossDomains],
+            Self::Unregistered => &[Mutant::CopiesOfUnknownSessions],
+            Self::Untrue => &[Mutant::CopiesUnasked],
+        }
+    }
 }
 
 /// What the second client does.
@@ -101,11 +136,21 @@ pub enum Mutant {
     RepackDeletes,
     /// Who brings a tree back does not ask rule X.
     RevivesBlindly,
+    /// Segments are believed, whoever wrote them.
+    BelievesUnsigned,
+    /// A client refers to chunks in packs of other dedup domains.
+    RefersAcrossDomains,
+    /// O6 counts copies in packs of other dedup domains.
+    CopiesAcrossDomains,
+    /// O6 counts copies of sessions that never registered.
+    CopiesOfUnknownSessions,
+    /// O6 counts a copy before its pack was asked.
+    CopiesUnasked,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::RecordsBeforeRegistering,
         Self::RetryKeepsChoice,
         Self::ParentIsTrusted,
@@ -130,6 +175,11 @@ impl Mutant {
         Self::PinWithoutLook,
         Self::RepackDeletes,
         Self::RevivesBlindly,
+        Self::BelievesUnsigned,
+        Self::RefersAcrossDomains,
+        Self::CopiesAcrossDomains,
+        Self::CopiesOfUnknownSessions,
+        Self::CopiesUnasked,
     ];
 }
 
@@ -180,6 +230,7 @@ impl Setup {
             forgets: 1,
             closes: 1,
             fences: 1,
+            forgeries: 0,
         },
         is_fine: true,
         order: Order::VerdictFirst,

@@ -1,6 +1,6 @@
 //! Everything there is at one moment: the store, the machines, and requests under way.
 
-use crate::collect::setup::{Budget, Mutant, Setup};
+use crate::collect::setup::{Budget, Forgery, Mutant, Setup};
 use crate::set::Set;
 
 /// The most sessions, generations and requests under way.
@@ -29,6 +29,8 @@ pub struct Store {
     pub content: [Set; SESSIONS_MAX],
     /// Which chunks each session's segment names, in packs of its own.
     pub uploaded: [Set; SESSIONS_MAX],
+    /// Which chunks somebody claims to have stored, by what the claim lacks.
+    pub claimed: [Set; Forgery::ALL.len()],
     /// The records of collections.
     pub generations: [Generation; GENERATIONS_MAX],
 }
@@ -314,6 +316,18 @@ impl Store {
         self.committed.has(session)
             || self.aborted.has(session)
             || (setup.lacks(Mutant::FenceDecides) && self.fenced.has(session))
+    }
+
+    /// Chunks that are believed to have a copy which they have not, by whoever keeps to all rules but
+    /// the one that is left out, if that is one of `his`.
+    #[must_use]
+    pub fn believed(&self, setup: &Setup, his: &[Mutant]) -> Set {
+        let Some(mutant) = setup.mutant.filter(|mutant| his.contains(mutant)) else {
+            return Set::EMPTY;
+        };
+        let claims = Forgery::ALL.into_iter().zip(self.claimed);
+        let believed = claims.filter(|(forgery, _)| forgery.rules().contains(&mutant));
+        believed.fold(Set::EMPTY, |all, (_, chunks)| all | chunks)
     }
 
     /// Packs that sweeps name which may still be carried out.

@@ -1,7 +1,7 @@
 //! Everybody else: fencers (F1 to F3) and successors (K1 to K3) in any number, people who forget
 //! snapshots, somebody who restores, and requests that land late.
 
-use crate::collect::setup::{Mutant, Setup};
+use crate::collect::setup::{Forgery, Mutant, Setup};
 use crate::collect::state::{Request, Restorer, State};
 
 /// What somebody else does.
@@ -29,6 +29,8 @@ pub enum Event {
     PinLooks,
     /// The pin goes.
     Unpin,
+    /// Somebody claims to have stored a chunk.
+    Forge(Forgery, usize),
     /// A request without an answer takes effect. Its sender repeats it, and so it takes effect
     /// twice, once at that time and once here.
     Land(Request),
@@ -58,6 +60,12 @@ pub(crate) fn events(setup: &Setup, state: &State, mut tell: impl FnMut(Event)) 
     }
     for at in 0..setup.generations() {
         successors(setup, state, at, &mut tell);
+    }
+    if left.forgeries > 0 {
+        for (forgery, claimed) in Forgery::ALL.into_iter().zip(store.claimed) {
+            let new = (0..setup.chunk_count).filter(|chunk| !claimed.has(*chunk));
+            new.for_each(|chunk| tell(Event::Forge(forgery, chunk)));
+        }
     }
     match state.restorer {
         Restorer::Idle if setup.restores => tell(Event::Pin),
@@ -120,6 +128,10 @@ pub(crate) fn apply(setup: &Setup, state: &mut State, event: Event) {
             state.restorer = if is_tombed { Restorer::Gone } else { Restorer::Reading };
         }
         Event::Unpin => state.restorer = Restorer::Gone,
+        Event::Forge(forgery, chunk) => {
+            store.claimed[forgery as usize].insert(chunk);
+            state.left.forgeries -= 1;
+        }
         Event::Land(request) => {
             if let Some(place) = state.under_way.iter_mut().find(|place| **place == Some(request)) {
                 *place = None;

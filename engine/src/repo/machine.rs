@@ -1,0 +1,116 @@
+//! Records about machines and their runs, typed, verified, and bound to their names.
+
+use crate::base::id::{ClientId, Nonce8};
+use crate::crypt::random;
+use crate::format::envelope::{ControlKind, decode_record, encode_record};
+use crate::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
+use crate::repo::error::RepoError;
+use crate::repo::keyring::Identity;
+use crate::repo::object::{Stored, client, get_control, put_control};
+use crate::repo::{Repo, private};
+use crate::store::name::ObjectName;
+
+fn of_another(name: &ObjectName) -> RepoError {
+    RepoError::corrupt(&name.key(), "it is the record of another object")
+}
+
+/// Revokes a client: writes the record, signed by the administrator.
+///
+/// # Errors
+/// [`RepoError::Denied`] without the administrator's keys; errors of the store.
+pub fn put_revocation(repo: &Repo, record: &Revocation) -> Result<ObjectName, RepoError> {
+    let admin = repo.keys().admin()?;
+    let name = ObjectName::Revoked(record.client, Nonce8::new(random::array()));
+    put_control(repo, &name, ControlKind::Revocation, record, admin.signing())?;
+    Ok(name)
+}
+
+/// The revocation under that name, verified against the administrator's key.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it is damaged or forged; errors of the store.
+pub fn get_revocation(
+    repo: &Repo,
+    of: ClientId,
+    random: Nonce8,
+) -> Result<Stored<Revocation>, RepoError> {
+    let name = ObjectName::Revoked(of, random);
+    get_control::<Revocation>(repo, &name, ControlKind::Revocation, |record| {
+        match record.client == of {
+            true => Ok(repo.config().admin_key),
+            false => Err(of_another(&name)),
+        }
+    })
+}
+
+/// Stores what became of a run; answers its name.
+///
+/// # Errors
+/// [`RepoError::Refused`] for a record that is longer than anybody reads; errors of the store.
+pub fn put_run(
+    repo: &Repo,
+    identity: &Identity,
+    record: &RunRecord,
+) -> Result<ObjectName, RepoError> {
+    let (hour, number, writer) = (record.hour(), record.number, identity.client);
+    let name = ObjectName::Run { hour, writer, number, random: Nonce8::new(random::array()) };
+    if !record.is_bounded() || record.client != writer {
+        return Err(RepoError::Refused { why: format!("{name} would be read by nobody") });
+    }
+    put_control(repo, &name, ControlKind::Run, record, &identity.signing)?;
+    Ok(name)
+}
+
+/// The run under that name, verified against its client's key, whatever role that has.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it is damaged, forged or longer than it may be; errors of the store.
+pub fn get_run(repo: &Repo, name: &ObjectName) -> Result<Stored<RunRecord>, RepoError> {
+    get_control::<RunRecord>(repo, name, ControlKind::Run, |record| {
+        let belongs = matches!(name, ObjectName::Run { hour, writer, number, .. }
+            if (*hour, *writer, *number) == (record.hour(), record.client, record.number));
+        match belongs && record.is_bounded() {
+            true => client(repo, record.client).map(|client| client.verifying_key),
+            false => Err(of_another(name)),
+        }
+    })
+}
+
+/// Stores how a machine is set up; answers the name.
+///
+/// # Errors
+/// [`RepoError::Denied`] for roles that cannot write; errors of the store.
+pub fn put_conf(
+    repo: &Repo,
+    identity: &Identity,
+    number: u32,
+    configuration: &Configuration,
+) -> Result<ObjectName, RepoError> {
+    let writer = identity.client;
+    let name = ObjectName::Conf { writer, number, random: Nonce8::new(random::array()) };
+    let sealed = private::seal_part(repo, &name, &encode_record(configuration))?;
+    let record = ConfRecord { client: writer, number, at: repo.clock().now(), sealed };
+    put_control(repo, &name, ControlKind::Conf, &record, &identity.signing)?;
+    Ok(name)
+}
+
+/// How a machine was set up; `None` if the key in use may not read names.
+///
+/// # Errors
+/// [`RepoError::Corrupt`] if it is damaged or forged; errors of the store.
+pub fn get_conf(repo: &Repo, name: &ObjectName) -> Result<Option<Configuration>, RepoError> {
+    let stored = get_control::<ConfRecord>(repo, name, ControlKind::Conf, |record| {
+        let belongs = matches!(name, ObjectName::Conf { writer, number, .. }
+            if (*writer, *number) == (record.client, record.number));
+        match belongs {
+            true => client(repo, record.client).map(|client| client.verifying_key),
+            false => Err(of_another(name)),
+        }
+    })?;
+    let Some(plain) = private::open_part(repo, name, &stored.record.sealed)? else {
+        return Ok(None);
+    };
+    decode_record(&plain, "configuration of a machine")
+        .map(Some)
+        .map_err(|e| RepoError::codec(&name.key(), &e))
+}
