@@ -80,7 +80,9 @@ impl ExitCode {
             Self::Ok => "done",
             Self::Failed => "failed",
             Self::Usage => "the command line or a setting is wrong",
-            Self::Partial => "done in part: something that is there could not be read; `problems` names it",
+            Self::Partial => {
+                "done in part: something that is there could not be read; `problems` names it"
+            }
             Self::NoRepository => "the repository does not exist",
             Self::Busy => "another run of this client is active on this machine",
             Self::Key => "wrong passphrase or key, or none",

@@ -85,7 +85,7 @@ impl Scene {
         let is_new = matches!(self.order.part, Part::FileAs(_));
         let has_target = !is_new
             && (self.items.iter().any(|item| item.there.is_some())
-                || self.seed % 2 == 0
+                || self.seed.is_multiple_of(2)
                 || matches!(self.order.part, Part::File(_)));
         if !has_target {
             return;

@@ -5,6 +5,8 @@
 //! pair; `MAINSTAY_TEST_ANSWERS=all` runs all commands for all pairs. What an answer wrongly says
 //! twice is over at the third time; what no repetition helps against stays.
 
+#![expect(clippy::disallowed_methods, reason = "how long a program really took is the question")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

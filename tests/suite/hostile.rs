@@ -65,11 +65,12 @@ impl Scene {
         let store = plain(&self.inner);
         let listed =
             [store.list("data/").expect("it lists"), store.list("tree/").expect("it lists")];
-        let name = |key: &str| match ObjectName::parse(key) {
-            Some(ObjectName::Pack(pack)) => pack,
-            _ => panic!("{key} is no pack"),
+        let pack = |key: &str| match ObjectName::parse(key) {
+            Some(ObjectName::Pack(pack)) => Some(pack),
+            _ => None,
         };
-        listed.concat().iter().map(|object| name(&object.key)).collect()
+        let all = listed.concat();
+        all.iter().map(|object| pack(&object.key).expect("only packs are listed")).collect()
     }
 
     /// The pack of that kind, with what it says of itself.

@@ -35,7 +35,7 @@ pub fn check(
     };
     let tags = || all.iter().flat_map(|one| one.snapshot.tags.iter().cloned());
     let given = |sets: &[TagSet]| sets.iter().map(|set| set.0.clone()).collect::<Vec<_>>();
-    for set in given(&args.filter.tag).iter().filter(|set| !has_tags(set)) {
+    if let Some(set) = given(&args.filter.tag).iter().find(|set| !has_tags(set)) {
         return Err(refuse("--tag", &set.join(","), tags()));
     }
     for host in &args.filter.host {

@@ -31,26 +31,7 @@ use crate::units;
 /// for another reason; the rest is restored all the same.
 pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let target = absolute(&args.target, context.around)?;
-    let mut options = RestoreOptions {
-        selection: Selection {
-            include: matchers(&args.include, &args.iinclude)?,
-            exclude: matchers(&args.exclude, &args.iexclude)?,
-        },
-        patterns: patterns(args)?,
-        overwrite: args.overwrite.map(overwrite),
-        delete: args.delete,
-        replace_kind: args.replace_kind,
-        as_file: !args.target.as_os_str().as_bytes().ends_with(b"/"),
-        in_place: args.in_place,
-        no_space_check: args.no_space_check,
-        dry_run: args.dry_run,
-        verify: args.verify,
-        no_owner: args.no_owner,
-        no_xattrs: args.no_xattrs,
-        no_flags: args.no_flags,
-        threads: 0,
-        protected: Vec::new(),
-    };
+    let mut options = options(args)?;
     let opened = open(context)?;
     opened.require_content()?;
     for (folder, what) in own_folders(&opened) {
@@ -103,6 +84,29 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         restored(&opened, snapshot, &report, &purpose, context);
     }
     outcome(&report)
+}
+
+fn options(args: &RestoreArgs) -> Result<RestoreOptions, Fault> {
+    Ok(RestoreOptions {
+        selection: Selection {
+            include: matchers(&args.include, &args.iinclude)?,
+            exclude: matchers(&args.exclude, &args.iexclude)?,
+        },
+        patterns: patterns(args)?,
+        overwrite: args.overwrite.map(overwrite),
+        delete: args.delete,
+        replace_kind: args.replace_kind,
+        as_file: !args.target.as_os_str().as_bytes().ends_with(b"/"),
+        in_place: args.in_place,
+        no_space_check: args.no_space_check,
+        dry_run: args.dry_run,
+        verify: args.verify,
+        no_owner: args.no_owner,
+        no_xattrs: args.no_xattrs,
+        no_flags: args.no_flags,
+        threads: 0,
+        protected: Vec::new(),
+    })
 }
 
 /// Keeps the snapshot from being collected while it is read, if this machine can sign. A restore

@@ -246,6 +246,7 @@ fn process(line: &str, around: &Surroundings) -> Result<KeySource, Fault> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use super::*;
 

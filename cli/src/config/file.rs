@@ -144,6 +144,7 @@ fn read(path: &Path) -> Result<String, Fault> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;

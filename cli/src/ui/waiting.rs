@@ -75,7 +75,7 @@ fn due(silent_s: u64) -> Option<u64> {
     let last = SAID_AT_S[SAID_AT_S.len() - 1];
     match silent_s >= last {
         true => Some(silent_s / last * last),
-        false => SAID_AT_S.into_iter().filter(|at_s| *at_s <= silent_s).next_back(),
+        false => SAID_AT_S.into_iter().rfind(|at_s| *at_s <= silent_s),
     }
 }
 

@@ -5,7 +5,7 @@
 //! emptied, or it is not there any more.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::base::path::TreePath;
 use crate::disk::walk::Root;
@@ -88,7 +88,7 @@ impl RootBook {
         }
         let key = path.key();
         let is_left = |folder: &Vec<u8>| {
-            !key.strip_prefix(folder.as_slice()).is_some_and(|rest| rest.first() == Some(&0))
+            key.strip_prefix(folder.as_slice()).is_none_or(|rest| rest.first() != Some(&0))
         };
         root.has_content = facts.kind != EntryKind::Directory
             || self.last_folder.take().is_some_and(|it| is_left(&it));
@@ -142,7 +142,7 @@ impl RootBook {
 }
 
 /// The record of a path that was not there from the beginning.
-pub(super) fn missing(asked: &PathBuf) -> RecordedRoot {
+pub(super) fn missing(asked: &Path) -> RecordedRoot {
     RecordedRoot {
         asked: PathBytes(asked.as_os_str().as_bytes().to_vec()),
         led_to: None,

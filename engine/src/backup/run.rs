@@ -334,7 +334,7 @@ impl<'a> Start<'a> {
     /// What became of each path that was asked for, those included that were missing before.
     fn roots(&self, built: &Built) -> Vec<RecordedRoot> {
         let mut roots = built.roots.clone();
-        roots.extend(self.options.missing.iter().map(missing));
+        roots.extend(self.options.missing.iter().map(|path| missing(path)));
         roots.sort_by(|a, b| a.asked.cmp(&b.asked));
         roots.dedup_by(|a, b| a.asked == b.asked && a.led_to == b.led_to);
         roots

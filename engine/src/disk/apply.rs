@@ -72,7 +72,9 @@ impl Target {
                 let place = holder.as_ref().map(|(folder, name)| (folder.as_fd(), *name));
                 Subject { fd: fd.as_fd(), is_pointer, place }.apply(path, entry, &stat, options)
             }
-            Err(error) => Applied { problems: vec![error.into_problem(path)], has_no_room: false },
+            Err(error) => {
+                Applied { problems: vec![error.into_problem(path)], ..Applied::default() }
+            }
         }
     }
 

@@ -152,6 +152,7 @@ impl Named {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use std::os::unix::fs::symlink;
 

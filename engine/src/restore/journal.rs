@@ -202,6 +202,7 @@ fn read_line(line: &[u8]) -> Option<(u8, Vec<u8>)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use super::*;
 

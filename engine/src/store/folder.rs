@@ -245,6 +245,7 @@ fn local(action: &'static str, key: &str, source: io::Error) -> StoreError {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use super::*;
     use crate::base::error::{Classified, ErrorClass};

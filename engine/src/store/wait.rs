@@ -160,9 +160,17 @@ mod tests {
         });
         heard.failed(&StoreError::Interrupted);
         let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
-        run(heard.watched(0, async { Ok(sleep(1000).await) })).expect("it ends");
+        run(heard.watched(0, async {
+            sleep(1000).await;
+            Ok(())
+        }))
+        .expect("it ends");
         assert!(told.lock().expect("not poisoned").is_empty(), "a second is no silence");
-        run(heard.watched(0, async { Ok(sleep(STORE_SILENCE_MS + 1000).await) })).expect("it ends");
+        run(heard.watched(0, async {
+            sleep(STORE_SILENCE_MS + 1000).await;
+            Ok(())
+        }))
+        .expect("it ends");
         let told = told.lock().expect("not poisoned");
         let first = told.first().expect("somebody was told");
         assert!(first.silent_ms >= STORE_SILENCE_MS && first.last_failure.is_some(), "{first:?}");

@@ -99,6 +99,7 @@ pub(super) fn without_stage(name: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files of a test need no sync")]
 mod tests {
     use std::io::Write;
 

@@ -77,7 +77,8 @@ fn streams(ntfs: &Value) -> Result<Vec<(Vec<u8>, u64, Content)>> {
     }
     if let Some(reparse) = ntfs.optional(3) {
         let [tag, data] = reparse.items()? else { return Err("no reparse point".to_owned()) };
-        (tag.uint()?, data.bytes()?);
+        tag.uint()?;
+        data.bytes()?;
     }
     ntfs.optional(4).map(Value::array::<16>).transpose()?;
     for field in [5, 6, 8] {
