@@ -46,12 +46,12 @@ fn mainstay(line: &str, variables: &[(&str, &str)]) -> Seen {
 fn version_as_text_and_as_json() {
     let seen = mainstay("version", &[]);
     assert_eq!((seen.exit, seen.stderr.as_str()), (0, ""));
-    assert!(seen.stdout.contains("repository format 1"), "{}", seen.stdout);
+    assert!(seen.stdout.contains("repository format 2"), "{}", seen.stdout);
     let seen = mainstay("version --json", &[]);
     let value: serde_json::Value =
         serde_json::from_str(&seen.stdout).expect("because --json prints JSON");
     assert_eq!(value["message_type"], "version");
-    assert_eq!(value["repository_format"], 1);
+    assert_eq!(value["repository_format"], 2);
 }
 
 #[test]
