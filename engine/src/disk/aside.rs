@@ -18,6 +18,10 @@ use crate::disk::stage::{STAGE_PREFIX, parent_end};
 use crate::disk::write::{FolderTimes, Target};
 use crate::format::entry::EntryKind;
 
+/// How a journal is opened.
+const JOURNAL: OFlags =
+    OFlags::RDWR.union(OFlags::APPEND).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// What the owner of a directory needs to work in it.
 const OWNER_ALL: u32 = 0o700;
 
@@ -195,23 +199,22 @@ impl Target {
     }
 
     /// Opens the journal called `name` at the top of the target for reading and appending, or makes
-    /// it, and locks it. Whether it was there.
+    /// it with these first bytes, all at once, and locks it. Whether it was there.
     ///
     /// # Errors
     /// [`DiskError::Busy`] if another process has it; [`DiskError::Io`], also if it is not this
     /// user's regular file.
-    pub fn open_journal(&self, name: &str) -> Result<(File, bool), DiskError> {
+    pub fn open_journal(&self, name: &str, first: &[u8]) -> Result<(File, bool), DiskError> {
         let name = journal_name(name);
         let action = "opening the journal";
         let failed = |error: Errno| DiskError::io_at(action, name.as_bytes(), error);
-        let common = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = |flags| {
-            let mode = Mode::from_raw_mode(meta::CLOSED_FILE);
-            rustix::fs::openat(self.beneath.base(), &name, common | flags, mode)
+        let open = || {
+            let flags = JOURNAL.union(OFlags::NONBLOCK);
+            rustix::fs::openat(self.beneath.base(), &name, flags, Mode::empty())
         };
-        let (fd, is_new) = match open(OFlags::CREATE | OFlags::EXCL) {
-            Ok(fd) => (fd, true),
-            Err(Errno::EXIST) => (open(OFlags::NONBLOCK).map_err(failed)?, false),
+        let (fd, is_new) = match open() {
+            Ok(fd) => (fd, false),
+            Err(Errno::NOENT) => (self.create_journal(&name, first).map_err(failed)?, true),
             Err(error) => return Err(failed(error)),
         };
         let stat = meta::stat_open(&fd).map_err(failed)?;
@@ -225,6 +228,29 @@ impl Target {
             Err(Errno::WOULDBLOCK) => Err(DiskError::Busy { path: name }),
             // A file system without locks.
             Err(_) => Ok((File::from(fd), !is_new)),
+        }
+    }
+
+    /// Makes a journal that has its first bytes from the moment on that its name is there, where the
+    /// file system can do that.
+    fn create_journal(&self, name: &str, first: &[u8]) -> rustix::io::Result<OwnedFd> {
+        let (base, mode) = (self.beneath.base(), Mode::from_raw_mode(meta::CLOSED_FILE));
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let unnamed = rustix::fs::openat(base, ".", flags, mode).and_then(|fd| {
+            rustix::io::write(&fd, first)?;
+            let path = crate::disk::xattr::proc_path(std::os::fd::AsFd::as_fd(&fd));
+            rustix::fs::linkat(rustix::fs::CWD, path, base, name, AtFlags::SYMLINK_FOLLOW)?;
+            Ok(fd)
+        });
+        match unnamed {
+            Ok(fd) => Ok(fd),
+            // What is in the way there is in the way here.
+            Err(_) => {
+                let flags = JOURNAL.union(OFlags::CREATE).union(OFlags::EXCL);
+                let fd = rustix::fs::openat(base, name, flags, mode)?;
+                rustix::io::write(&fd, first)?;
+                Ok(fd)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crossbeam_channel::Receiver;
 use crate::base::error::in_one_line;
 use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::disk::aside::Replaces;
 use crate::disk::error::DiskError;
 use crate::disk::write::{FolderTimes, MetadataOptions};
@@ -34,6 +35,8 @@ pub(super) struct Work<'a> {
     pub(super) is_fresh: bool,
     /// Whether this restore made the target itself.
     pub(super) made_target: bool,
+    /// The time that the target had before the first run.
+    pub(super) modified_before: Timestamp,
     pub(super) options: &'a RestoreOptions,
     pub(super) to: &'a Destination<'a>,
     pub(super) executor: &'a Executor<'a>,

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use crate::base::limits::NODE_CACHE_BYTES;
 use crate::base::monitor::Monitor;
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::blob::fetch::ChunkFetcher;
 use crate::disk::write::{MetadataOptions, Target, is_root};
 use crate::format::entry::Entry;
@@ -57,6 +58,7 @@ pub fn run_entries(
         name: None,
         is_fresh: true,
         made_target: false,
+        modified_before: Timestamp::default(),
         options,
         to: &to,
         executor: &executor,

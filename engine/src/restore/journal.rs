@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::limits::RESTORE_JOURNAL_LINE_MAX_BYTES;
@@ -62,16 +62,19 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of this restore in the target, or makes it; nobody else may have it open.
+    /// Opens the journal of this restore in the target, or makes it with [`first_lines`]; nobody else
+    /// may have it open.
     ///
     /// # Errors
     /// [`DiskError::Busy`] if another process restores the same into the same target;
     /// [`DiskError::Io`].
-    pub(super) fn open(target: &Target, name: &str) -> Result<Self, DiskError> {
-        let (file, is_resumed) = target.open_journal(name)?;
+    pub(super) fn open(target: &Target, name: &str, first: &[u8]) -> Result<Self, DiskError> {
+        let (file, is_resumed) = target.open_journal(name, first)?;
         let (mut earlier, mut modes) = (HashSet::new(), HashMap::new());
         let mut times = HashMap::new();
         let failed = |error| DiskError::io_at("reading the journal", name.as_bytes(), error);
+        // What this run began with counts as well, which changes nothing.
+        (&file).seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut lines = BufReader::new(&file);
         let mut line = Vec::new();
         loop {
@@ -150,17 +153,11 @@ impl Journal {
         if self.times.contains_key(path.key()) {
             return Ok(());
         }
-        let (seconds, nanos) = (time.seconds.to_be_bytes(), time.nanos.to_be_bytes());
-        self.write_line(b't', &[path.key(), &seconds, &nanos].concat(), path)
+        self.write_line(b't', &with_time(path, time), path)
     }
 
     fn write_line(&self, letter: u8, bytes: &[u8], path: &TreePath) -> Result<(), DiskError> {
-        let mut line = Vec::with_capacity(2 * bytes.len() + 2);
-        line.push(letter);
-        for byte in bytes {
-            line.extend_from_slice(format!("{byte:02x}").as_bytes());
-        }
-        line.push(b'\n');
+        let line = line_of(letter, bytes);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line).map_err(|error| DiskError::io("noting in the journal", path, error))
     }
@@ -172,6 +169,28 @@ impl Journal {
     pub(super) fn remove(self, target: &Target) -> Result<(), DiskError> {
         target.remove_journal(&self.name)
     }
+}
+
+/// What a journal begins with: the time that the target had, and what else is known of it.
+pub(super) fn first_lines(modified: Timestamp, notes: &[Note]) -> Vec<u8> {
+    let top = TreePath::root();
+    let mut lines = line_of(b't', &with_time(&top, modified));
+    lines.extend(notes.iter().flat_map(|note| line_of(note.letter(), top.key())));
+    lines
+}
+
+fn with_time(path: &TreePath, time: Timestamp) -> Vec<u8> {
+    [path.key(), &time.seconds.to_be_bytes(), &time.nanos.to_be_bytes()].concat()
+}
+
+fn line_of(letter: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(2 * bytes.len() + 2);
+    line.push(letter);
+    for byte in bytes {
+        line.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    line.push(b'\n');
+    line
 }
 
 /// A key and the mode after it.
@@ -214,9 +233,9 @@ mod tests {
     fn what_one_run_notes_the_next_one_knows_and_torn_lines_count_for_nothing() {
         let folder = tempfile::tempdir().expect("because the test machine has space");
         let target = Target::create(folder.path()).expect("because it exists");
-        let journal = Journal::open(&target, "1").expect("because nothing is in the way");
+        let journal = Journal::open(&target, "1", b"").expect("because nothing is in the way");
         assert!(!journal.is_resumed());
-        assert!(Journal::open(&target, "1").is_err(), "only one process at a time");
+        assert!(Journal::open(&target, "1", b"").is_err(), "only one process at a time");
         journal.write(Note::Folder, &path("/a/\u{1}")).expect("because there is space");
         journal.write(Note::WasEmpty, &TreePath::root()).expect("because there is space");
         let time = Timestamp { seconds: -5, nanos: 7 };
@@ -226,7 +245,7 @@ mod tests {
         file.write_all(b"l6").expect("because there is space");
         drop(file);
         drop(journal);
-        let again = Journal::open(&target, "1").expect("because the first one ended");
+        let again = Journal::open(&target, "1", b"").expect("because the first one ended");
         assert!(again.is_resumed());
         assert!(again.has(Note::Folder, &path("/a/\u{1}")));
         assert!(again.has(Note::WasEmpty, &TreePath::root()));
@@ -245,7 +264,7 @@ mod tests {
         let target = Target::create(&folder.path().join("t")).expect("because it is new");
         let name = format!("t/{}1.journal", crate::disk::stage::STAGE_PREFIX);
         std::os::unix::fs::symlink(&precious, folder.path().join(name)).expect("it is new");
-        assert!(Journal::open(&target, "1").is_err());
+        assert!(Journal::open(&target, "1", b"").is_err());
         assert_eq!(std::fs::read(&precious).expect("it is there"), b"p");
     }
 }

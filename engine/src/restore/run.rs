@@ -7,9 +7,12 @@ use std::sync::atomic::AtomicUsize;
 use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_QUEUE_WINDOWS};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
+use crate::base::time::Timestamp;
 use crate::blob::fetch::ChunkFetcher;
 use crate::crypt::hash::DigestHasher;
+use crate::disk::error::DiskError;
 use crate::disk::mounts::is_one_volume;
+use crate::disk::stage::STAGE_PREFIX;
 use crate::disk::write::{FolderTimes, Target, is_root};
 use crate::format::entry::EntryKind;
 use crate::format::snapshot::Snapshot;
@@ -19,7 +22,7 @@ use crate::restore::carry::{Work, carry_out, metadata_of};
 use crate::restore::error::RestoreError;
 use crate::restore::execute::Executor;
 use crate::restore::file::Destination;
-use crate::restore::journal::{Journal, Note};
+use crate::restore::journal::{Journal, Note, first_lines};
 use crate::restore::matching::ChunkMatcher;
 use crate::restore::options::RestoreOptions;
 use crate::restore::pass::Pass;
@@ -73,6 +76,7 @@ pub fn run(
         name: place.name.clone(),
         is_fresh: ground.is_absent,
         made_target: ground.made_target,
+        modified_before: ground.modified_before(),
         options,
         to: &to,
         executor: &executor,
@@ -84,7 +88,6 @@ pub fn run(
         ground.abandon(&place.folder);
         return Err(error);
     }
-    ground.begin()?;
     let (total_items, total_bytes) = totals(&fetcher, snapshot, from, options);
     monitor.phase(&Phase { name: "restoring", total_items, total_bytes });
     let done = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from));
@@ -185,7 +188,6 @@ struct Ground {
     /// It is not there, and a dry run makes nothing.
     is_absent: bool,
     made_target: bool,
-    must_begin: bool,
     /// The times of the target before the journal was made in it.
     times: FolderTimes,
 }
@@ -195,6 +197,7 @@ impl Ground {
     /// about that. Only an earlier run of the same restore may have left something there.
     fn open(place: &Place, options: &RestoreOptions, stage: &str) -> Result<Self, RestoreError> {
         let folder = place.folder.as_path();
+        let folder_bytes = folder.as_os_str().as_bytes();
         let exists = folder.is_dir();
         let unwritable = |source| {
             let path = folder.display().to_string();
@@ -210,13 +213,14 @@ impl Ground {
                 is_empty: true,
                 is_absent: true,
                 made_target: false,
-                must_begin: false,
                 times: FolderTimes::default(),
             });
         }
-        let target = match options.dry_run {
-            true => Target::open(folder)?,
-            false => Target::create(folder)?,
+        let fresh = if exists { None } else { fresh_target(folder, stage) };
+        let target = match (options.dry_run, &fresh) {
+            (true, _) => Target::open(folder)?,
+            (false, Some(fresh)) => Target::create(fresh)?,
+            (false, None) => Target::create(folder)?,
         };
         let target = target.with_stage(stage);
         if options.protected.contains(&target.device_and_inode()) {
@@ -229,15 +233,23 @@ impl Ground {
             Some(_) => RestoreError::TargetExists { path: place.shown() },
             None => RestoreError::TargetNotEmpty { path: place.shown() },
         };
+        let notes = [(is_empty, Note::WasEmpty), (!exists, Note::Folder)];
+        let notes: Vec<_> =
+            notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| *note).collect();
+        let first = first_lines(times.modified, &notes);
         // Asked before the journal is made: what is refused leaves no trace.
         if !may_fill && !target.has_journal(stage) {
             return Err(refused());
         }
         let journal = match options.dry_run {
             true => target.require_writable().map(|()| None),
-            false => Journal::open(&target, stage).map(Some),
+            false => Journal::open(&target, stage, &first).map(Some),
         };
         let journal = journal.map_err(unwritable)?;
+        if let Some(fresh) = fresh {
+            std::fs::rename(&fresh, folder)
+                .map_err(|source| unwritable(DiskError::io_at("making", folder_bytes, source)))?;
+        }
         let began_empty =
             journal.as_ref().is_some_and(|journal| journal.has(Note::WasEmpty, &TreePath::root()));
         if !may_fill && !began_empty && journal.is_some() {
@@ -246,23 +258,15 @@ impl Ground {
         if journal.as_ref().is_some_and(Journal::is_resumed) {
             target.find_stage(&TreePath::root());
         }
-        let must_begin = is_empty && journal.is_some();
         let made_target = !exists;
-        Ok(Self { target, journal, is_empty, is_absent: false, made_target, must_begin, times })
+        Ok(Self { target, journal, is_empty, is_absent: false, made_target, times })
     }
 
-    /// Notes what the next run could not find out any more.
-    fn begin(&self) -> Result<(), RestoreError> {
-        let Some(journal) = &self.journal else { return Ok(()) };
-        let top = TreePath::root();
-        journal.write_time(&top, self.times.modified)?;
-        if self.made_target {
-            journal.write(Note::Folder, &top)?;
-        }
-        if self.must_begin {
-            journal.write(Note::WasEmpty, &TreePath::root())?;
-        }
-        Ok(())
+    /// The time that the target had before the first run.
+    fn modified_before(&self) -> Timestamp {
+        let earlier = self.journal.as_ref();
+        let earlier = earlier.and_then(|journal| journal.time_before(&TreePath::root()));
+        earlier.unwrap_or(self.times.modified)
     }
 
     /// Leaves no trace of a restore that is refused.
@@ -279,14 +283,21 @@ impl Ground {
     /// Removes the journal if there is nothing to go on with. That changes the times of the target,
     /// so they are set afterwards: those of the snapshot, or those that it had.
     fn end(self, report: &RestoreReport, times: Option<FolderTimes>) -> Result<(), RestoreError> {
+        let before = FolderTimes { modified: self.modified_before(), ..self.times };
         let Some(journal) = self.journal else { return Ok(()) };
-        let earlier = journal.time_before(&TreePath::root());
-        let before = FolderTimes { modified: earlier.unwrap_or(self.times.modified), ..self.times };
         if !report.is_unfinished {
             journal.remove(&self.target)?;
         }
         Ok(self.target.set_times(&times.unwrap_or(before))?)
     }
+}
+
+/// Where a target is made that is not there: it gets its name together with its journal, so that the
+/// next run knows who made it. Nowhere if the path has no last name.
+fn fresh_target(folder: &Path, stage: &str) -> Option<PathBuf> {
+    folder.file_name()?;
+    let parent = folder.parent()?;
+    Some(parent.join(format!("{STAGE_PREFIX}{stage}.target")))
 }
 
 /// One name for each snapshot and part of it: the same restore again finds what it left.

@@ -29,11 +29,10 @@ impl Pass<'_> {
             return;
         }
         let Ok(Some(there)) = to.target.stat(folder) else { return };
-        // Without the note a killed run would leave the folder with another time, and nothing worse.
-        let noted = to.journal.map_or(Ok(()), |journal| journal.write_time(folder, there.mtime));
-        if noted.is_ok() {
-            kept.insert(folder.clone(), there.mtime);
+        if let Some(Err(_)) = to.journal.map(|journal| journal.write_time(folder, there.mtime)) {
+            // Without the note a killed run leaves the folder with another time, and nothing worse.
         }
+        kept.insert(folder.clone(), there.mtime);
     }
 
     /// The time that a folder had, if anything was done in it.
