@@ -29,9 +29,8 @@ impl Pass<'_> {
             return;
         }
         let Ok(Some(there)) = to.target.stat(folder) else { return };
-        if let Some(Err(_)) = to.journal.map(|journal| journal.write_time(folder, there.mtime)) {
-            // Without the note a killed run leaves the folder with another time, and nothing worse.
-        }
+        // Without the note a killed run leaves the folder with another time, and nothing worse.
+        let _ = to.journal.map(|journal| journal.write_time(folder, there.mtime));
         kept.insert(folder.clone(), there.mtime);
     }
 
