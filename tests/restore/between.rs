@@ -153,6 +153,8 @@ fn replaced(was: &Seen, end: &Seen, is: &Seen, leave: Leave) -> Option<String> {
         let neither: Vec<_> = from
             .iter()
             .filter(|what| to.contains(what) && !(is_mixed && **what == "mtime"))
+            // A new owner takes the right away that was the old one's to lend.
+            .filter(|what| **what != "mode" || is.facts.mode != was.facts.mode & 0o1777)
             .collect();
         return (!neither.is_empty() && !leave.metadata)
             .then(|| format!("{neither:?} neither old nor new"));

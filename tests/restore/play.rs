@@ -226,7 +226,9 @@ impl Player {
                 break;
             }
             let (ran, traced) = self.trace(&known.arguments, fault);
-            is_done = ran.exit == Some(0);
+            let is_finished = || self.unlike(known, &self.look()).is_empty();
+            // A signal or a failure at the very end may come when there is nothing left to go on with.
+            is_done = ran.exit == Some(0) || (is_once && is_finished());
             let Some(met) = &traced.met else { continue };
             played.points += 1;
             let shown = met.show(&self.arena());
@@ -248,11 +250,14 @@ impl Player {
             let leave = Leave { in_place: known.scene.order.in_place, metadata: refused };
             let faults = known.whole.faults(&before, &seen, leave);
             faults.into_iter().for_each(&mut report);
-            if is_done && known.exit == Some(0) {
+            if ran.exit != Some(0) {
+                continue;
+            }
+            if known.exit == Some(0) {
                 for text in differences(&known.whole.after, &seen, self.since) {
                     report(format!("exit 0, and yet {text}"));
                 }
-            } else if is_done {
+            } else {
                 report("exit 0, although a run without a fault ends otherwise".to_owned());
             }
         }
@@ -268,7 +273,14 @@ impl Player {
         if ran.exit != known.exit {
             report(format!("exit {:?}, not {:?}", ran.exit, known.exit));
         }
-        differences(&known.whole.after, &seen, self.since).into_iter().for_each(&mut report);
+        self.unlike(known, &seen).into_iter().for_each(&mut report);
+    }
+
+    /// How the disk differs from that after a run to the end. The time of the target itself may be
+    /// that of now: the journal is removed from it last of all.
+    fn unlike(&self, known: &Known<'_>, seen: &Tree) -> Vec<String> {
+        let all = differences(&known.whole.after, seen, self.since).into_iter();
+        all.filter(|text| !text.starts_with("t: other [\"mtime\"]")).collect()
     }
 
     fn violation(
