@@ -317,9 +317,9 @@ impl Model<'_> {
                 false => after.is_untouched(before),
             };
         }
-        if item.there_link.is_some() {
-            // Its other names may go, which changes it, too; in place, they change together.
-            return self.scene.order.in_place
+        if item.there_link.is_some() || item.saved_link.is_some() {
+            // Its other names may come and go, which changes it, too; in place, they change together.
+            return (self.scene.order.in_place && item.there_link.is_some())
                 || (before.has_content_of(after) && before.differing_meta(after).is_empty());
         }
         after.is_untouched(before)

@@ -254,7 +254,7 @@ impl Player {
                 continue;
             }
             if known.exit == Some(0) {
-                for text in differences(&known.whole.after, &seen, self.since) {
+                for text in self.unlike(known, &seen) {
                     report(format!("exit 0, and yet {text}"));
                 }
             } else {

@@ -15,7 +15,7 @@ use crate::disk::error::DiskError;
 use crate::disk::folder::lock;
 use crate::disk::meta;
 use crate::disk::stage::{STAGE_PREFIX, parent_end};
-use crate::disk::write::{FolderTimes, Target};
+use crate::disk::write::{FolderTimes, Target, is_root};
 use crate::format::entry::EntryKind;
 
 /// How a journal is opened.
@@ -282,7 +282,8 @@ impl Target {
             last_modification: spec(times.modified),
         };
         match rustix::fs::futimens(self.beneath.base(), &times) {
-            Ok(()) | Err(Errno::PERM) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::PERM) if !is_root() => Ok(()),
             Err(error) => Err(DiskError::io_at("setting the times of", b".", error)),
         }
     }
@@ -299,7 +300,8 @@ impl Target {
             last_modification: timespec(time),
         };
         match rustix::fs::utimensat(&directory, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(()) | Err(Errno::PERM) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::PERM) if !is_root() => Ok(()),
             Err(error) => Err(DiskError::io(action, path, error)),
         }
     }

@@ -132,11 +132,13 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
     }
     let Some(entry) = entry else {
         if let Err(error) = lock_again(to, &path) {
+            to.tally.leave_unfinished();
             told("setting the mode of", &error);
         }
         if let Some(time) = keeps_time
             && let Err(error) = to.target.set_modified(&path, time)
         {
+            to.tally.leave_unfinished();
             told("setting the times of", &error);
         }
         return;

@@ -47,10 +47,10 @@ impl Pass<'_> {
         let sets = |there: &ExistingStat| {
             // The journal is in it, so its time is another by now.
             let before = ExistingStat { mtime: work.modified_before, ..there.clone() };
-            self.noted(Note::Folder, &TreePath::root())
-                || sets_folder_metadata(&before, &entry, self.overwrite)
+            sets_folder_metadata(&before, &entry, self.overwrite)
         };
-        let is_new = work.made_target || work.is_fresh;
+        let is_new =
+            work.made_target || work.is_fresh || self.noted(Note::Folder, &TreePath::root());
         let sets_metadata = is_new || (is_selected && stat.as_ref().is_none_or(sets));
         if sets_metadata && !is_new {
             self.tell_metadata(&TreePath::root(), &entry);
