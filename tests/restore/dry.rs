@@ -40,6 +40,8 @@ pub(crate) fn faults(scene: &Scene, whole: &Whole, stdout: &str, since: i64) -> 
             Some(word) => {
                 faults.push(format!("{path}: is {action:?}, and the dry run says {word:?}"))
             }
+            // Another name of a file that is named.
+            None if action == METADATA && has_named_twin(whole, path, &said) => {}
             None => faults.push(format!("{path}: is {action:?}, and the dry run does not name it")),
         }
     }
@@ -55,6 +57,12 @@ pub(crate) fn faults(scene: &Scene, whole: &Whole, stdout: &str, since: i64) -> 
         }
     }
     faults
+}
+
+/// Whether a name of the same file is said to get other metadata.
+fn has_named_twin(whole: &Whole, path: &str, said: &BTreeMap<String, String>) -> bool {
+    let inode = |path: &str| whole.before.get(path).map(|seen| seen.facts.inode);
+    said.iter().any(|(other, word)| word == METADATA && inode(other) == inode(path))
 }
 
 /// Paths below the arena, each with the word for it.

@@ -301,7 +301,7 @@ fn a_stream_becomes_a_file_of_any_length() {
         assert_eq!((report.summary.files_new, report.summary.total_bytes), (1, length as u64));
         assert!(cat_newest(&world, "/dump.sql") == bytes, "{length} bytes came back wrong");
     }
-    assert_eq!(world.snapshots().len(), 5);
+    assert_eq!(world.snapshots().len(), 4);
     world.assert_sound();
 }
 

@@ -212,7 +212,11 @@ fn tell(report: &BackupReport, dry_run: bool, context: &Context<'_>) {
     if numbers.paths_gone > 0 {
         let others = numbers.paths_gone.saturating_sub(report.files_gone);
         let size = units::size(numbers.bytes_gone);
-        line("removed", format!("{}, {} others, {size}", files(report.files_gone), count(others)));
+        let others = match others {
+            1 => "1 other".to_owned(),
+            more => format!("{} others", count(more)),
+        };
+        line("removed", format!("{}, {others}, {size}", files(report.files_gone)));
     }
     if numbers.vanished > 0 {
         line("vanished", format!("{} while the backup ran", paths_of(numbers.vanished)));
