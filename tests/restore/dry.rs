@@ -41,7 +41,7 @@ pub(crate) fn faults(scene: &Scene, whole: &Whole, stdout: &str, since: i64) -> 
                 faults.push(format!("{path}: is {action:?}, and the dry run says {word:?}"))
             }
             // Another name of a file that is named.
-            None if action == METADATA && has_named_twin(whole, path, &said) => {}
+            None if *action == METADATA && has_named_twin(whole, path, &said) => {}
             None => faults.push(format!("{path}: is {action:?}, and the dry run does not name it")),
         }
     }

@@ -14,7 +14,7 @@ use engine::base::path::TreePath;
 use engine::restore::{self, RestoreError, RestoreOptions, RestoreReport};
 use system_tests::compare::compare;
 use system_tests::trees::content::random_bytes;
-use system_tests::trees::put;
+use system_tests::trees::{put, set_mtime};
 use system_tests::world::{World, tree_path};
 
 /// Files of a first window, which is the smallest.
