@@ -12,7 +12,9 @@ use crate::restore::folder::{OpenFolder, Standing};
 use crate::restore::journal::Note;
 use crate::restore::options::Overwrite;
 use crate::restore::pass::Pass;
-use crate::restore::place::{Placement, decide, is_equal, sets_folder_metadata};
+use crate::restore::place::{
+    Placement, REMARK_OTHER_NAMES, decide, is_equal, sets_folder_metadata,
+};
 use crate::restore::ready::Ready;
 use crate::restore::way::Way;
 
@@ -297,6 +299,13 @@ impl Pass<'_> {
         };
         let is_aside = self.standing() == Standing::Existing;
         let action = placement.action(&entry);
+        if let Placement::Keep(there) = &placement
+            && is_aside
+            && self.is_shared_outside(&path, &entry, there)
+        {
+            self.tell_remark(&path, &entry, Action::Metadata, Some(REMARK_OTHER_NAMES));
+            return self.make_leaf(path, entry, Way::Aside(Replaces::Name));
+        }
         let way = match placement {
             Placement::Skip(_) | Placement::Follow => {
                 self.pass_over(&entry);
@@ -379,6 +388,17 @@ impl Pass<'_> {
         if self.tells_changes && to.target.has_other_metadata(path, entry, &to.metadata) {
             self.tell(path, entry, Action::Metadata);
         }
+    }
+
+    /// Whether setting the metadata of what is there would change names of the same file that the
+    /// snapshot does not have: then a new file takes its place.
+    fn is_shared_outside(&self, path: &TreePath, entry: &Entry, there: &ExistingStat) -> bool {
+        let to = self.work.to;
+        entry.kind == EntryKind::File
+            && there.link_count > entry.link_count.max(1)
+            && self.overwrite != Overwrite::Never
+            && !there.is_mount_root
+            && to.target.has_other_metadata(path, entry, &to.metadata)
     }
 
     /// What is there stays, and so is dealt with.
