@@ -139,6 +139,8 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
                     | ErrorCode::ConstraintViolation
             )
         }
+        // The tables are not those that were made.
+        rusqlite::Error::SqlInputError { .. } => true,
         // A column of another type or a number out of range: not what was written.
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)

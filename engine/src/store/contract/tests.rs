@@ -208,7 +208,7 @@ fn a_missing_bucket_and_a_wrong_secret_are_errors_and_no_verdict() {
         let location = Location::parse(&format!("s3://{bucket}/x")).expect("a location");
         let store = Store::open(&location, &options, false).expect("opened");
         let error = probe(&store, &ProbeOptions::default(), &Silent).expect_err("unusable");
-        let is_missing = matches!(error, StoreError::NotFound { .. });
+        let is_missing = matches!(error, StoreError::NoBucket { .. });
         let is_denied = matches!(error, StoreError::Denied { .. });
         assert_eq!((is_missing, is_denied), (wanted, !wanted), "{error}");
     }
