@@ -31,6 +31,7 @@ pub(crate) fn faults(scene: &Scene, whole: &Whole, stdout: &str, since: i64) -> 
                 let pair = whole.before.get(path).zip(whole.after.get(path));
                 let is_same = |(before, after): (&Seen, &Seen)| {
                     before.facts.mtime == after.facts.mtime
+                        && before.facts.inode == after.facts.inode
                         && scene.order.overwrite != Overwrite::Always
                 };
                 if pair.is_some_and(is_same) {

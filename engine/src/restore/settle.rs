@@ -303,7 +303,7 @@ impl Pass<'_> {
             && is_aside
             && self.is_shared_outside(&path, &entry, there)
         {
-            self.tell_remark(&path, &entry, Action::Metadata, Some(REMARK_OTHER_NAMES));
+            self.tell_remark(&path, &entry, Action::Content, Some(REMARK_OTHER_NAMES));
             return self.make_leaf(path, entry, Way::Aside(Replaces::Name));
         }
         let way = match placement {
