@@ -282,8 +282,11 @@ impl Model<'_> {
             Must::KeepOrNew => is_kept() || is_new(),
             Must::Go => after.is_none(),
             Must::KeepOrGo => after.is_none() || is_kept(),
+            // One with names outside of the snapshot is not changed but written anew.
             Must::KeepContent => match (before, after) {
-                (Some(before), Some(after)) => before.has_content_of(after),
+                (Some(before), Some(after)) => {
+                    before.has_content_of(after) || (item.there_link.is_some() && is_new())
+                }
                 _ => false,
             },
             Must::Way => is_kept() || after.is_some_and(Seen::is_folder),
