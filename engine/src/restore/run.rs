@@ -297,6 +297,10 @@ impl Ground {
 fn fresh_target(folder: &Path, stage: &str) -> Option<PathBuf> {
     folder.file_name()?;
     let parent = folder.parent()?;
+    // What is there is in the way, and said to be; nothing is made beside it.
+    if std::fs::symlink_metadata(folder).is_ok() {
+        return None;
+    }
     Some(parent.join(format!("{STAGE_PREFIX}{stage}.target")))
 }
 
