@@ -24,9 +24,12 @@ pub mod command;
 use std::ffi::OsString;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process::ExitCode as ExitStatus;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
+};
 
 use crate::args::habits;
 use crate::command::Cli;
@@ -76,11 +79,30 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
     }
 }
 
-/// What has to be done once in a process before [`run`]: how panics are told, and as many open
+/// The whole process, from its arguments to its exit code.
+#[must_use]
+pub fn main_of_process() -> ExitStatus {
+    let arguments = Surroundings::arguments_of_process();
+    // A probe in a process of its own: before there are threads, handlers or anything to find.
+    if let Some(code) = restore_verify::sandbox::child::enter(&arguments) {
+        return ExitStatus::from(code);
+    }
+    prepare_process();
+    ExitStatus::from(run(&arguments, &Surroundings::of_process()))
+}
+
+/// What has to be done once in a process before [`run`]: how panics are told, no memory on disk, no
+/// descriptors for others, and as many open
 /// files as the system allows, because the usual soft limit of 1024 is below what a wide folder
 /// tree, the index and a few connections need together.
 pub fn prepare_process() {
     std::panic::set_hook(Box::new(tell_panic));
+    // Keys must not end in a file: neither where the limit is asked, nor where a program takes cores.
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // What was left open for this program, a passphrase among it, is not for those that it starts.
+    close_fds::set_fds_cloexec(3, &[]);
     let limit = getrlimit(Resource::Nofile);
     // Refused by some containers; the engine then runs into the lower limit and says so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-use cli::config::surroundings::Surroundings;
-
 fn main() -> ExitCode {
-    cli::prepare_process();
-    let arguments = Surroundings::arguments_of_process();
-    ExitCode::from(cli::run(&arguments, &Surroundings::of_process()))
+    cli::main_of_process()
 }

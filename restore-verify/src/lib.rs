@@ -16,6 +16,9 @@ pub mod evidence;
 /// Looks into restored files.
 pub mod probe;
 
+/// Where probes run: a process that can reach nothing else.
+pub mod sandbox;
+
 /// Recovery objectives and the evidence level.
 pub mod objective;
 

@@ -22,6 +22,7 @@ use restore_verify::drill::{self, DrillOptions, DrillReport, options::Place};
 use restore_verify::evidence::drill_event::{DrillKind, Outcome};
 use restore_verify::evidence::event::{Event, RemedyStep};
 use restore_verify::evidence::shelf::{Author, Shelf};
+use restore_verify::sandbox::spawn::Budget;
 use system_tests::damage::Damage;
 use system_tests::world::World;
 
@@ -122,7 +123,8 @@ impl Scene {
 }
 
 fn options(world: &World, kind: DrillKind) -> DrillOptions {
-    DrillOptions::new(kind, world.folder.path().join("scratch"))
+    let budget = Budget { program: env!("CARGO_BIN_EXE_victim").into(), ..Budget::default() };
+    DrillOptions { budget, ..DrillOptions::new(kind, world.folder.path().join("scratch")) }
 }
 
 fn identity(world: &World) -> Identity {

@@ -5,6 +5,11 @@
 //! delete the good ones, or for an honest backup to leave out what it claims to have. Nothing it
 //! writes may do that. A genuine second copy, planted the same way, does let the first one go.
 
+mod children;
+mod files;
+mod machine;
+mod probing;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -310,7 +310,8 @@ fn a_command_that_fails_leaves_no_snapshot() {
     let world = World::in_memory();
     let run = |script: &str| {
         let argv = ["sh", "-c", script].map(Into::into).to_vec();
-        backup_stream(&world, Source::Command { name: b"out".to_vec(), argv })
+        let variables = vec![("PATH".into(), "/usr/bin:/bin".into())];
+        backup_stream(&world, Source::Command { name: b"out".to_vec(), argv, variables })
     };
     run("printf hello").expect("the command ends well");
     assert_eq!(cat_newest(&world, "/out"), b"hello");

@@ -57,7 +57,7 @@ pub struct DrillArgs {
         value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub files: u64,
 
-    /// Folder in which a scratch folder is made and removed; the default is the temporary folder
+    /// Folder in which a scratch folder is made and removed; the default is in the state folder
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 
@@ -74,7 +74,8 @@ pub struct DrillArgs {
     pub skip_probe: Vec<String>,
 
     /// Test what was restored with a command; it finds the folder in MAINSTAY_RESTORED. Exit code
-    /// 0 passes, 75 cannot tell, others fail. Words as a shell splits them
+    /// 0 passes, 75 cannot tell, others fail. Words as a shell splits them. It is confined: no
+    /// network, no files but the system's, its own and what was restored
     #[arg(long, value_name = "COMMAND", conflicts_with = "discard")]
     pub command: Option<String>,
 
@@ -85,6 +86,22 @@ pub struct DrillArgs {
     /// Most memory of each of its processes
     #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = size)]
     pub command_memory: u64,
+
+    /// Longest time of all probes together
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub probe_time: Duration,
+
+    /// Most memory of a probe
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    pub probe_memory: u64,
+
+    /// Let --command use the network of this machine; evidence says so
+    #[arg(long, requires = "command")]
+    pub probe_network: bool,
+
+    /// Let --command read and run what is at PATH, beside what the system brings (may be repeated)
+    #[arg(long, value_name = "PATH", requires = "command")]
+    pub probe_read: Vec<PathBuf>,
 
     /// Recovery point objective: exit code 22 if the snapshot is older
     #[arg(long, value_name = "TIME", value_parser = duration)]

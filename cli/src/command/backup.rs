@@ -99,7 +99,8 @@ fn stream(args: &BackupArgs, context: &Context<'_>) -> Source {
     let name = args.stdin_filename.clone().unwrap_or_else(|| OsString::from(STREAM_NAME));
     let name = name.into_vec();
     if args.stdin_from_command {
-        Source::Command { name, argv: args.paths.clone() }
+        let variables = context.around.variables.clone().into_iter().collect();
+        Source::Command { name, argv: args.paths.clone(), variables }
     } else {
         Source::Stream { name, input: Box::new(StandardInput(context.around.stdin.clone())) }
     }

@@ -1,17 +1,20 @@
 //! `drill`: restores from the store, looks at what came back, and signs what was found.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use engine::base::monitor::Monitor;
 use engine::index::catalog::Catalog;
 use restore_verify::drill::options::Place;
 use restore_verify::drill::{self, DrillOptions, DrillReport, absent};
+use restore_verify::evidence::confinement::{Confinement, Reach};
 use restore_verify::evidence::drill_event::{DrillKind, Outcome};
 use restore_verify::evidence::shelf::Author;
 use restore_verify::objective::level;
-use restore_verify::probe::command::CommandLimits;
 use restore_verify::sample::confidence;
+use restore_verify::sandbox::command::CommandLimits;
+use restore_verify::sandbox::spawn::Budget;
 use zeroize::Zeroizing;
 
 use crate::args::proof::{DrillArgs, Kind};
@@ -20,11 +23,11 @@ use crate::command::open::{Opened, open, progress};
 use crate::command::place::absolute;
 use crate::command::select::{Choice, short_id};
 use crate::command::witness::{actor, find_record, prover, stamp_if_due};
-use crate::config::secret::read_bounded;
+use crate::config::secret::{check_private, read_bounded};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::output::printable;
-use crate::ui::proof::{DrillFinding, DrillSummary};
+use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement};
 use crate::units;
 
 /// What stands before and after the words of a kit.
@@ -95,16 +98,10 @@ fn options(
     }
     let scratch = match &args.scratch {
         Some(path) => absolute(path, context.around)?,
-        None => context.around.variable("TMPDIR").map_or_else(|| "/tmp".into(), Into::into),
+        // Nobody else can put anything there.
+        None => opened.state.join("drills"),
     };
-    let command: Vec<OsString> = match &args.command {
-        None => Vec::new(),
-        Some(text) => shlex::split(text)
-            .ok_or_else(|| Fault::usage("the quotes in --command do not match"))?
-            .into_iter()
-            .map(OsString::from)
-            .collect(),
-    };
+    let command = command(args, context)?;
     let retest_of = find_record(opened, args.retest.as_deref())?;
     let millis = |time: Duration| time.as_millis() as u64;
     Ok(DrillOptions {
@@ -119,6 +116,14 @@ fn options(
             memory_bytes: args.command_memory,
             ..CommandLimits::default()
         },
+        budget: Budget {
+            program: context.around.program.clone(),
+            time_ms: millis(args.probe_time),
+            memory_bytes: args.probe_memory,
+            network: args.probe_network,
+            readable: args.probe_read.iter().map(|path| context.around.absolute(path)).collect(),
+            ..Budget::default()
+        },
         rpo_target_ms: args.rpo.map(millis),
         rto_target_ms: args.rto.map(millis),
         estimate: !args.no_estimate,
@@ -129,10 +134,26 @@ fn options(
     })
 }
 
+/// The words of `--command`; a program that is named by a path is that from here, not from the folder
+/// of what was restored.
+fn command(args: &DrillArgs, context: &Context<'_>) -> Result<Vec<OsString>, Fault> {
+    let Some(text) = &args.command else { return Ok(Vec::new()) };
+    let words =
+        shlex::split(text).ok_or_else(|| Fault::usage("the quotes in --command do not match"))?;
+    let mut words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    if let Some(program) = words.first_mut()
+        && program.as_encoded_bytes().contains(&b'/')
+    {
+        *program = absolute(Path::new(&program), context.around)?.into_os_string();
+    }
+    Ok(words)
+}
+
 /// The words of a kit as `init` writes it, or of a file that holds nothing else.
 fn words(args: &DrillArgs, context: &Context<'_>) -> Result<Option<Zeroizing<String>>, Fault> {
     let Some(path) = &args.kit else { return Ok(None) };
     let path = context.around.absolute(path);
+    check_private(&path)?;
     let failed = |error: std::io::Error| {
         Fault::local(format!("cannot read {}", path.display())).because(&error)
     };
@@ -188,8 +209,23 @@ fn tell(report: &DrillReport, context: &Context<'_>) {
             format!("a full restore takes about {} ({low} to {high})", time(estimate.likely_ms)),
         );
     }
+    if let Some(confinement) = &drill.confinement {
+        line("probes", walls(confinement));
+    }
     if let Some(ticket) = &report.ticket {
         line("ticket", printable(ticket));
+    }
+}
+
+fn walls(confinement: &Confinement) -> String {
+    let gaps = confinement.gaps();
+    let network = match confinement.reach {
+        Reach::Asked => ", with the network, as asked",
+        _ => "",
+    };
+    match gaps.is_empty() {
+        true => format!("ran confined{network}"),
+        false => format!("ran confined in part{network}: {}", gaps.join("; ")),
     }
 }
 
@@ -227,6 +263,13 @@ fn summary(report: &DrillReport) -> DrillSummary {
         requests: drill.requests,
         findings_count: drill.finding_count,
         findings: report.findings.iter().map(finding).collect(),
+        probe_confinement: drill.confinement.as_ref().map(|confinement| ProbeConfinement {
+            landlock: confinement.landlock,
+            network: confinement.reach.name(),
+            processes_apart: confinement.processes_apart,
+            memory_limited: confinement.limited,
+            gaps: confinement.gaps(),
+        }),
         ticket: report.ticket.clone(),
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::base::id::RepositoryId;
 use engine::base::monitor::Monitor;
+use engine::disk::fleeting::FleetingFolder;
 use engine::format::slot::Role;
 use engine::index::catalog::{self, Catalog};
 use engine::index::kept;
@@ -16,7 +17,6 @@ use engine::repo::error::RepoError;
 use engine::repo::open::{KeyFile, Unlock, open_knowing};
 use engine::store::Store;
 use engine::store::location::{Location, StoreOptions};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::command::context::Context;
@@ -41,7 +41,7 @@ pub struct Opened {
     /// The folder of the repository, if it is one.
     pub folder: Option<PathBuf>,
     /// Removes the state folder at the end, if it is only for this run.
-    fleeting: Option<TempDir>,
+    fleeting: Option<FleetingFolder>,
 }
 
 impl Opened {
@@ -167,10 +167,10 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
 }
 
 /// A state folder that is gone when the run is.
-fn temporary_state(around: &Surroundings) -> Result<TempDir, Fault> {
+fn temporary_state(around: &Surroundings) -> Result<FleetingFolder, Fault> {
     let parent = around.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     let parent = around.absolute(&parent);
-    tempfile::Builder::new().prefix("mainstay-").tempdir_in(&parent).map_err(|error| {
+    FleetingFolder::create(&parent, "mainstay-index-").map_err(|error| {
         Fault::local(format!("cannot make a folder in {}", parent.display()))
             .because(&error)
             .hint("set TMPDIR to a folder with room, or leave --no-index out")

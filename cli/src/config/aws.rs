@@ -6,11 +6,13 @@
 //! asks for and we cannot do is an error with its name, never a request without a key.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
+use engine::disk::child::child;
 use engine::store::{AccessKeys, KeySource};
 use serde::Deserialize;
 
@@ -204,11 +206,9 @@ fn process(line: &str, around: &Surroundings) -> Result<KeySource, Fault> {
     let clock = Arc::clone(&around.clock);
     Ok(Arc::new(move || {
         let failed = |why: &str| format!("credential_process {program:?} {why}");
-        let mut child = Command::new(&program)
+        let mut child = child(OsStr::new(&program), variables.clone())
             .args(&arguments)
             .current_dir(&folder)
-            .env_clear()
-            .envs(&variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

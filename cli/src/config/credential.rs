@@ -4,9 +4,11 @@
 //! wrong one looks like a wrong passphrase. A command is split into words as a shell does it, but
 //! no shell runs: nothing in it is expanded.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use engine::disk::child::child;
 use zeroize::Zeroizing;
 
 use crate::config::secret::{self, Secret};
@@ -228,11 +230,9 @@ fn run_command(line: &str, around: &Surroundings) -> Result<Secret, Fault> {
         return Err(Fault::usage("the password command is empty or has an open quote"));
     };
     let failed = || Fault::key(format!("the password command {program:?} failed"));
-    let mut child = Command::new(program)
+    let mut child = child(OsStr::new(program), around.variables.clone())
         .args(arguments)
         .current_dir(&around.current_dir)
-        .env_clear()
-        .envs(&around.variables)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

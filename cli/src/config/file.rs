@@ -8,18 +8,17 @@
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use engine::disk::trust::{self, Purpose};
 use serde::Deserialize;
 
 use crate::config::location::names_a_kind;
 use crate::config::policy::Retention;
+use crate::config::secret::distrusted;
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
 
-/// Permission bits that let others write.
-const OTHERS_WRITE: u32 = 0o022;
 /// No configuration is longer; a wrong file is noticed before it fills memory.
 const FILE_MAX_BYTES: u64 = 64 * 1024;
 
@@ -128,13 +127,9 @@ fn read(path: &Path) -> Result<String, Fault> {
             .because(error)
     };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mode = file.metadata().map_err(|error| unreadable(&error))?.mode() & 0o7777;
+    let found = file.metadata().map_err(|error| unreadable(&error))?;
     // It names a command that will be run, and where secrets are sent to.
-    if mode & OTHERS_WRITE != 0 {
-        let place = path.display();
-        return Err(Fault::refused(format!("others may change {place} (mode {mode:o})"))
-            .hint(format!("chmod go-w {place}")));
-    }
+    trust::judge(path, &found, Purpose::Instruction).map_err(|distrust| distrusted(&distrust))?;
     let mut text = String::new();
     file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
     match text.len() as u64 > FILE_MAX_BYTES {

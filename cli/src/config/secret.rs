@@ -8,18 +8,15 @@
 
 use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use engine::base::limits::{PASSPHRASE_MAX_BYTES, PASSPHRASE_MIN_CHARS};
+use engine::disk::trust::{self, Distrust, Purpose};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::config::words;
 use crate::fault::Fault;
-
-/// Permission bits that let everybody on the machine read or change a file.
-const EVERYBODY: u32 = 0o006;
 
 /// A passphrase; wiped from memory when dropped and never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -150,27 +147,25 @@ fn untypable_name(letter: char) -> &'static str {
     }
 }
 
-/// Refuses a file with a secret that everybody on the machine can read or change.
+/// Refuses a file with a secret that somebody else owns or that others can read or change.
 ///
 /// Pipes and other things that are not files are left alone: a shell's `<(…)` is one.
 ///
 /// # Errors
-/// A fault of the key if it cannot be looked at, a refusal if its permissions are too wide.
+/// A fault of the key if it cannot be looked at, a refusal if it is not to be believed.
 pub fn check_private(path: &Path) -> Result<(), Fault> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    check_mode(path, &metadata)
+    check_trust(path, &metadata)
 }
 
-fn check_mode(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
-    if !metadata.is_file() || metadata.mode() & EVERYBODY == 0 {
-        return Ok(());
-    }
-    let name = path.display();
-    Err(Fault::refused(format!(
-        "everybody on this machine can read or change {name} (mode {:o})",
-        metadata.mode() & 0o7777
-    ))
-    .hint(format!("chmod 600 {name}")))
+fn check_trust(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
+    trust::judge(path, metadata, Purpose::Secret).map_err(|distrust| distrusted(&distrust))
+}
+
+/// A refusal to believe a file, with the way out.
+#[must_use]
+pub fn distrusted(distrust: &Distrust) -> Fault {
+    Fault::refused(distrust.to_string()).hint(distrust.remedy())
 }
 
 /// Reads a passphrase from a file, after looking at its permissions.
@@ -180,7 +175,7 @@ fn check_mode(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
 pub fn read_file(path: &Path) -> Result<Secret, Fault> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    check_mode(path, &metadata)?;
+    check_trust(path, &metadata)?;
     let bytes = read_bounded(file).map_err(|error| unreadable(path, &error))?;
     Secret::from_bytes(bytes, &path.display().to_string())
 }
@@ -259,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn files_that_everybody_reads_are_refused_with_a_way_out() {
+    fn files_that_others_read_are_refused_with_a_way_out() {
         let folder = tempfile::tempdir().expect("because the test has a temporary folder");
         let path = folder.path().join("secret");
         std::fs::File::create(&path)
             .and_then(|mut file| std::io::Write::write_all(&mut file, b"long enough\n"))
             .expect("because the folder is writable");
-        for (mode, allowed) in [(0o600, true), (0o640, true), (0o644, false), (0o602, false)] {
+        for (mode, allowed) in [(0o600, true), (0o640, false), (0o644, false), (0o602, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
                 .expect("because the file is ours");
             match read_file(&path) {
@@ -276,7 +271,7 @@ mod tests {
                 Err(fault) => {
                     assert!(!allowed, "{mode:o}");
                     assert_eq!(fault.exit_code().code(), 23);
-                    assert!(fault.lines().join("\n").contains("chmod 600"));
+                    assert!(fault.lines().join("\n").contains("chmod go="));
                 }
             }
             assert_eq!(check_private(&path).is_ok(), allowed);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::base::time::{Clock, SystemClock};
 use jiff::tz::TimeZone;
+use restore_verify::sandbox::spawn::MYSELF;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -78,6 +79,8 @@ pub struct Surroundings {
     pub time_zone: Arc<LazyLock<TimeZone>>,
     /// Whether the user wants to stop.
     pub cancel: Cancel,
+    /// This program, to start it again.
+    pub program: PathBuf,
     /// Configuration files that count without being named, if they are there: the first of them.
     pub usual_configs: Vec<PathBuf>,
 }
@@ -103,6 +106,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(TimeZone::system)),
             cancel,
+            program: MYSELF.into(),
         }
     }
 
@@ -122,6 +126,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(|| TimeZone::UTC)),
             cancel: Cancel::default(),
+            program: MYSELF.into(),
             usual_configs: Vec::new(),
         }
     }

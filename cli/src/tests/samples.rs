@@ -1,7 +1,7 @@
 //! Messages with many fields, every optional one set.
 
 use crate::ui::json::{BackupSummary, VerboseStatus};
-use crate::ui::proof::{DrillFinding, DrillSummary, RotationSummary};
+use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 
 fn finding() -> DrillFinding {
@@ -61,6 +61,13 @@ pub(super) fn drill_summary() -> DrillSummary {
         requests: 1,
         findings_count: 1,
         findings: vec![finding()],
+        probe_confinement: Some(ProbeConfinement {
+            landlock: 6,
+            network: "loopback",
+            processes_apart: true,
+            memory_limited: true,
+            gaps: vec!["none"],
+        }),
         ticket: Some(text()),
     }
 }

@@ -53,9 +53,27 @@ pub struct DrillSummary {
     pub findings_count: u64,
     /// The first of them.
     pub findings: Vec<DrillFinding>,
+    /// How probes were confined; absent if none ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_confinement: Option<ProbeConfinement>,
     /// The ticket that it opened or belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+}
+
+/// Walls around the process that probes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProbeConfinement {
+    /// Version of Landlock in force, 0 for none.
+    pub landlock: u8,
+    /// `loopback`, `no-tcp`, `open`, `asked`.
+    pub network: &'static str,
+    /// Whether other processes were out of sight.
+    pub processes_apart: bool,
+    /// Whether memory was limited.
+    pub memory_limited: bool,
+    /// What was wanted and could not be had, in words.
+    pub gaps: Vec<&'static str>,
 }
 
 /// The outcome of a turn of the rotation.

@@ -26,6 +26,8 @@ pub enum Source {
         name: Vec<u8>,
         /// Program and arguments.
         argv: Vec<OsString>,
+        /// The environment; secrets in it are left out.
+        variables: Vec<(OsString, OsString)>,
     },
 }
 

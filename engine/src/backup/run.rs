@@ -23,6 +23,7 @@ use crate::base::time::Timestamp;
 use crate::blob::buffers::PackBuffers;
 use crate::blob::dedup::Dedup;
 use crate::blob::fetch::ChunkFetcher;
+use crate::disk::command::CommandSource;
 use crate::disk::exclude::Excludes;
 use crate::disk::walk::{Walk, WalkOptions};
 use crate::format::session::SessionKind;
@@ -267,8 +268,11 @@ impl<'a> Start<'a> {
             Source::Stream { name, mut input } => {
                 pipeline.run_stream(&name, self.started, input.as_mut(), packs)
             }
-            Source::Command { name, argv } => {
-                pipeline.run_command(&name, self.started, &argv, packs)
+            Source::Command { name, argv, variables } => {
+                let mut command = CommandSource::spawn(&argv, &variables)?;
+                let built = pipeline.run_stream(&name, self.started, &mut command, packs)?;
+                command.finish()?;
+                Ok(built)
             }
         })
     }

@@ -1,6 +1,5 @@
 //! Backing up a stream: standard input, or what a command prints, as one file.
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -18,7 +17,6 @@ use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
 use crate::blob::pack::FinishedPack;
 use crate::chunk::gear::GearTable;
-use crate::disk::command::CommandSource;
 use crate::disk::owner::Owners;
 use crate::disk::walk::WalkOptions;
 use crate::format::entry::Entry;
@@ -59,20 +57,6 @@ impl Pipeline<'_> {
         let summary = Summary { files_new: 1, ..Summary::default() };
         let counts = Counts { summary, ..Counts::default() };
         Ok(Built { root, counts, roots: Vec::new(), owners: Owners::default() })
-    }
-
-    /// Backs up what a command prints; the command must end well.
-    pub(super) fn run_command(
-        &self,
-        name: &[u8],
-        now: Timestamp,
-        argv: &[OsString],
-        packs: Sender<FinishedPack>,
-    ) -> Result<Built, BackupError> {
-        let mut command = CommandSource::spawn(argv)?;
-        let built = self.run_stream(name, now, &mut command, packs)?;
-        command.finish()?;
-        Ok(built)
     }
 }
 

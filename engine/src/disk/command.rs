@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
 use crate::base::path::escape;
+use crate::disk::child::child;
 use crate::disk::error::DiskError;
 
 /// A running command whose output is read. Its error output goes where this program's goes.
@@ -22,16 +23,17 @@ pub struct CommandSource {
 }
 
 impl CommandSource {
-    /// Starts `argv`, a program and its arguments, without a shell and without input.
+    /// Starts `argv`, a program and its arguments, without a shell and without input. It gets
+    /// `variables` without the secrets among them.
     ///
     /// # Errors
     /// [`DiskError::CommandFailed`] if there is no program, [`DiskError::Io`] if it cannot start.
-    pub fn spawn(argv: &[OsString]) -> Result<Self, DiskError> {
+    pub fn spawn(argv: &[OsString], variables: &[(OsString, OsString)]) -> Result<Self, DiskError> {
         let Some((program, arguments)) = argv.split_first() else {
             let outcome = "has no name".to_owned();
             return Err(DiskError::CommandFailed { command: String::new(), outcome });
         };
-        let mut command = Command::new(program);
+        let mut command = child(program, variables.iter().cloned());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command
             .spawn()
@@ -90,7 +92,8 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> CommandSource {
-        CommandSource::spawn(&["sh".into(), "-c".into(), script.into()])
+        let variables: Vec<_> = std::env::vars_os().collect();
+        CommandSource::spawn(&["sh".into(), "-c".into(), script.into()], &variables)
             .expect("because every test machine has sh")
     }
 
@@ -111,8 +114,8 @@ mod tests {
         assert!(source.finish().is_ok());
         let error = shell("kill -TERM $$").finish().expect_err("because it ended itself");
         assert!(error.to_string().contains("signal 15"), "{error}");
-        assert!(CommandSource::spawn(&["/no/such/program".into()]).is_err());
-        assert!(CommandSource::spawn(&[]).is_err());
+        assert!(CommandSource::spawn(&["/no/such/program".into()], &[]).is_err());
+        assert!(CommandSource::spawn(&[], &[]).is_err());
     }
 
     #[test]

@@ -6,6 +6,9 @@
 
 pub mod error;
 pub mod owner;
+pub mod trust;
+pub mod fleeting;
+pub mod child;
 pub mod meta;
 mod xattr;
 mod folder;

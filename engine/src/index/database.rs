@@ -21,6 +21,7 @@ use crate::base::limits::{
     INDEX_BUSY_WAIT_MS, INDEX_LOG_KEPT_BYTES, INDEX_WRITER_CACHE_BYTES, KIB,
 };
 use crate::base::time::Timestamp;
+use crate::disk::trust::{self, Purpose};
 use crate::index::damage;
 use crate::index::error::{Failure, IndexError, is_damage};
 use crate::index::fingerprint::fingerprint;
@@ -95,6 +96,7 @@ impl Index {
         let folder = std::path::absolute(folder).map_err(IndexError::file("finding", folder))?;
         let path = folder.join(FILE_NAME);
         let exists = path.try_exists().map_err(IndexError::file("finding", &path))?;
+        check_trust(&path)?;
         let (connection, outcome) = if exists {
             match examine(&path, repository)? {
                 Examined::Sound(connection) => (connection, OpenOutcome::Existing),
@@ -383,12 +385,22 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "cache_size", -((INDEX_WRITER_CACHE_BYTES / KIB) as i64))
 }
 
-fn make_folder(folder: &Path) -> Result<(), IndexError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), IndexError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(IndexError::file("creating", folder))
+        .map_err(IndexError::file("creating", folder))?;
+    check_trust(folder)
+}
+
+/// What somebody else put there is not believed: entries that the next backup takes over come from it.
+fn check_trust(path: &Path) -> Result<(), IndexError> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(trust::judge(path, &found, Purpose::Instruction)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(IndexError::file("looking at", path)(error)),
+    }
 }
 
 pub(crate) fn draw_epoch() -> Result<[u8; 16], IndexError> {

@@ -9,6 +9,7 @@ use rusqlite::ErrorCode;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::PackId;
+use crate::disk::trust::Distrust;
 use crate::repo::error::RepoError;
 
 /// Why work on the local index failed.
@@ -71,6 +72,9 @@ pub enum IndexError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The folder or the index is somebody else's, or others can change it.
+    #[error(transparent)]
+    Distrusted(#[from] Distrust),
     /// The system gave no random bytes.
     #[error("drawing random bytes")]
     Random {
@@ -91,6 +95,7 @@ impl Classified for IndexError {
             Self::Damaged { .. } | Self::PackDiffers { .. } => ErrorClass::Corrupt,
             Self::Repo(error) => error.class(),
             Self::Busy { .. } => ErrorClass::Conflict,
+            Self::Distrusted(_) => ErrorClass::Refused,
             Self::ImpossiblePack { .. } | Self::Hints { .. } => ErrorClass::Bug,
         }
     }

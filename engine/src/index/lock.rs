@@ -4,11 +4,12 @@
 //! file stays: removing it would let two processes lock two files of one name. It protects the
 //! local state only; several machines need no lock between them.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::index::database::make_folder;
 use crate::index::error::IndexError;
 
 /// Holds the lock of a state folder until it is dropped.
@@ -25,11 +26,7 @@ impl StateLock {
     /// [`IndexError::Busy`] with the holder's process id if another process or thread holds it;
     /// [`IndexError::File`] if the folder cannot be used.
     pub fn acquire(folder: &Path) -> Result<Self, IndexError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(IndexError::file("creating", folder))?;
+        make_folder(folder)?;
         let path = folder.join("lock");
         let mut file = OpenOptions::new()
             .read(true)

@@ -72,6 +72,7 @@ pub fn record(
         retest_of: options.retest_of,
         ticket: options.ticket.clone(),
         authenticated_ppm: 0,
+        confinement: None,
     };
     let record = shelf.append(&place.author, &Event::Drill(Box::new(drill.clone())))?.reference();
     close(place, &mut shelf, catalog);

@@ -1,4 +1,4 @@
-//! Restores files from the store, compares them with the tree, and lets probes look at them.
+//! Restores files from the store, compares all of them with the tree, and then lets probes look.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use engine::restore::{self, RestoreOptions, RestoreReport};
 use engine::tree::cursor::{find, subtree};
 
 use crate::drill::findings::{About, Findings};
+use crate::drill::look::Looker;
 use crate::drill::memory::RESULTS_MAX_ROWS;
 use crate::drill::options::{DrillError, DrillOptions, Place};
 use crate::drill::prove::{Restored, prove};
@@ -24,13 +25,10 @@ use crate::drill::survey::Picked;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::table::ResultRow;
 use crate::objective::estimate::{Load, Observation};
-use crate::probe::choose::{self, Choice};
-use crate::probe::{command, meta};
+use crate::probe::meta;
 
 /// Folder in scratch that files are restored to.
 const FOLDER: &str = "files";
-/// What belongs to a SQLite database, by what is appended to its name.
-const COMPANIONS: [&[u8]; 2] = [b"-wal", b"-journal"];
 
 /// What was restored and compared so far.
 #[derive(Default)]
@@ -102,6 +100,7 @@ impl Restorer<'_> {
     pub fn picked(
         &self,
         picked: &[Picked],
+        mut looker: Option<&mut Looker<'_>>,
         results: &mut Results,
         findings: &mut Findings,
     ) -> Result<(), DrillError> {
@@ -130,7 +129,7 @@ impl Restorer<'_> {
             };
             let count = rest.iter().take_while(fits).count();
             let (batch, after) = rest.split_at(count);
-            self.batch(batch, scratch, results, findings)?;
+            self.batch(batch, (scratch, looker.as_deref_mut()), results, findings)?;
             rest = after;
         }
         scratch.clear(FOLDER)
@@ -151,7 +150,7 @@ impl Restorer<'_> {
     fn batch(
         &self,
         batch: &[Picked],
-        scratch: &Scratch,
+        (scratch, looker): (&Scratch, Option<&mut Looker<'_>>),
         results: &mut Results,
         findings: &mut Findings,
     ) -> Result<(), DrillError> {
@@ -171,7 +170,13 @@ impl Restorer<'_> {
             let name = flat_name(number);
             let cause = why.get(&name).copied();
             self.compare(&target, &name, one, cause, results, findings);
-            self.probe(&folder.join(flat_text(number)), one, findings);
+            self.metadata(&folder.join(flat_text(number)), one, findings);
+        }
+        let Some(looker) = looker else { return Ok(()) };
+        let bytes: u64 = batch.iter().map(|one| one.entry.size_bytes).sum();
+        looker.room_bytes = self.room_bytes.saturating_sub(bytes);
+        for (number, one) in batch.iter().enumerate() {
+            self.look(looker, &folder.join(flat_text(number)), one, findings);
         }
         Ok(())
     }
@@ -248,6 +253,7 @@ impl Restorer<'_> {
     pub fn tree(
         &self,
         from: &TreePath,
+        looker: Option<&mut Looker<'_>>,
         results: &mut Results,
         findings: &mut Findings,
     ) -> Result<(), DrillError> {
@@ -258,9 +264,7 @@ impl Restorer<'_> {
                 }
             });
         };
-        if !self.fits(from, findings) {
-            return Ok(());
-        }
+        let Some(bytes) = self.fits(from, findings) else { return Ok(()) };
         let folder = scratch.fresh(FOLDER)?;
         let Place { repo, index, monitor, .. } = self.place;
         let options = quiet_options();
@@ -289,22 +293,44 @@ impl Restorer<'_> {
                 let cause = why.remove(&name);
                 self.compare(&target, &name, one, cause.as_deref(), results, findings);
             }
-            self.probe(&below(&folder, &name), one, findings);
+            self.metadata(&below(&folder, &name), one, findings);
         })?;
         for (path, why) in why {
             let hash = self.salts.hash(&path);
             findings.fail("restore", About::File(&path, hash), why);
         }
-        if !self.options.command.is_empty() && self.options.runs("command") {
-            let (argv, limits) = (&self.options.command, &self.options.command_limits);
-            let verdict = command::run(argv, &folder, limits, repo.clock());
-            findings.probed("command", About::Object("what was restored"), verdict);
+        if let Some(looker) = looker {
+            looker.room_bytes = self.room_bytes.saturating_sub(bytes);
+            self.look_below(from, (looker, &folder), findings)?;
         }
         scratch.clear(FOLDER)
     }
 
-    /// Whether what is asked for fits into scratch; says so if not.
-    fn fits(&self, from: &TreePath, findings: &mut Findings) -> bool {
+    /// Probes over what was restored to a folder, when all of it was compared.
+    fn look_below(
+        &self,
+        from: &TreePath,
+        (looker, folder): (&mut Looker<'_>, &Path),
+        findings: &mut Findings,
+    ) -> Result<(), DrillError> {
+        let base = self.base(from);
+        // What is wrong with the tree was said when it was compared.
+        self.walk(from, &mut Findings::default(), &mut |one, _| {
+            if let Some(name) = base.strip_prefix_of(&one.path) {
+                self.look(looker, &below(folder, &name), one, findings);
+            }
+        })?;
+        if !self.options.command.is_empty() && self.options.runs("command") {
+            looker.command(folder, findings);
+        }
+        if self.place.monitor.is_cancelled() {
+            findings.doubt("restore", About::Object("the drill"), "it was interrupted");
+        }
+        Ok(())
+    }
+
+    /// Bytes of what is asked for, if it fits into scratch; says so if not.
+    fn fits(&self, from: &TreePath, findings: &mut Findings) -> Option<u64> {
         let entries = subtree(self.fetcher, self.snapshot.root, from).filter_map(Result::ok);
         let bytes = entries.fold(0_u64, |sum, (_, entry)| sum.saturating_add(entry.size_bytes));
         let quota = self.room_bytes;
@@ -314,7 +340,7 @@ impl Restorer<'_> {
             );
             findings.doubt("restore", About::Object("the scratch folder"), why);
         }
-        bytes <= quota
+        (bytes <= quota).then_some(bytes)
     }
 
     /// What paths of a restore are relative to: the folder itself, or that of a single file.
@@ -380,45 +406,36 @@ impl Restorer<'_> {
         }
     }
 
-    fn probe(&self, path: &Path, one: &Picked, findings: &mut Findings) {
-        let about = About::File(&one.path, one.hash);
+    fn metadata(&self, path: &Path, one: &Picked, findings: &mut Findings) {
         if self.options.runs("meta") {
+            let about = About::File(&one.path, one.hash);
             findings.probed("meta", about, meta::look(path, &one.entry));
         }
-        if one.entry.kind != EntryKind::File {
-            return;
-        }
-        // A file that cannot be read was found by the comparison.
-        let Ok(Some(choice)) = choose::by_content(path, one.path.name()) else { return };
-        if !self.options.runs(choice.name()) {
-            return;
-        }
-        if choice == Choice::Sqlite {
-            self.fetch_companions(path, one);
-        }
-        findings.probed(choice.name(), about, choose::look(path, choice, &self.options.limits));
     }
 
-    /// The journal of a database that was restored by itself.
-    fn fetch_companions(&self, path: &Path, one: &Picked) {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
-        for ending in COMPANIONS {
-            let beside = [one.path.name(), ending].concat();
-            let full = one.path.parent().unwrap_or_default().join(&beside);
-            let local = [name.as_encoded_bytes(), ending].concat();
-            if folder.join(text(&local)).exists() {
-                continue;
-            }
-            let (Ok(full), Ok(local)) = (full, TreePath::root().join(&local)) else { continue };
-            if let Ok(Some(entry)) = find(self.fetcher, self.snapshot.root, &full)
-                && entry.kind == EntryKind::File
-            {
-                let hash = self.salts.hash(&full);
-                let files = vec![(local, alone(&Picked { path: full, entry, hash }.entry))];
-                let Place { repo, index, monitor, .. } = self.place;
-                // Without it the database is judged by itself, which is the stricter way.
-                drop(restore::run_entries(repo, index, files, folder, &quiet_options(), monitor));
-            }
+    fn look(&self, looker: &mut Looker<'_>, path: &Path, one: &Picked, findings: &mut Findings) {
+        if one.entry.kind == EntryKind::File {
+            looker.file(
+                path,
+                one,
+                &|ending, folder, name| self.fetch(one, ending, folder, name),
+                findings,
+            );
+        }
+    }
+
+    /// Restores what belongs to a database that was restored by itself.
+    fn fetch(&self, one: &Picked, ending: &[u8], folder: &Path, name: &str) {
+        let beside = [one.path.name(), ending].concat();
+        let full = one.path.parent().unwrap_or_default().join(&beside);
+        let (Ok(full), Ok(local)) = (full, TreePath::root().join(name.as_bytes())) else { return };
+        if let Ok(Some(entry)) = find(self.fetcher, self.snapshot.root, &full)
+            && entry.kind == EntryKind::File
+        {
+            let files = vec![(local, alone(&entry))];
+            let Place { repo, index, monitor, .. } = self.place;
+            // Without it the database is judged by itself, which is the stricter way.
+            drop(restore::run_entries(repo, index, files, folder, &quiet_options(), monitor));
         }
     }
 }

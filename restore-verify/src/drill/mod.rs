@@ -23,6 +23,8 @@ pub mod stretch;
 pub mod survey;
 /// What a file should be and what came back.
 pub mod prove;
+/// Probes over what was restored.
+pub mod look;
 /// Restores and compares files.
 pub mod files;
 /// The state of the repository as a whole.

@@ -14,8 +14,9 @@ use crate::drill::findings::Found;
 use crate::evidence::drill_event::{Drill, DrillKind, Outcome};
 use crate::evidence::record::Reference;
 use crate::evidence::shelf::{Author, ShelfError};
-use crate::probe::command::CommandLimits;
 use crate::probe::verdict::Limits;
+use crate::sandbox::command::CommandLimits;
+use crate::sandbox::spawn::Budget;
 
 /// Files of a sample unless another number is asked for: no failure among them shows that under
 /// 1 % are defective, at 95 %.
@@ -55,8 +56,10 @@ pub struct DrillOptions {
     pub discard: bool,
     /// Probes that do not run, by name.
     pub skip_probes: Vec<String>,
-    /// What probes may use.
+    /// What a probe of one file may use.
     pub limits: Limits,
+    /// What all probes together may use.
+    pub budget: Budget,
     /// The user's own test of what was restored; empty for none.
     pub command: Vec<OsString>,
     /// What it may use.
@@ -90,6 +93,7 @@ impl DrillOptions {
             discard: false,
             skip_probes: Vec::new(),
             limits: Limits::default(),
+            budget: Budget::default(),
             command: Vec::new(),
             command_limits: CommandLimits::default(),
             rpo_target_ms: None,

@@ -12,12 +12,14 @@ use crate::drill::again::Again;
 use crate::drill::close::{close, open_ticket, ticket_name};
 use crate::drill::files::{Observed, Restorer, Results};
 use crate::drill::findings::{About, Findings};
+use crate::drill::look::Looker;
 use crate::drill::memory::{FileId, FileIds, Memory};
 use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
 use crate::drill::salt::Salts;
 use crate::drill::scratch::Scratch;
 use crate::drill::survey::{Survey, Wish, list_packs, survey};
 use crate::drill::{index_loss, kit, standing};
+use crate::evidence::confinement::Confinement;
 use crate::evidence::drill_event::{Drill, DrillBegun, DrillKind, EstimateFacts, Outcome};
 use crate::evidence::event::{Event, Remedy, RemedyStep};
 use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
@@ -107,6 +109,14 @@ struct Done {
     survey: Survey,
     results: Results,
     observed: Observed,
+    confinement: Option<Confinement>,
+}
+
+impl Done {
+    fn new(survey: Survey) -> Self {
+        let (results, observed) = (Results::default(), Observed::default());
+        Self { survey, results, observed, confinement: None }
+    }
 }
 
 impl Running<'_> {
@@ -137,9 +147,7 @@ impl Running<'_> {
                 findings.error("restore", About::Object("the scratch folder"), &error);
                 let survey = Survey::default();
                 let begun = self.begin(shelf, &survey)?;
-                let done =
-                    Done { survey, results: Results::default(), observed: Observed::default() };
-                return self.record(shelf, memory, begun, done, findings);
+                return self.record(shelf, memory, begun, Done::new(survey), findings);
             }
         };
         let rebuilt = match (self.options.kind, &scratch) {
@@ -170,7 +178,7 @@ impl Running<'_> {
             })?;
         let survey = self.survey(&place, &fetcher, &mut findings)?;
         let begun = self.begin(shelf, &survey)?;
-        let mut done = Done { survey, results: Results::default(), observed: Observed::default() };
+        let mut done = Done::new(survey);
         let is_locked_out = self.options.kind == DrillKind::Kit && unlocked.is_none();
         if !is_locked_out {
             let files = if self.options.discard { None } else { scratch.as_ref() };
@@ -260,12 +268,21 @@ impl Running<'_> {
             scratch,
             room_bytes: self.options.quota_bytes,
         };
+        let (clock, monitor) = (place.repo.clock(), place.monitor);
+        let looker = scratch.map(|scratch| Looker::new(self.options, scratch, clock, monitor));
+        let mut looker = looker.transpose()?;
         done.observed = restorer.observe(std::mem::take(&mut done.survey.stretches))?;
         match self.options.kind {
             DrillKind::Sample | DrillKind::IndexLoss | DrillKind::Kit => {
-                restorer.picked(&done.survey.drawn, &mut done.results, findings)?;
+                restorer.picked(
+                    &done.survey.drawn,
+                    looker.as_mut(),
+                    &mut done.results,
+                    findings,
+                )?;
                 // Nobody drew these, so they are no part of the sample and of what it shows.
-                restorer.picked(&done.survey.again, &mut Results::default(), findings)?;
+                let mut apart = Results::default();
+                restorer.picked(&done.survey.again, looker.as_mut(), &mut apart, findings)?;
                 if done.results.root.count() == 0 && done.survey.is_complete {
                     let why = "the snapshot has no file that could be restored";
                     findings.doubt("restore", About::Object("the snapshot"), why);
@@ -273,17 +290,18 @@ impl Running<'_> {
             }
             DrillKind::Full => {
                 let root = engine::base::path::TreePath::root();
-                restorer.tree(&root, &mut done.results, findings)?;
+                restorer.tree(&root, looker.as_mut(), &mut done.results, findings)?;
             }
             DrillKind::Paths => {
                 for path in &self.options.paths {
-                    restorer.tree(path, &mut done.results, findings)?;
+                    restorer.tree(path, looker.as_mut(), &mut done.results, findings)?;
                 }
                 if self.options.paths.is_empty() {
                     findings.doubt("restore", About::Object("the paths"), "none were given");
                 }
             }
         }
+        done.confinement = looker.and_then(|looker| looker.finish(findings));
         Ok(())
     }
 
@@ -295,8 +313,8 @@ impl Running<'_> {
         done: Done,
         findings: Findings,
     ) -> Result<DrillReport, DrillError> {
-        let Done { survey, results, observed } = done;
-        let drill = self.describe(begun, &survey, &results, &observed, &findings, memory)?;
+        let drill = self.describe(begun, &done, &findings, memory)?;
+        let Done { survey, results, .. } = done;
         let is_breached = is_breached(&drill);
         let record = shelf.append(&self.place.author, &Event::Drill(Box::new(drill.clone())))?;
         let record = record.reference();
@@ -313,9 +331,7 @@ impl Running<'_> {
     fn describe(
         &self,
         begun: Reference,
-        survey: &Survey,
-        results: &Results,
-        observed: &Observed,
+        Done { survey, results, observed, confinement }: &Done,
         findings: &Findings,
         memory: &Memory,
     ) -> Result<Drill, DrillError> {
@@ -373,6 +389,7 @@ impl Running<'_> {
             retest_of: self.options.retest_of,
             ticket: self.options.ticket.clone(),
             authenticated_ppm,
+            confinement: confinement.clone(),
         })
     }
 

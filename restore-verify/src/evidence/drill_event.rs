@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::evidence::confinement::Confinement;
 use crate::evidence::record::{Hash32, Reference};
 
 /// Findings that a body names; more are counted.
@@ -274,4 +275,7 @@ pub struct Drill {
     /// Stored bytes that were authenticated within the rotation, in parts per million of all.
     #[n(28)]
     pub authenticated_ppm: u32,
+    /// How probes were confined; nothing if none ran in a process of its own.
+    #[n(40)]
+    pub confinement: Option<Confinement>,
 }

@@ -7,6 +7,8 @@
 
 /// One record.
 pub mod record;
+/// How probes were confined.
+pub mod confinement;
 /// The events of a drill.
 pub mod drill_event;
 /// All events.

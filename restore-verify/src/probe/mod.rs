@@ -23,7 +23,5 @@ pub mod postgres;
 pub mod dump;
 /// PNG, JPEG, PDF.
 pub mod image;
-/// The user's own test.
-pub mod command;
 /// Which probe looks at which file.
 pub mod choose;

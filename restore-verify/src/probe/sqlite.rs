@@ -1,5 +1,7 @@
 //! SQLite: opens a restored database, replays what its log holds, and lets it check itself.
 
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -9,17 +11,18 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::probe::verdict::{Limits, Verdict};
 
+/// What belongs to a database, by what is appended to its name.
+pub const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 /// First bytes of a database.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Findings that SQLite lists before it stops.
 const FINDINGS: u32 = 5;
 
-/// Runs `integrity_check`. The file is written to if a journal beside it must be replayed: it is a
-/// copy of a drill.
+/// Runs `integrity_check`. The file is written to if a journal beside it must be replayed: then it is a
+/// copy of a drill. Without one it is only read.
 #[must_use]
 pub fn look(path: &Path, limits: &Limits) -> Verdict {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+    let opened = open(path).and_then(|connection| {
         // Nothing in a foreign schema may run anything.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -50,6 +53,31 @@ pub fn look(path: &Path, limits: &Limits) -> Verdict {
         Ok(findings) => Verdict::Failed(findings.join("; ")),
         Err(error) => judge(&error),
     }
+}
+
+fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let has_journal = COMPANIONS.iter().any(|ending| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(ending);
+        std::fs::metadata(beside).is_ok_and(|found| found.len() > 0)
+    });
+    if has_journal {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        return Connection::open_with_flags(path, flags);
+    }
+    // Nobody writes to it, so it needs neither locks nor files of its own beside it.
+    let name = path.as_os_str().as_bytes().iter().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => text.push(char::from(*byte)),
+            // Writing to a text cannot fail.
+            _ => drop(write!(text, "%{byte:02X}")),
+        }
+        text
+    });
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
 fn check(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {

@@ -75,6 +75,9 @@ pub fn judge(walked: io::Result<()>) -> Verdict {
         Err(error) if error.to_string().contains(TOO_MUCH) => {
             Verdict::NotProved(TOO_MUCH.to_owned())
         }
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+            Verdict::NotProved("it needs more memory than a probe may have".to_owned())
+        }
         Err(error) => Verdict::Failed(error.to_string()),
     }
 }

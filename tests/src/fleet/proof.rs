@@ -273,6 +273,7 @@ impl Prover<'_> {
             retest_of,
             ticket: None,
             authenticated_ppm: 1_000_000,
+            confinement: None,
         }
     }
 
