@@ -28,6 +28,8 @@ use system_tests::world::World;
 
 /// Something happens at every request.
 mod meeting;
+/// Runs that were cut off.
+mod cut_off;
 /// Somebody makes records up.
 mod forged;
 

@@ -15,6 +15,9 @@ use crate::format::entry::EntryKind;
 /// A run that ends sooner needs no estimate.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Items between two words on how much there is so far.
+const TOLD_EVERY: u64 = 256;
+
 /// Does `work`, and meanwhile counts what `count` describes and tells the monitor. Counting ends
 /// with the work at the latest; what cannot be looked at is the work's to report.
 pub(super) fn beside<T>(
@@ -26,7 +29,7 @@ pub(super) fn beside<T>(
     std::thread::scope(|scope| {
         let (working, is_over) = bounded::<()>(0);
         scope.spawn(move || {
-            if let Some((items, bytes)) = scan(options, &is_over) {
+            if let Some((items, bytes)) = scan(options, &is_over, shared) {
                 shared.monitor.totals(items, bytes);
             }
         });
@@ -37,7 +40,7 @@ pub(super) fn beside<T>(
 }
 
 /// Numbers of items and bytes; `None` if the work was over first.
-fn scan(options: WalkOptions, is_over: &Receiver<()>) -> Option<(u64, u64)> {
+fn scan(options: WalkOptions, is_over: &Receiver<()>, shared: &Shared<'_>) -> Option<(u64, u64)> {
     if is_over.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
         return None;
     }
@@ -48,6 +51,9 @@ fn scan(options: WalkOptions, is_over: &Receiver<()>) -> Option<(u64, u64)> {
         }
         let WalkItem::Found(found) = item else { continue };
         items += 1;
+        if items % TOLD_EVERY == 0 {
+            shared.monitor.counted(bytes);
+        }
         let facts = found.stat.facts;
         if facts.kind == EntryKind::File {
             bytes = bytes.saturating_add(facts.size_bytes);

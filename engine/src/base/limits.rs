@@ -243,6 +243,11 @@ pub const READER_SILENT_S: u64 = 7 * 24 * 3600;
 /// What nobody wrote to for so long in a local store will never be finished, in seconds. A request
 /// takes minutes at most; clocks of file servers may differ from ours.
 pub const LEFTOVER_AGE_S: i64 = 24 * 3600;
+/// What a local repository keeps for the records that a collection writes on a full disk: some
+/// hundred small ones, and segments that are written anew.
+pub const RESERVE_BYTES: u64 = 4 * MIB as u64;
+/// The reserve is made only where so much is free.
+pub const RESERVE_LEAVES_BYTES: u64 = 4 * RESERVE_BYTES;
 /// A generation that the store heard nothing of for so long is closed, in seconds.
 pub const GENERATION_SILENT_S: u64 = 2 * 24 * 3600;
 /// Packs that one run deletes without being asked twice, in percent of all.
@@ -304,6 +309,9 @@ pub const PACE_PIECE_BYTES: usize = 16 * KIB;
 pub const PACE_SHARERS_MAX: u64 = 16;
 /// Attempts of one request, the first included; with the waits below this lasts about a minute.
 pub const RETRY_ATTEMPTS_MAX: u32 = 10;
+/// Attempts to read one object at which the store failed inside, until another is asked for: a fault
+/// that passes is over by then.
+pub const RETRY_OF_ONE_OBJECT: u32 = 4;
 /// The wait after the first failed attempt; it doubles from there.
 pub const RETRY_FIRST_WAIT_MS: u64 = 200;
 /// No wait between attempts is longer.

@@ -115,6 +115,9 @@ pub trait Monitor: Send + Sync {
     /// A new stretch of work begins; it replaces the one before.
     fn phase(&self, _phase: &Phase) {}
 
+    /// So many bytes were counted so far by a scan that runs beside the work; more will come.
+    fn counted(&self, _bytes: u64) {}
+
     /// The totals of the current phase are now known (a scan ran beside the work).
     fn totals(&self, _items: u64, _bytes: u64) {}
 

@@ -155,9 +155,13 @@ impl Collector<'_> {
                         part.packs += 1;
                         part.bytes += u64::from(one.pack.row.stored_bytes);
                     }
-                    // Damaged, or deleted by another collector since it was surveyed.
+                    // Damaged, deleted by another collector since it was surveyed, or not to be read
+                    // today: it stays, and costs nobody the rest.
                     Err(error)
-                        if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) =>
+                        if matches!(
+                            error.class(),
+                            ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Unreadable
+                        ) =>
                     {
                         self.monitor.note(&format!("a pack is left as it is: {error}"));
                     }

@@ -294,8 +294,15 @@ impl Collector<'_> {
                 sessions.iter().map(|session| dropped.contains(session)).collect();
             newest.insert(*client, is_dropped);
         }
-        let there = survey.candidates.iter().filter(|pack| survey.stored.contains_key(pack));
-        let delete_count = there.count() as u64;
-        Ok(Braked { pack_count: survey.stored.len() as u64, delete_count, newest })
+        // Whose session is known never to have committed was in no snapshot: what a run that was cut
+        // off left behind may be most of what is there.
+        let was_cut_off = |pack: &PackId| survey.living.aborted.contains_key(&pack.session);
+        let stored = survey.stored.keys().filter(|pack| !was_cut_off(pack));
+        let (mut pack_count, mut delete_count) = (0, 0);
+        for pack in stored {
+            pack_count += 1;
+            delete_count += u64::from(survey.candidates.contains(pack));
+        }
+        Ok(Braked { pack_count, delete_count, newest })
     }
 }

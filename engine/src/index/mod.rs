@@ -20,6 +20,7 @@ pub mod runs;
 pub mod hints;
 pub mod kept;
 pub mod lock;
+pub mod clean;
 pub mod collected;
 pub mod collections;
 mod fetch;

@@ -6,6 +6,7 @@
 //! holds exactly these bytes", "it holds other bytes" and "unknown".
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,8 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
-    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_OPENING_MS,
-    STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
+    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, RETRY_OF_ONE_OBJECT, STORE_BLOCKING_THREADS,
+    STORE_OPENING_MS, STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
@@ -144,6 +145,11 @@ impl Store {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.link().backend.is_local
+    }
+
+    /// The folder that is the store, if it is one.
+    pub(crate) fn local_root(&self) -> Option<&Path> {
+        self.link().backend.folder.as_ref().map(Folder::root)
     }
 
     /// Requests and bytes of this connection and all its clones so far.
@@ -339,7 +345,19 @@ impl Store {
     }
 
     /// Repeats `attempt` while its error is transient and the settings allow it.
-    fn repeat<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+    fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.repeat_for(None, attempt)
+    }
+
+    /// The same for reading the object `key`, until it is plain that the store fails at this one alone.
+    fn repeat_for<T, F>(
+        &self,
+        key: Option<&str>,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -349,6 +367,12 @@ impl Store {
             loop {
                 match attempt().await {
                     Err(error) if error.class() == ErrorClass::Transient => {
+                        if let Some(key) = key
+                            && backoff.failed_count() + 1 >= RETRY_OF_ONE_OBJECT
+                            && self.link().fails_alone(key, &error).await
+                        {
+                            return Err(error.of_this_object());
+                        }
                         self.pause(&mut backoff, error).await?;
                     }
                     Err(error) if self.renews(&error, &mut is_renewed) => {}

@@ -11,6 +11,10 @@ use object_store::client::HttpError;
 use crate::base::error::{Classified, ErrorClass};
 use crate::store::cause::{Answered, NoConnection, NoKeys, NotBelieved, RefusedRedirect};
 
+/// The words by which a finding tells that an object lies in an archive, as [`StoreError::Archived`]
+/// says them.
+pub const ARCHIVED: &str = "this object is archived";
+
 /// A boxed cause.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -61,7 +65,7 @@ pub enum StoreError {
     },
     /// The object lies in an archive and must be brought back before it can be read.
     #[error(
-        "{action} {key:?}: this object is archived and must be restored from the archive first"
+        "{action} {key:?}: this object is archived and must be brought back from the archive first"
     )]
     Archived {
         /// What was being done.
@@ -198,6 +202,18 @@ pub enum StoreError {
     /// The user asked to stop.
     #[error("stopped while waiting for the store")]
     Interrupted,
+}
+
+impl StoreError {
+    /// The same as an error of this one object.
+    pub(crate) fn of_this_object(self) -> Self {
+        match self {
+            Self::Unavailable { action, key, source } | Self::Denied { action, key, source } => {
+                Self::Unreadable { action, key, source }
+            }
+            other => other,
+        }
+    }
 }
 
 impl Classified for StoreError {

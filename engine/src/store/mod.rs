@@ -33,6 +33,7 @@ mod request;
 mod listing;
 pub mod client;
 mod time;
+mod reserve;
 pub mod contract;
 #[cfg(test)]
 mod faulty;

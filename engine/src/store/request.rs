@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ pub(crate) struct Link {
     pub(crate) meter: Meter,
     /// Set once the store refused to know creation; plain writes are used from then on.
     pub(crate) plain_puts: AtomicBool,
-    /// Whether an object could be read.
-    has_read: AtomicBool,
+    /// The first object that could be read.
+    first_read: OnceLock<String>,
 }
 
 impl Link {
@@ -42,7 +43,7 @@ impl Link {
             backend,
             meter: Meter::default(),
             plain_puts: AtomicBool::new(false),
-            has_read: AtomicBool::new(false),
+            first_read: OnceLock::new(),
         }
     }
 
@@ -178,7 +179,10 @@ impl Link {
         let asked = self.backend.objects.get_opts(&path, options);
         match timed("reading", key, time_limit(0), asked).await {
             Ok(answer) => {
-                self.has_read.store(true, Ordering::Relaxed);
+                if self.first_read.get().is_none() {
+                    // Another thread may have been quicker.
+                    let _ = self.first_read.set(key.to_owned());
+                }
                 Ok(answer)
             }
             Err(error) => Err(self.of_one_object(error)),
@@ -189,15 +193,26 @@ impl Link {
     /// is wrong with the keys.
     fn of_one_object(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Denied { action, key, source }
-                if self.has_read.load(Ordering::Relaxed)
+            StoreError::Denied { ref source, .. }
+                if self.first_read.get().is_some()
                     && source
                         .downcast_ref::<Answered>()
                         .is_some_and(|answer| is_about_the_object(&answer.code)) =>
             {
-                StoreError::Unreadable { action, key, source }
+                error.of_this_object()
             }
             other => other,
+        }
+    }
+
+    /// Whether the store fails at this object alone: it says that something went wrong inside it, and
+    /// another object that could be read before is still there.
+    pub(crate) async fn fails_alone(&self, key: &str, error: &StoreError) -> bool {
+        let StoreError::Unavailable { source, .. } = error else { return false };
+        let is_inside = source.downcast_ref::<Answered>().is_some_and(|it| it.status == 500);
+        match self.first_read.get().filter(|other| is_inside && *other != key) {
+            Some(other) => self.size_once(other).await.is_ok(),
+            None => false,
         }
     }
 

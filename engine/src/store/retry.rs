@@ -71,6 +71,11 @@ impl Backoff {
 }
 
 impl Backoff {
+    /// Attempts that failed and were waited after.
+    pub(crate) fn failed_count(&self) -> u32 {
+        self.failed_count
+    }
+
     /// Whether `wait` from now is later than so long after the first attempt began.
     pub(crate) fn is_past(&self, limit_ms: u64, wait: Duration) -> bool {
         self.clock.monotonic() + wait > Duration::from_millis(limit_ms)

@@ -45,7 +45,7 @@ fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, S
         return plain(Obstacle::Tls, "it does not speak TLS on this port");
     }
     if says("certificate") || says("tls") || says("handshake") {
-        return (Obstacle::Tls, format!("TLS failed ({innermost})"));
+        return (Obstacle::Tls, format!("TLS failed ({})", tls_words(&innermost.to_string())));
     }
     match io_kind {
         Some(ErrorKind::ConnectionRefused) => {
@@ -75,3 +75,44 @@ fn shortened(text: &str) -> String {
 }
 
 const DETAIL_MAX_CHARS: usize = 160;
+
+/// What is wrong with a certificate: the library has the names of its own types for that.
+fn tls_words(innermost: &str) -> String {
+    let known = [
+        ("UnknownIssuer", "nobody that this machine trusts has signed the certificate"),
+        ("CaUsedAsEndEntity", "the certificate is that of an authority, not of a server"),
+        ("NotValidForName", "the certificate is for another name"),
+        ("NotValidYet", "the certificate is not valid yet, or the clock of this machine is behind"),
+        ("Expired", "the certificate has expired, or the clock of this machine is ahead"),
+        ("Revoked", "the certificate is revoked"),
+        ("BadSignature", "the signature of the certificate is wrong"),
+        ("BadEncoding", "the certificate cannot be read"),
+        ("HandshakeFailure", "the two sides know no common way of encryption"),
+        ("ProtocolVersion", "the other side speaks an old version of TLS only"),
+    ];
+    match known.into_iter().find(|(name, _)| innermost.contains(name)) {
+        Some((_, words)) => words.to_owned(),
+        None if innermost.contains("invalid peer certificate") => {
+            "the certificate is not accepted".to_owned()
+        }
+        None => innermost.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_told_of_in_words() {
+        for (innermost, words) in [
+            ("invalid peer certificate: UnknownIssuer", "trusts"),
+            ("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))", "authority"),
+            ("invalid peer certificate: Other(OtherError(Odd))", "not accepted"),
+            ("certificate expired: verification time 5 (UNIX)", "certificate expired"),
+        ] {
+            let told = tls_words(innermost);
+            assert!(told.contains(words) && !told.contains("Other("), "{told}");
+        }
+    }
+}

@@ -191,7 +191,12 @@ fn read_turn(
                 turns.insert(pack.key.clone(), now_ms);
                 rows.push((pack.key.clone(), pack.bytes, true));
             }
-            Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {
+            Err(error)
+                if matches!(
+                    error.class(),
+                    ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Unreadable
+                ) =>
+            {
                 let why = match error.class() {
                     ErrorClass::Missing => "the pack is missing".to_owned(),
                     _ => in_one_line(&error),

@@ -25,6 +25,18 @@ pub struct Object {
 }
 
 impl Object {
+    /// Its bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     fn written(&self, form: &str) -> String {
         self.at.strftime(form).to_string()
     }

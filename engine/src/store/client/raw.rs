@@ -97,7 +97,7 @@ impl Store {
         mut room: Vec<u8>,
     ) -> Result<Vec<u8>, StoreError> {
         self.check_folder()?;
-        self.repeat(|| self.link().get_once(key, max_bytes, take(&mut room)))
+        self.repeat_for(Some(key), || self.link().get_once(key, max_bytes, take(&mut room)))
     }
 
     pub(crate) fn raw_get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -115,7 +115,7 @@ impl Store {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        self.repeat(|| self.link().range_once(key, range.clone(), take(&mut room)))
+        self.repeat_for(Some(key), || self.link().range_once(key, range.clone(), take(&mut room)))
     }
 
     pub(crate) fn raw_get_tail(
@@ -127,11 +127,11 @@ impl Store {
         if last_bytes == 0 {
             return Ok((Bytes::new(), self.raw_size(key)?));
         }
-        self.repeat(|| self.link().tail_once(key, last_bytes))
+        self.repeat_for(Some(key), || self.link().tail_once(key, last_bytes))
     }
 
     pub(crate) fn raw_size(&self, key: &str) -> Result<u64, StoreError> {
-        self.repeat(|| self.link().size_once(key))
+        self.repeat_for(Some(key), || self.link().size_once(key))
     }
 
     pub(crate) fn raw_delete(&self, key: &str) -> Result<(), StoreError> {
