@@ -27,6 +27,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode as ExitStatus;
 
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
 };
@@ -109,22 +110,23 @@ pub fn prepare_process() {
 }
 
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
-    let mut cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => {
-            if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
-                return match habit.is_done {
-                    true => {
-                        ui.note(habit.words);
-                        Ok(ExitCode::Ok)
-                    }
-                    false => Err(Fault::usage("this command line is that of another program")
-                        .hint(habit.words)),
-                };
+    let mut cli =
+        match Cli::try_parse_from(arguments) {
+            Ok(cli) => cli,
+            Err(error) => {
+                if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
+                    return match habit.is_done {
+                        true => {
+                            ui.note(habit.words);
+                            Ok(ExitCode::Ok)
+                        }
+                        false => Err(Fault::usage("there is no such command or option here")
+                            .hint(habit.words)),
+                    };
+                }
+                return explain(without_guesses(error), surroundings, ui);
             }
-            return explain(&error, surroundings, ui);
-        }
-    };
+        };
     cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
     if cli.global.background {
         step_back();
@@ -149,8 +151,19 @@ fn step_back() {
     let _ = nice(NICE_SPAN);
 }
 
+/// Takes out which option might be meant: a guess that is tried is worse than none, and the nearest
+/// name may do the contrary. What exists is in the help.
+fn without_guesses(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument {
+        for guess in [ContextKind::SuggestedArg, ContextKind::Suggested, ContextKind::Usage] {
+            error.remove(guess);
+        }
+    }
+    error
+}
+
 /// Prints what clap has to say: help as a result, a mistake as an error.
-fn explain(error: &clap::Error, surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
+fn explain(error: clap::Error, surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
     let text = error.render();
     let output = if error.use_stderr() { &surroundings.stderr } else { &surroundings.stdout };
     if error.use_stderr() && ui.is_json() {

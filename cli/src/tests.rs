@@ -15,14 +15,14 @@ use crate::ui::json::{
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
-    Benchmarked, DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyAdded, KeyRecord,
-    KeyRemoved, KeyTested, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary,
-    Stats,
+    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyAdded, KeyRecord, KeyRemoved,
+    KeyTested, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
 };
 
 use crate::ui::retention::{
     HoldAdded, HoldRecord, HoldReleased, Offboarded, TagsChanged, Undeleted,
 };
+use crate::ui::upkeep::Benchmarked;
 
 struct Seen {
     exit: u8,
@@ -283,6 +283,8 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`key_added`", Message::KeyAdded(added)),
         ("`key_removed`", Message::KeyRemoved(KeyRemoved { key: key() })),
         ("`key_test`", Message::KeyTest(tested)),
+        ("`cache_cleaned`", Message::CacheCleaned(samples::cleaned())),
+        ("`doctor`", Message::Doctor(samples::doctor())),
         ("`snapshot`", Message::Snapshot(Box::new(snapshot()))),
         ("`node`", Message::Node(node())),
         ("`stats`", Message::Stats(stats())),
@@ -318,6 +320,8 @@ fn snapshot() -> SnapshotRecord {
         id: String::new(),
         short_id: String::new(),
         time: String::new(),
+        made: "t".to_owned(),
+        wrong_clock: Some("ahead"),
         parent: Some(String::new()),
         tree: Some(String::new()),
         paths: Vec::new(),

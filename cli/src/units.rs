@@ -137,6 +137,24 @@ pub fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{ending}", count(number))
 }
 
+/// Writes a number in at most six places: `99,999`, `123k`, `1.23M`.
+#[must_use]
+pub fn short_count(number: u64) -> String {
+    if number < 100_000 {
+        return count(number);
+    }
+    let mut value = number as f64;
+    let mut letter = ' ';
+    for step in ['k', 'M', 'G', 'T', 'P', 'E'] {
+        value /= 1000.0;
+        letter = step;
+        if value < 999.5 {
+            break;
+        }
+    }
+    format!("{}{letter}", three_digits(value))
+}
+
 /// Writes how much of `total` is done, rounded down to a tenth: `42.3 %`.
 #[must_use]
 pub fn percent(done: u64, total: u64) -> String {
@@ -225,6 +243,37 @@ pub fn duration(time: Duration) -> String {
         60..3600 => format!("{}m{:02}s", whole_s / 60, whole_s % 60),
         3600..86_400 => format!("{}h{:02}m", whole_s / 3600, whole_s % 3600 / 60),
         _ => format!("{}d{:02}h", whole_s / 86_400, whole_s % 86_400 / 3600),
+    }
+}
+
+/// Writes a duration in whole seconds with its two largest units: `42s`, `3m12s`, `2h03m`, `3d04h`.
+#[must_use]
+pub fn whole_duration(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        _ => duration(time),
+    }
+}
+
+/// Writes how long ago something was, in one unit: `42s`, `12m`, `26h`, `13d`, `4y`.
+#[must_use]
+pub fn age(time: Duration) -> String {
+    const DAY_S: u64 = 86_400;
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds if seconds < 2 * DAY_S => format!("{}h", seconds / 3600),
+        seconds if seconds < 1000 * DAY_S => format!("{}d", seconds / DAY_S),
+        seconds => format!("{}y", seconds / (365 * DAY_S)),
+    }
+}
+
+/// Writes a point in time to the minute, without its zone: `2026-11-20 18:00`.
+#[must_use]
+pub fn local_minute(time: Timestamp, zone: &TimeZone) -> String {
+    match to_jiff(time) {
+        Some(instant) => instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+        None => format!("@{}", time.seconds),
     }
 }
 

@@ -152,3 +152,49 @@ fn a_full_target_is_said_and_the_rest_can_be_restored_later() {
         stage.restores();
     }
 }
+
+#[test]
+fn on_a_disk_without_a_free_byte_space_can_be_freed() {
+    let Some((stage, disk)) = Stage::new("repository") else { return };
+    stage.backup(0);
+    for at in 0..SOURCE_MIB {
+        std::fs::remove_file(stage.path(&format!("source/{at}"))).expect("it is there");
+    }
+    stage.backup(0);
+    // Somebody else takes the last byte; nothing but the repository can give one back.
+    disk.resize(used_kib(&stage.path("repository")) + 8);
+    fill(&stage.path("repository/filler"));
+    let listed = stage.program.run(["snapshots", "--json"]);
+    assert_eq!(listed.exit, Some(0), "{listed:#?}");
+    let forgot = stage.program.run(["forget", "--keep-last", "1", "--confirm-mass-delete", "9"]);
+    assert_eq!(forgot.exit, Some(0), "{forgot:#?}");
+    assert!(forgot.stderr.contains("reserve"), "{}", forgot.stderr);
+    let pruned = stage.program.run(["prune", "--grace", "0s", "--confirm-mass-delete", "999"]);
+    assert_eq!(pruned.exit, Some(0), "{pruned:#?}");
+    let left = used_kib(&stage.path("repository"));
+    assert!(left < SOURCE_MIB * 1024, "{left} KiB are left: {}", pruned.stdout);
+    stage.restores();
+}
+
+#[test]
+fn a_full_state_folder_has_a_way_out() {
+    let Some((stage, disk)) = Stage::new("state") else { return };
+    stage.backup(0);
+    disk.resize(used_kib(&stage.path("state")) + 4);
+    fill(&stage.path("state/filler"));
+    // What only reads goes on without, another folder does for the rest, and caches can go.
+    let read = stage.program.run(["ls", "-q", "--no-index", "latest"]);
+    assert_eq!(read.exit, Some(0), "{read:#?}");
+    let elsewhere = stage.program.run(["prune", "--cache-dir", "other", "--grace", "0s"]);
+    assert_eq!(elsewhere.exit, Some(0), "{elsewhere:#?}");
+    let cleaned = stage.program.run(["cache", "clean", "--older-than", "0s"]);
+    assert_eq!(cleaned.exit, Some(0), "{cleaned:#?}");
+    stage.backup(0);
+    stage.restores();
+}
+
+/// Writes until nothing more can be.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).expect("a file has room in a folder");
+    while std::io::Write::write_all(&mut file, &[1; 1024]).is_ok() {}
+}

@@ -262,3 +262,41 @@ fn a_signal_is_answered_while_the_store_hangs() {
         world.expect_whole(false, &format!("{arguments:?} was stopped"));
     }
 }
+
+#[test]
+fn one_object_at_which_the_store_fails_costs_what_is_in_it() {
+    let world = World::new();
+    let data: Vec<_> = world.objects.keys().filter(|key| key.contains("/data/")).cloned().collect();
+    // Of the pack with `b.bin`, which is the largest.
+    let largest = data.iter().max_by_key(|key| world.objects[*key].len()).expect("there is one");
+    let key: &'static str = Box::leak(largest.clone().into_boxed_str());
+    for (wrong, words) in [
+        (Wrong::InternalError, "500 InternalError"),
+        (Wrong::Archived, "is archived"),
+        (Wrong::Forbidden, "403 AccessDenied"),
+    ] {
+        world.double.reset(&world.objects);
+        world.forget_state();
+        world.double.set(Rule { kind: Kind::Get, key, wrong, after: 0, times: u64::MAX });
+        let restore = world.run(&["restore", "latest", "--target", "out"]);
+        let shown = format!("{wrong:?}: exit {}\n{}", restore.exit, restore.stderr);
+        assert_eq!(restore.exit, 20, "{shown}");
+        assert!(restore.stderr.contains("b.bin") && restore.stderr.contains(words), "{shown}");
+        let source = world.place.path("source");
+        let out = world.place.path("out").join(source.strip_prefix("/").expect("it is absolute"));
+        let a = std::fs::read(out.join("a.txt")).expect("what lies elsewhere is restored");
+        assert_eq!(a, b"version 2", "{shown}");
+        let check = world.run(&["check", "--read-data"]);
+        let shown = format!("{wrong:?}: exit {}\n{}{}", check.exit, check.stdout, check.stderr);
+        assert_eq!(check.exit, 20, "{shown}");
+        assert!(check.stdout.contains("b.bin") && check.stdout.contains(words), "{shown}");
+        // Archived objects must be brought back by somebody, who needs the list of them.
+        let name = key.rsplit('/').next().unwrap_or(key);
+        let is_told = check.stdout.contains(name) && restore.stderr.contains(name);
+        assert!(wrong != Wrong::Archived || is_told, "{shown}\n{}", restore.stderr);
+        assert!(
+            wrong != Wrong::Archived || check.stderr.contains("back from the archive"),
+            "{shown}"
+        );
+    }
+}

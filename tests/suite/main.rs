@@ -37,6 +37,7 @@ mod cli;
 mod errors;
 mod answers;
 mod options;
+mod looks;
 mod witness;
 mod probes;
 

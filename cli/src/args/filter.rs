@@ -22,7 +22,8 @@ pub struct FilterArgs {
     #[arg(long, value_name = "PATH")]
     pub path: Vec<PathBuf>,
 
-    /// Only snapshots that were begun by then: 2026-11-20, "2026-11-20 18:00", 3d (ago)
+    /// Only snapshots that were made by then: 2026-11-20, "2026-11-20 18:00", yesterday,
+    /// "tuesday 18:00", 3d (ago)
     #[arg(long, value_name = "WHEN")]
     pub time: Option<Moment>,
 }

@@ -30,6 +30,8 @@ pub enum KeyCommand {
     List,
     /// Remove a passphrase or key; copies of what it unlocked stay with whoever has them
     Remove(KeyRemoveArgs),
+    /// Change the passphrase: add a new one of the same role, and remove the one that was given
+    Passwd(KeyPasswdArgs),
     /// Say which role the given passphrase or key file has
     #[command(after_long_help = epilogue::with_repository(
         "mainstay key test --key-file web1.key",
@@ -65,6 +67,25 @@ pub struct KeyAddArgs {
     /// Whose data the new client deduplicates against
     #[arg(long, value_enum, value_name = "DOMAIN", default_value_t)]
     pub domain: Domain,
+
+    /// Accept a passphrase of fewer than 12 characters
+    #[arg(long)]
+    pub weak: bool,
+}
+
+/// Options of `key passwd`.
+///
+/// The old passphrase opens the repository as in every command; the new one is asked for twice.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay key passwd\n\
+     mainstay -p old.txt key passwd --new-password-file new.txt",
+    &[],
+))]
+pub struct KeyPasswdArgs {
+    /// Read the new passphrase from this file, instead of asking
+    #[arg(long, value_name = "FILE")]
+    pub new_password_file: Option<PathBuf>,
 
     /// Accept a passphrase of fewer than 12 characters
     #[arg(long)]

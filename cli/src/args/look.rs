@@ -1,10 +1,13 @@
 //! Options of the commands that look into a repository.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use engine::base::path::TreePath;
+use engine::retain::candidate::GroupBy;
 
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
-use crate::args::values::{Selector, SnapshotPath};
+use crate::args::rules::group_by;
+use crate::args::values::{Selector, SnapshotPath, path_in_snapshot};
 
 /// List the snapshots
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -21,6 +24,14 @@ pub struct SnapshotsArgs {
     /// Forgotten ones too, as long as they are there
     #[arg(long)]
     pub all: bool,
+
+    /// One line for each: when, whose, and in which state
+    #[arg(short = 'c', long)]
+    pub compact: bool,
+
+    /// What is listed together: any of host, paths, tags, client, or '' [default: host,paths]
+    #[arg(short, long, value_name = "WHAT", value_parser = group_by, conflicts_with = "compact")]
+    pub group_by: Option<GroupBy>,
 
     /// Only the newest N of each host and set of paths
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -51,10 +62,14 @@ pub struct ProblemsArgs {
 }
 
 /// List the files of a snapshot
+///
+/// `SNAP` and `SNAP:PATH` list everything below, one whole path a line. With paths apart from the
+/// snapshot only what is directly in those folders is listed, unless -R is given.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay ls latest\n\
-     mainstay ls -l latest:/home/user",
+     mainstay ls latest /home/user /etc\n\
+     mainstay ls -l --sort size latest:/home/user",
     &[],
 ))]
 pub struct LsArgs {
@@ -62,28 +77,58 @@ pub struct LsArgs {
     #[arg(value_name = "SNAP[:PATH]", value_parser = SnapshotPath::parser())]
     pub source: SnapshotPath,
 
+    /// Folders and files in it, absolute
+    #[arg(value_name = "PATH", value_parser = path_in_snapshot())]
+    pub paths: Vec<TreePath>,
+
     /// Also permissions, owner, size and time
     #[arg(short, long)]
     pub long: bool,
 
-    /// Also what is in folders below; this is the default
-    #[arg(long, overrides_with = "no_recursive")]
+    /// Also what is in folders below; the default if no PATH is given apart from SNAP
+    #[arg(short = 'R', long, overrides_with = "no_recursive")]
     pub recursive: bool,
 
     /// Only what is directly in the folder
     #[arg(long, overrides_with = "recursive")]
     pub no_recursive: bool,
 
+    /// In which order: the largest or the newest first. All is kept in memory until it is sorted
+    #[arg(long, value_enum, value_name = "BY", default_value_t)]
+    pub sort: Sort,
+
+    /// The other way round
+    #[arg(long)]
+    pub reverse: bool,
+
     /// What `latest` means.
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+/// The order of a list of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Sort {
+    /// By path.
+    #[default]
+    Name,
+    /// The largest first.
+    Size,
+    /// The newest first.
+    Time,
 }
 
 impl LsArgs {
     /// Whether folders below are listed too.
     #[must_use]
     pub fn is_recursive(&self) -> bool {
-        !self.no_recursive
+        self.recursive || (self.paths.is_empty() && !self.no_recursive)
+    }
+
+    /// Whether entries are shown as they come.
+    #[must_use]
+    pub fn is_in_tree_order(&self) -> bool {
+        self.sort == Sort::Name && !self.reverse
     }
 }
 

@@ -24,12 +24,12 @@ pub mod collect;
 pub mod backup;
 /// `restore`.
 pub mod restore;
-/// `snapshots`, `ls`, `find`, `cat`.
-pub mod look;
 /// `key`.
 pub mod key;
 /// Rules of retention.
 pub mod rules;
+/// `snapshots`, `ls`, `find`, `cat`.
+pub mod look;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// `drill`, `evidence`.

@@ -44,6 +44,15 @@ pub struct BenchmarkArgs {
     pub compression: Compression,
 }
 
+/// Say what is set, where it comes from, what works, and what to type next
+///
+/// Looks at configuration, repository, key, local state, store, clock, index, snapshots and space.
+/// The exit code is that of the first thing that fails. To learn the store's clock, a small object is
+/// written and deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository("mainstay doctor\nmainstay doctor --json", &[]))]
+pub struct DoctorArgs {}
+
 /// Print the completion script of a shell
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::plain(

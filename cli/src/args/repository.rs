@@ -1,6 +1,7 @@
 //! Options of the commands about a repository as a whole.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -9,6 +10,7 @@ use crate::args::filter::FilterArgs;
 use crate::args::rotate::RotateArgs;
 use crate::args::values::{Selector, Subset, Suite, kdf_memory};
 use crate::fault::ExitCode;
+use crate::units::parse_duration;
 
 /// Make a new repository and print its recovery words
 ///
@@ -144,4 +146,39 @@ pub enum IndexCommand {
         &[ExitCode::Busy],
     ))]
     Rebuild,
+}
+
+/// Work on what this machine keeps of repositories and can read again
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::plain("mainstay cache clean"))]
+pub struct CacheArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What can be done with caches.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum CacheCommand {
+    /// Remove the local index of repositories that were not used for a month
+    ///
+    /// It is read again from the store when it is needed. What was proved stays. Needs no
+    /// passphrase, and no repository.
+    #[command(after_long_help = epilogue::plain(
+        "mainstay cache clean --dry-run\n\
+         mainstay cache clean --older-than 0s",
+    ))]
+    Clean(CacheCleanArgs),
+}
+
+/// Options of `cache clean`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct CacheCleanArgs {
+    /// Only say what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// For how long it was not used
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse_duration)]
+    pub older_than: Duration,
 }

@@ -10,10 +10,10 @@ use super::collect::PruneArgs;
 use super::global::GlobalArgs;
 use super::key::{KeyArgs, KeyCommand};
 use super::look::{CatArgs, FindArgs, LsArgs, SnapshotsArgs};
-use super::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use super::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, VersionArgs};
 use super::proof::{DrillArgs, EvidenceArgs};
 use super::report::ReportArgs;
-use super::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
+use super::repository::{CacheArgs, CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use super::restore::RestoreArgs;
 use super::retention::{ForgetArgs, HoldArgs, PolicyArgs, TagArgs, UndeleteArgs};
 use super::values::{
@@ -51,6 +51,8 @@ enum Every {
     Evidence(EvidenceArgs),
     Report(Box<ReportArgs>),
     Index(IndexArgs),
+    Cache(CacheArgs),
+    Doctor(DoctorArgs),
     Key(KeyArgs),
     Demo(DemoArgs),
     Benchmark(BenchmarkArgs),
@@ -100,7 +102,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 53);
+    assert_eq!(seen, 57);
 }
 
 #[test]

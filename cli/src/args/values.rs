@@ -102,6 +102,14 @@ impl SnapshotPath {
     }
 }
 
+/// The parser of a path in a snapshot that stands apart from it; it may be any bytes.
+#[must_use]
+pub fn path_in_snapshot() -> impl TypedValueParser<Value = TreePath> {
+    OsStringValueParser::new().try_map(|text| {
+        TreePath::from_slashes(text.as_bytes()).map_err(|error| ValueError(error.to_string()))
+    })
+}
+
 /// How much of the stored data a check reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Subset {

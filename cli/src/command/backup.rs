@@ -79,6 +79,7 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     drop(monitor);
     let report = report.map_err(|error| trouble::backup(&error))?;
     if !args.dry_run && report.summary.bytes_stored > 0 {
+        opened.repo.store().keep_reserve();
         // Names the newest evidence in the next snapshot; that this one is safe does not hang on it.
         if let Err(error) = heads::look(&opened.repo, &opened.state) {
             context.ui.detail(1, &format!("evidence was not looked at: {}", in_one_line(&error)));
@@ -123,7 +124,7 @@ fn parent(
     let Some(selector) = &args.parent else { return Ok(None) };
     let catalog = opened.catalog()?;
     let filter = FilterArgs::default();
-    let choice = Choice { catalog: &catalog, filter: &filter, around: context.around };
+    let choice = Choice::new(&catalog, &filter, context);
     Ok(Some(choice.one(selector)?.snapshot.session))
 }
 

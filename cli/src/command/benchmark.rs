@@ -16,8 +16,8 @@ use crate::command::place::absolute;
 use crate::command::trouble;
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::ui::json::Message;
-use crate::ui::records::{Benchmarked, BenchmarkedStage};
 use crate::ui::table::{Align, Table};
+use crate::ui::upkeep::{Benchmarked, BenchmarkedStage};
 use crate::units;
 
 /// Measures.
@@ -104,8 +104,7 @@ fn tell(report: &BenchmarkReport, store: Option<&Store>, context: &Context<'_>) 
                 format!("packs, durable in {}", store.map_or("", Store::describe)),
             ),
             StageKind::Read => {
-                let files = units::count(stage.items);
-                (units::rate(stage.bytes_per_s()), format!("{files} files"))
+                (units::rate(stage.bytes_per_s()), units::counted(stage.items, "file"))
             }
             _ => (units::rate(stage.bytes_per_s()), String::new()),
         };

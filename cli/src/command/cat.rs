@@ -22,7 +22,7 @@ pub fn run(args: &CatArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_content()?;
     let catalog = opened.look(&progress(context))?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let mut output = context.ui.stdout();
     let path = snapshot.in_tree(path);

@@ -5,8 +5,9 @@ use std::time::Duration;
 use engine::base::error::in_one_line;
 use engine::base::monitor::Monitor;
 use engine::base::path::escape;
-use engine::check::{self, CheckOptions, CheckReport, ReadData};
+use engine::check::{self, CheckOptions, CheckReport, Damage, ReadData};
 use engine::crypt::random;
+use engine::store::error::ARCHIVED;
 use engine::store::name::prefix;
 use restore_verify::drill::memory::Memory;
 use restore_verify::evidence::shelf::millis;
@@ -62,6 +63,16 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         1 => format!("1 object is damaged or missing; it hurts {paths}"),
         count => format!("{count} objects are damaged or missing; they hurt {paths}"),
     };
+    let is_archived = |damage: &&Damage| damage.findings.iter().any(|it| it.contains(ARCHIVED));
+    let archived = report.damage.values().filter(is_archived).count();
+    if archived > 0 {
+        let objects = units::counted(archived as u64, "object");
+        let message = format!("{message}; of these, archived: {objects}");
+        return Err(Fault::new(ExitCode::Damage, "E_UNREADABLE", message).hint(
+            "bring the objects that are listed back from the archive with the tools of the store, \
+             then check again",
+        ));
+    }
     let hint = "get the objects back from a copy of the store; otherwise move them away, then \
                 `mainstay index rebuild` and back up again: what the source still has is stored anew";
     Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message).hint(hint))

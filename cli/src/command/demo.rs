@@ -190,8 +190,8 @@ impl Demo<'_> {
         self.say("");
         self.say("# names, content, permissions and times, compared with the originals");
         result(&format!(
-            "{} items ({}) compared in {}: {}",
-            units::count(comparison.items),
+            "{} ({}) compared in {}: {}",
+            units::counted(comparison.items, "item"),
             units::size(comparison.bytes),
             units::duration(took),
             if ok { "all are equal" } else { "THERE ARE DIFFERENCES" }

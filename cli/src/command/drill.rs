@@ -70,7 +70,7 @@ fn carry_out(
     catalog: &Catalog,
     options: &DrillOptions,
 ) -> Result<DrillReport, Fault> {
-    let choice = Choice { catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(catalog, &args.filter, context);
     // That there is nothing to drill is a result like any other, and must not go unrecorded.
     if catalog.snapshots.is_empty() {
         let system = args.filter.host.first().map_or("", String::as_str);
@@ -187,7 +187,7 @@ fn tell(report: &DrillReport, context: &Context<'_>) {
     let line = |name: &str, text: String| context.ui.result(&format!("  {name:<11}{text}"));
     let time = |ms: u64| units::duration(Duration::from_millis(ms));
     context.ui.result(&format!("{} drill: {}", drill.kind.name(), drill.outcome.name()));
-    let what = format!("{} files, {}", units::count(drill.files), units::size(drill.bytes));
+    let what = format!("{}, {}", units::counted(drill.files, "file"), units::size(drill.bytes));
     line("restored", format!("{what} in {}", time(drill.restore_ms)));
     line(
         "evidence",

@@ -410,10 +410,10 @@ fn describe(name: &str, body: &[u8]) -> String {
             units::size(check.bytes_read)
         ),
         Ok(Event::Restore(restore)) => format!(
-            "restore of {}: {}, {} files, {}",
+            "restore of {}: {}, {}, {}",
             restore.system,
             restore.outcome.name(),
-            restore.files,
+            units::counted(restore.files, "file"),
             units::size(restore.bytes)
         ),
         Ok(Event::BackupPopulation(runs)) => {

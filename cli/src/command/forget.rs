@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use engine::base::id::SessionId;
+use engine::base::limits::RETAIN_NEWEST_KEPT;
 use engine::index::catalog::Committed;
 use engine::repo::marks::require_may_mark;
 use engine::retain::RetainError;
@@ -11,7 +12,7 @@ use engine::retain::choice::{Brake, check_named};
 use engine::retain::clocks::require_agreement;
 use engine::retain::forget::{Reasoned, forget};
 use engine::retain::gather::{Gathered, gather};
-use engine::retain::plan::{GroupPlan, Plan, PlanOptions, plan};
+use engine::retain::plan::{GroupPlan, Kept, Plan, PlanOptions, Why, plan};
 use restore_verify::evidence::event::Event;
 
 use crate::args::collect::PruneArgs;
@@ -43,13 +44,15 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     }
     let opened = open(context)?;
     require_may_mark(&opened.repo, "forget snapshots").map_err(|error| trouble::repo(&error))?;
+    if !args.dry_run {
+        let _ = prune::make_room(&opened, context);
+    }
     let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
     if let Some(obstacle) = gathered.marks.obstacle() {
         context.ui.note(&format!("nothing can be collected: {obstacle}"));
     }
     let run = Run { args, opened: &opened, gathered: &gathered, context };
-    let choice =
-        Choice { catalog: &gathered.catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&gathered.catalog, &args.filter, context);
     let forgotten = if args.snapshots.is_empty() {
         let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
         let rules = resolve(&args.keep, &find, context)?;
@@ -104,19 +107,16 @@ impl Run<'_> {
         let odd = all.iter().filter(|one| selected.contains(&one.session) && !one.clocks_agree());
         match odd.count() {
             0 => {}
+            1 => self.context.ui.note(
+                "1 snapshot has another time by its client's clock than by the store's; it stays if \
+                 a rule keeps it by either",
+            ),
             count => self.context.ui.note(&format!(
                 "{count} snapshots have other times by their client's clock than by the store's; \
                  they stay if a rule keeps them by either"
             )),
         }
-        let is_alone = |group: &GroupPlan| group.keep.len() == 1 && group.remove.is_empty();
-        if plan.groups.len() > ALONE_MAX && plan.groups.iter().all(is_alone) {
-            self.context.ui.note(&format!(
-                "each of {} snapshots is a group of its own, so every rule keeps it: --group-by \
-                 host judges those of a host together",
-                plan.groups.len()
-            ));
-        }
+        self.remark(&plan);
         let words = rules.policy.to_words();
         let outcome = self.check_brake(plan.removed().len()).and_then(|()| {
             let by_time = !self.args.dry_run && !plan.removed().is_empty() && !words.is_empty();
@@ -131,6 +131,30 @@ impl Run<'_> {
         }
         outcome?;
         self.carry_out(&plan, Some(words.as_str()).filter(|words| !words.is_empty()))
+    }
+
+    /// Says what is easily misunderstood in a plan.
+    fn remark(&self, plan: &Plan) {
+        let ui = self.context.ui;
+        let is_alone = |group: &&GroupPlan| group.keep.len() == 1 && group.remove.is_empty();
+        let alone = plan.groups.iter().filter(is_alone).count();
+        let all: usize = plan.groups.iter().map(|it| it.keep.len() + it.remove.len()).sum();
+        if alone > ALONE_MAX && alone * 2 > all {
+            ui.note(&format!(
+                "{alone} of {all} snapshots are each a group of their own, so every rule keeps them: \
+                 --group-by host judges those of a host together"
+            ));
+        }
+        let is_spared = |kept: &&Kept| kept.reasons.iter().all(|it| it.why == Why::NewestOfClient);
+        let spared = plan.groups.iter().flat_map(|group| &group.keep).filter(is_spared).count();
+        if spared > 0 {
+            ui.note(&format!(
+                "{} {} although no rule says so: the newest {RETAIN_NEWEST_KEPT} of each client always \
+                 do, unless --confirm-mass-delete N lets up to N snapshots go, these among them",
+                units::counted(spared as u64, "snapshot"),
+                if spared == 1 { "stays" } else { "stay" },
+            ));
+        }
     }
 
     fn by_name(&self, named: &[&Committed]) -> Result<ExitCode, Fault> {
@@ -257,7 +281,9 @@ impl Run<'_> {
         let words = group_words(&group.key);
         let (keep, remove) = (group.keep.len(), group.remove.len());
         let head = if words.is_empty() { "snapshots".to_owned() } else { words };
-        ui.result(&format!("{head}: {keep} stay, {remove} go"));
+        let stays = if keep == 1 { "stays" } else { "stay" };
+        let goes = if remove == 1 { "goes" } else { "go" };
+        ui.result(&format!("{head}: {keep} {stays}, {remove} {goes}"));
         let columns = ["", "ID", "Time", "Tags", "Why"].map(|name| (name, Align::Left));
         let mut table = Table::new(&columns);
         let mut row = |what: &str, id: SessionId, why: &str| {

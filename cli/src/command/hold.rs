@@ -47,7 +47,7 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
     let until = args.until.as_deref().map(|text| units::parse_time(text, zone)).transpose();
     let until = until.map_err(|error| Fault::usage(error.to_string()))?;
     let catalog = opened.catalog()?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
     let snapshots: Vec<SessionId> = chosen.iter().map(|one| one.snapshot.session).collect();
     if snapshots.is_empty() {

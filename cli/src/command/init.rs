@@ -57,6 +57,7 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     if let Some(report) = made.probe.as_ref().filter(|report| !report.is_safe()) {
         warn(report, context);
     }
+    store.keep_reserve();
     let kit = match kit {
         Some(file) => Some(file.keep(kit_text(&made, &place, context).as_bytes())?),
         None => None,

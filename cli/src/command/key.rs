@@ -1,5 +1,7 @@
 //! `key`: passphrases and key files: added, listed, removed, tried.
 
+use std::path::Path;
+
 use engine::base::id::{ClientId, SlotId};
 use engine::crypt::random;
 use engine::crypt::seal::Suite;
@@ -13,10 +15,10 @@ use engine::repo::open::KeyFile;
 use engine::repo::slots::{self, ListedSlot, Wrapping};
 use restore_verify::evidence::event::Event;
 
-use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyRemoveArgs};
+use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyPasswdArgs, KeyRemoveArgs};
 use crate::args::values::{self, Domain};
 use crate::command::context::Context;
-use crate::command::open::{allows, open, read_key_file, repository, store, unlock};
+use crate::command::open::{Opened, allows, open, read_key_file, repository, store, unlock};
 use crate::command::place::{PrivateFile, absolute};
 use crate::command::trouble;
 use crate::command::witness::{act, witness};
@@ -41,6 +43,7 @@ pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         KeyCommand::Add(args) => add(args, context),
         KeyCommand::List => list(context),
         KeyCommand::Remove(args) => remove(args, context),
+        KeyCommand::Passwd(args) => passwd(args, context),
         KeyCommand::Test => test(context),
     }
 }
@@ -56,7 +59,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     };
     let new_passphrase = match file {
         Some(_) => None,
-        None => Some(new_passphrase(args, context)?),
+        None => Some(new_passphrase(args.new_password_file.as_deref(), args.weak, context)?),
     };
     let label = label(args, role);
     let identity = matches!(role, Role::Backup | Role::Maintain | Role::Verify).then(|| Identity {
@@ -126,18 +129,18 @@ fn tell_added(
     }
 }
 
-fn new_passphrase(args: &KeyAddArgs, context: &Context<'_>) -> Result<Secret, Fault> {
-    let secret = match &args.new_password_file {
+fn new_passphrase(file: Option<&Path>, weak: bool, context: &Context<'_>) -> Result<Secret, Fault> {
+    let secret = match file {
         Some(path) => secret::read_file(&context.around.absolute(path))?,
         None if context.around.has_person() => {
-            return credential::ask_new(context.around, args.weak);
+            return credential::ask_new(context.around, weak);
         }
         None => {
             return Err(Fault::key("no new passphrase is given, and nobody is there to ask")
                 .hint("use --new-password-file FILE, or --to-key-file FILE for a machine"));
         }
     };
-    secret.check_new(args.weak)?;
+    secret.check_new(weak)?;
     Ok(secret)
 }
 
@@ -214,15 +217,17 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
 
 fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
-    let repo = &opened.repo;
-    let wanted = args.id.to_ascii_lowercase();
-    let removed = slots::remove(repo, &wanted).map_err(|error| trouble::repo(&error))?;
+    remove_slot(&opened, &args.id.to_ascii_lowercase(), context)
+}
+
+fn remove_slot(opened: &Opened, wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let removed = slots::remove(&opened.repo, wanted).map_err(|error| trouble::repo(&error))?;
     let key = record(&removed);
     let role = key.role.unwrap_or("unknown");
     let detail = format!("role {role}, {}", key.label.as_deref().unwrap_or_default());
     let now = context.around.clock.now();
     let done = act(&format!("key {}", key.id), "removed", &[], &detail, now);
-    witness(&opened, &Event::KeyUse(done), context);
+    witness(opened, &Event::KeyUse(done), context);
     if context.ui.is_json() {
         context.ui.message(&Message::KeyRemoved(KeyRemoved { key }));
     } else if !context.ui.is_quiet() {
@@ -231,6 +236,48 @@ fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         context.ui.note("whoever has opened the repository with it may have kept what it unlocked");
     }
     Ok(ExitCode::Ok)
+}
+
+/// Puts another passphrase into the place of the given one: first the new slot, then the old one
+/// goes, so that at every moment one of them opens the repository.
+fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let credential = credential::find(&context.global.credential(), context.around)?;
+    let opened = open(context)?;
+    let repo = &opened.repo;
+    let is_words = |secret: &Secret| Ok::<_, Fault>(words::find(secret.expose())?.is_some());
+    let is_passphrase = match &credential {
+        Credential::Passphrase(secret) => !is_words(secret)?,
+        Credential::KeyFile(_) => false,
+    };
+    let old = if is_passphrase { opened_slot(repo, &credential)? } else { None };
+    let Some(old) = old else {
+        return Err(Fault::usage("what was given to open the repository is no passphrase").hint(
+            "`mainstay key add --role admin` adds a passphrase, `mainstay key remove ID` removes one",
+        ));
+    };
+    let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
+    let secret = new_passphrase(args.new_password_file.as_deref(), args.weak, context)?;
+    let listed = slots::list(repo).map_err(|error| trouble::repo(&error))?;
+    let about = listed.iter().find(|slot| slot.slot == old).and_then(|slot| slot.about.clone());
+    let label = about.map_or_else(|| Role::Admin.name().to_owned(), |about| about.label);
+    let suite = Suite::from_code(repo.config().suite).unwrap_or(Suite::XWing);
+    let scope = (SHARED_DOMAIN, repo.keys().control().1);
+    let bundle = Keyring::cut_bundle(admin, suite, Role::Admin, scope, None);
+    let wrapping = Wrapping::Passphrase(secret.expose().as_bytes(), KdfCost::DEFAULT);
+    let created = context.around.clock.now();
+    let slot = slots::add(repo, &label, &bundle, &wrapping, created)
+        .map_err(|error| trouble::repo(&error))?;
+    let done = act(&format!("key {slot}"), "added", &[], "a changed passphrase", created);
+    witness(&opened, &Event::KeyUse(done), context);
+    let key = KeyRecord {
+        id: slot.to_string(),
+        kind: kind(SlotKind::Passphrase),
+        role: Some(Role::Admin.name()),
+        label: Some(label),
+        created: Some(units::rfc3339(created)),
+    };
+    tell_added(key, None, None, Role::Admin, context);
+    remove_slot(&opened, &old.to_string(), context)
 }
 
 fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {

@@ -4,10 +4,11 @@ use engine::base::limits::{NAME_MAX_BYTES, NODE_CACHE_BYTES};
 use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
 use engine::format::entry::{Entry, EntryKind};
+use engine::format::snapshot::Snapshot;
 use engine::restore::RestoreError;
 use engine::tree::cursor::{EntryCursor, find};
 
-use crate::args::look::LsArgs;
+use crate::args::look::{LsArgs, Sort};
 use crate::command::context::Context;
 use crate::command::node::{long_line, node};
 use crate::command::open::{open, progress};
@@ -17,7 +18,7 @@ use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 
-/// Lists the entries below a path.
+/// Lists the entries below paths.
 ///
 /// # Errors
 /// Exit code 20 if a part of the tree cannot be read; the rest is listed all the same.
@@ -25,49 +26,113 @@ pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
     let catalog = opened.look(&progress(context))?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
-    let top = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
+    let mut lister = Lister { args, context, fetcher: &fetcher, snapshot, sorted: Vec::new() };
+    let tops = lister.tops()?;
     if context.ui.is_json() {
         context.ui.message(&Message::Snapshot(Box::new(record(snapshot, &catalog))));
     }
-    let show = |path: &TreePath, entry: &Entry| show(path, entry, args, context);
-    if !top.is_root() {
-        let entry = find(&fetcher, snapshot.root, &top)?;
-        let missing = RestoreError::NoSuchPath { path: top.to_string() };
-        let entry = entry.ok_or_else(|| trouble::restore(&missing))?;
-        if entry.kind != EntryKind::Directory {
-            show(&top, &entry);
-            return Ok(ExitCode::Ok);
+    let mut damage = None;
+    for (top, entry) in tops {
+        match entry {
+            Some(entry) if entry.kind != EntryKind::Directory => lister.take(top, entry),
+            _ => damage = lister.list(&top).err().or(damage),
         }
     }
-    let mut damage = None;
-    let mut cursor = EntryCursor::from(&fetcher, snapshot.root, &top);
-    while let Some(item) = cursor.next().filter(|_| !context.ui.is_closed()) {
-        let (path, entry) = match item {
-            Ok(item) => item,
-            Err(error) => {
-                context.ui.problem("listing", &top.to_slashes(), &error.to_string());
-                damage = Some(Fault::from(error));
-                continue;
+    lister.finish();
+    damage.map_or(Ok(ExitCode::Ok), Err)
+}
+
+struct Lister<'a> {
+    args: &'a LsArgs,
+    context: &'a Context<'a>,
+    fetcher: &'a ChunkFetcher<'a>,
+    snapshot: &'a Snapshot,
+    /// What waits to be sorted.
+    sorted: Vec<(TreePath, Entry)>,
+}
+
+impl Lister<'_> {
+    /// What was asked for, all of which must be there; the root has no entry.
+    fn tops(&self) -> Result<Vec<(TreePath, Option<Entry>)>, Fault> {
+        let asked = match (self.args.paths.is_empty(), &self.args.source.path) {
+            (true, path) => vec![path.clone().unwrap_or_default()],
+            (false, None) => self.args.paths.clone(),
+            (false, Some(_)) => {
+                return Err(Fault::usage(
+                    "paths are given both behind the colon and apart from it",
+                )
+                .hint("write SNAP:PATH, or SNAP PATH…"));
             }
         };
-        if !top.contains(&path) {
-            break;
+        let mut tops = Vec::new();
+        for asked in asked {
+            let top = self.snapshot.in_tree(&asked);
+            if top.is_root() {
+                tops.push((top, None));
+                continue;
+            }
+            let entry = find(self.fetcher, self.snapshot.root, &top)?;
+            let missing = RestoreError::NoSuchPath { path: top.to_string() };
+            tops.push((top, Some(entry.ok_or_else(|| trouble::restore(&missing))?)));
         }
-        if path == top {
-            continue;
+        Ok(tops)
+    }
+
+    /// Lists what is in a folder. What cannot be read is told and answered in the end.
+    fn list(&mut self, top: &TreePath) -> Result<(), Fault> {
+        let mut damage = Ok(());
+        let mut cursor = EntryCursor::from(self.fetcher, self.snapshot.root, top);
+        while let Some(item) = cursor.next().filter(|_| !self.context.ui.is_closed()) {
+            let (path, entry) = match item {
+                Ok(item) => item,
+                Err(error) => {
+                    self.context.ui.problem("listing", &top.to_slashes(), &error.to_string());
+                    damage = Err(Fault::from(error));
+                    continue;
+                }
+            };
+            if !top.contains(&path) {
+                break;
+            }
+            if path == *top {
+                continue;
+            }
+            let skipped = match entry.kind == EntryKind::Directory && !self.args.is_recursive() {
+                true => after_everything_in(&path),
+                false => None,
+            };
+            self.take(path, entry);
+            if let Some(next) = skipped {
+                cursor = EntryCursor::from(self.fetcher, self.snapshot.root, &next);
+            }
         }
-        show(&path, &entry);
-        if !args.is_recursive()
-            && entry.kind == EntryKind::Directory
-            && let Some(next) = after_everything_in(&path)
-        {
-            cursor = EntryCursor::from(&fetcher, snapshot.root, &next);
+        damage
+    }
+
+    fn take(&mut self, path: TreePath, entry: Entry) {
+        match self.args.is_in_tree_order() {
+            true => show(&path, &entry, self.args, self.context),
+            false => self.sorted.push((path, entry)),
         }
     }
-    damage.map_or(Ok(ExitCode::Ok), Err)
+
+    fn finish(mut self) {
+        let sorted = &mut self.sorted;
+        match self.args.sort {
+            Sort::Name => sorted.sort_by(|(a, _), (b, _)| a.cmp(b)),
+            Sort::Size => sorted.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.size_bytes)),
+            Sort::Time => sorted.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.mtime)),
+        }
+        if self.args.reverse {
+            sorted.reverse();
+        }
+        for (path, entry) in sorted {
+            show(path, entry, self.args, self.context);
+        }
+    }
 }
 
 /// The first path that can come after all that is in `folder`: its name with the smallest byte

@@ -11,6 +11,8 @@ pub mod trouble;
 pub mod open;
 /// Local paths.
 pub mod place;
+/// When snapshots were made.
+pub mod made;
 /// Which snapshots are meant.
 pub mod select;
 /// Time stamps of others.
@@ -31,6 +33,10 @@ pub mod backup;
 pub mod node;
 /// `problems`
 pub mod problems;
+/// Rules of retention, and how they are shown.
+pub mod rules;
+/// How snapshots are listed.
+pub mod listing;
 /// `snapshots`
 pub mod snapshots;
 /// `ls`
@@ -41,8 +47,6 @@ pub mod find;
 pub mod cat;
 /// `restore`
 pub mod restore;
-/// Rules of retention, and how they are shown.
-pub mod rules;
 /// `prune`
 pub mod prune;
 /// Conditions of `forget` that fit nothing.
@@ -75,6 +79,10 @@ pub mod report;
 pub mod stats;
 /// `index`
 pub mod index;
+/// `cache`
+pub mod cache;
+/// `doctor`
+pub mod doctor;
 /// `demo`
 pub mod demo;
 /// `benchmark`
@@ -96,10 +104,12 @@ use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
-use crate::args::program::{BenchmarkArgs, CompletionsArgs, DemoArgs, ManArgs, VersionArgs};
+use crate::args::program::{
+    BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, VersionArgs,
+};
 use crate::args::proof::{DrillArgs, EvidenceArgs};
 use crate::args::report::ReportArgs;
-use crate::args::repository::{CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
+use crate::args::repository::{CacheArgs, CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
 use crate::args::retention::{
     ForgetArgs, HoldArgs, OffboardArgs, PolicyArgs, TagArgs, UndeleteArgs,
@@ -159,8 +169,10 @@ pub enum Command {
     Report(Box<ReportArgs>),
     Stats(StatsArgs),
     Key(KeyArgs),
+    Doctor(DoctorArgs),
     Probe(ProbeArgs),
     Index(IndexArgs),
+    Cache(CacheArgs),
     Demo(DemoArgs),
     Benchmark(BenchmarkArgs),
     Completions(CompletionsArgs),
@@ -195,8 +207,10 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Report(args) => report::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
         Command::Probe(args) => probe::run(args, context),
         Command::Index(args) => index::run(args, context),
+        Command::Cache(args) => cache::run(args, context),
         Command::Demo(args) => demo::run(args, context, &run_line),
         Command::Benchmark(args) => benchmark::run(args, context),
         Command::Completions(args) => completions::run(args, context, &mut Cli::command()),

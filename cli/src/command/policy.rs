@@ -34,8 +34,7 @@ pub fn run(args: &PolicyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
 fn play(args: &SimulateArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
-    let choice =
-        Choice { catalog: &gathered.catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&gathered.catalog, &args.filter, context);
     let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
     let rules = resolve(&args.keep, &find, context)?;
     if rules.policy.is_empty() {

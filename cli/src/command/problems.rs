@@ -19,7 +19,7 @@ use crate::units;
 pub fn run(args: &ProblemsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let catalog = opened.look(&progress(context))?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.snapshot)?.snapshot;
     if context.ui.is_json() {
         let document = SnapshotProblems {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::gc::{self, GcOptions, GcReport};
+use engine::gc::{self, GcOptions, GcReport, MaxUnused};
 use restore_verify::evidence::event::Event;
 
 use crate::args::collect::{Abandoned, PruneArgs};
@@ -24,6 +24,15 @@ pub fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     carry_out(args, &open(context)?, context)
 }
 
+/// Gives up the reserve of a repository on a full disk, so that records can be written by which
+/// space is freed; answers whether it had to be.
+pub fn make_room(opened: &Opened, context: &Context<'_>) -> bool {
+    let Some(bytes) = opened.repo.store().spend_reserve() else { return false };
+    let bytes = units::size(bytes);
+    context.ui.note(&format!("the disk is full: its reserve of {bytes} is used to free space"));
+    true
+}
+
 /// The same in a repository that is open.
 ///
 /// # Errors
@@ -35,10 +44,20 @@ pub fn carry_out(
 ) -> Result<ExitCode, Fault> {
     opened.require_names()?;
     let _lock = opened.lock()?;
-    let options = options(args, context.around.host.clone());
+    let mut options = options(args, context.around.host.clone());
+    if !args.dry_run && make_room(opened, context) {
+        // Rewritten packs would need room before theirs is free.
+        options.max_unused = MaxUnused::Unlimited;
+        if !options.grace.is_zero() {
+            context.ui.note("what is announced today is freed by --grace 0s, not only tomorrow");
+        }
+    }
     let monitor = progress(context);
     let report = gc::run(&opened.repo, &opened.index, &options, &monitor);
     drop(monitor);
+    if !args.dry_run {
+        opened.repo.store().keep_reserve();
+    }
     let report = report.map_err(|error| trouble::collecting(&error))?;
     if context.ui.is_json() {
         context.ui.message(&Message::PruneSummary(summary(&report, args.dry_run)));
@@ -63,8 +82,8 @@ pub fn carry_out(
         witness(opened, &Event::Collection(done), context);
     }
     if report.refused_deletes > 0 {
-        let count = units::count(report.refused_deletes);
-        let message = format!("the store did not let go of {count} packs");
+        let packs = units::counted(report.refused_deletes, "pack");
+        let message = format!("the store did not let go of {packs}");
         let hint = "they are kept by a lock or a permission; a later run tries them again";
         return Err(Fault::new(ExitCode::Store, "E_DENIED", message).hint(hint));
     }
@@ -142,8 +161,8 @@ fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
         line("repacked", format!("{read} into {written}"));
     }
     if report.repack.unreadable_packs > 0 {
-        let count = units::count(report.repack.unreadable_packs);
-        context.ui.note(&format!("{count} packs were not rewritten: this key cannot read content"));
+        let packs = units::counted(report.repack.unreadable_packs, "pack");
+        context.ui.note(&format!("not rewritten, because this key cannot read content: {packs}"));
     }
     if report.is_void {
         context.ui.note("somebody closed this collection, so it deleted nothing; run it again");

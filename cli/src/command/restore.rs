@@ -49,7 +49,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         args.dry_run || context.ui.is_verbose(),
     );
     let catalog = opened.look(&monitor)?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
     if args.delete && is_root_folder(&target) && !covers_root(snapshot) {
@@ -255,7 +255,7 @@ fn tell(
     target: &str,
     context: &Context<'_>,
 ) {
-    let count = units::count;
+    let counted = units::counted;
     let time = units::duration(Duration::from_millis(report.duration_ms));
     let line = |name: &str, text: String| context.ui.result(&format!("  {name:<9}{text}"));
     if args.dry_run {
@@ -266,10 +266,10 @@ fn tell(
     line(
         "items",
         format!(
-            "{} files, {} folders, {} others",
-            count(report.files),
-            count(report.directories),
-            count(report.others)
+            "{}, {}, {}",
+            counted(report.files, "file"),
+            counted(report.directories, "folder"),
+            counted(report.others, "other")
         ),
     );
     if args.dry_run {
@@ -289,6 +289,7 @@ fn tell(
         line("deleted", format!("{} that the snapshot does not have", items(report.deleted)));
     }
     if args.verify {
-        line("verified", format!("{} files read back and compared", count(report.verified_files)));
+        let files = counted(report.verified_files, "file");
+        line("verified", format!("{files} read back and compared"));
     }
 }

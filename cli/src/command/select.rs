@@ -1,18 +1,19 @@
 //! Which snapshots a command means: by `latest`, by the first digits of an id, by filters.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 
-use engine::base::id::{ClientId, SessionId};
+use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
 use engine::format::snapshot::Snapshot;
 use engine::index::catalog::{Catalog, Committed};
 
 use crate::args::filter::FilterArgs;
 use crate::args::values::Selector;
+use crate::command::context::Context;
+use crate::command::made::{Made, WrongClock};
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
+use crate::ui::Ui;
 use crate::units;
 
 /// How many snapshots an error lists as candidates.
@@ -24,43 +25,6 @@ pub fn short_id(session: SessionId) -> String {
     session.to_snapshot_hex()[..8].to_owned()
 }
 
-/// When each snapshot was made: the earlier of what its client says and of when the store received
-/// its commit, but not after a later one of the same client, whose sessions are numbered. A clock that
-/// runs ahead would otherwise make an old snapshot the latest for years.
-#[must_use]
-pub fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
-    let mut all: Vec<&Committed> = catalog.snapshots.iter().chain(&catalog.forgotten).collect();
-    all.sort_by_key(|one| (one.snapshot.client, Reverse(one.snapshot.session.sequence())));
-    let mut times = HashMap::with_capacity(all.len());
-    let mut later: Option<Later> = None;
-    for one in all {
-        let snapshot = &one.snapshot;
-        let own = snapshot.started.min(one.committed);
-        let bound = later.filter(|later| later.client == snapshot.client);
-        let at = match bound {
-            // Equal times are then told apart by the numbers of their sessions.
-            Some(later) if own > later.committed => later.at,
-            _ => own,
-        };
-        times.insert(snapshot.session, at);
-        let committed = bound.map_or(one.committed, |later| later.committed.min(one.committed));
-        // One that was brought back says when its files were read, not when it was made.
-        let at = if snapshot.original.is_some() { committed } else { at };
-        later = Some(Later { client: snapshot.client, committed, at });
-    }
-    times
-}
-
-/// What the later snapshots of a client say about those before.
-#[derive(Clone, Copy)]
-struct Later {
-    client: ClientId,
-    /// The first of their commits by the store's clock.
-    committed: Timestamp,
-    /// When the next of them was made.
-    at: Timestamp,
-}
-
 /// Snapshots to choose from, with the conditions that hold for `latest`.
 pub struct Choice<'a> {
     /// All snapshots, oldest first.
@@ -69,9 +33,32 @@ pub struct Choice<'a> {
     pub filter: &'a FilterArgs,
     /// For relative paths and for times.
     pub around: &'a Surroundings,
+    /// When they were made.
+    made: Made,
+    /// Whoever wants to know which snapshot is passed over.
+    ui: Option<&'a Ui>,
 }
 
 impl<'a> Choice<'a> {
+    /// For a command; `catalog` has all snapshots.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog, filter: &'a FilterArgs, context: &Context<'a>) -> Self {
+        Self { ui: Some(context.ui), ..Self::quiet(catalog, filter, context.around) }
+    }
+
+    /// The same without a word on snapshots that are passed over.
+    #[must_use]
+    pub fn quiet(catalog: &'a Catalog, filter: &'a FilterArgs, around: &'a Surroundings) -> Self {
+        let made = Made::of(catalog, around.clock.now());
+        Self { catalog, filter, around, made, ui: None }
+    }
+
+    /// When snapshots were made.
+    #[must_use]
+    pub fn made(&self) -> &Made {
+        &self.made
+    }
+
     /// Whether a snapshot meets the conditions.
     fn lets_through(&self, snapshot: &Snapshot, at: Timestamp) -> bool {
         let FilterArgs { host, tag, path, time } = self.filter;
@@ -95,16 +82,40 @@ impl<'a> Choice<'a> {
     /// All that meet the conditions, oldest first.
     #[must_use]
     pub fn filtered(&self) -> Vec<&'a Committed> {
-        let times = times(self.catalog);
-        let at = |one: &Committed| {
-            let session = one.snapshot.session;
-            times.get(&session).copied().unwrap_or(one.snapshot.started)
-        };
+        let at = |one: &Committed| self.made.at(&one.snapshot);
         let all = self.catalog.snapshots.iter();
         let mut all: Vec<_> = all.filter(|one| self.lets_through(&one.snapshot, at(one))).collect();
         // Equal times are those of one client of which only the order is known.
         all.sort_by_key(|one| (at(one), one.snapshot.session.sequence()));
         all
+    }
+
+    /// Those of [`Choice::filtered`] among which one may be the latest: without those whose time was
+    /// claimed only or lies in the future, unless there are no others.
+    fn candidates_for_latest(&self) -> Vec<&'a Committed> {
+        let all = self.filtered();
+        let seen = all.iter().copied().filter(|one| self.made.may_be_latest(one));
+        let seen: Vec<_> = seen.collect();
+        let is_future = |one: &&Committed| self.made.wrong_clock(one) == Some(WrongClock::Future);
+        if let (Some(passed), Some(ui)) = (all.last().copied().filter(is_future), self.ui) {
+            ui.note(&self.on_future(passed, seen.is_empty()));
+        }
+        if seen.is_empty() { all } else { seen }
+    }
+
+    /// What is said of a snapshot that would be the latest if its time had come.
+    fn on_future(&self, one: &Committed, is_all: bool) -> String {
+        let id = short_id(one.snapshot.session);
+        let time = units::local_time(self.made.at(&one.snapshot), &self.around.time_zone);
+        let so = match is_all {
+            true => "and so is every other: is the clock of this machine right?".to_owned(),
+            false => format!(
+                "so it does not count as the latest; name it by its id if it is meant, and look at \
+                 the clocks of {}, of the store and of this machine",
+                one.snapshot.host
+            ),
+        };
+        format!("snapshot {id} is from the future ({time}), {so}")
     }
 
     /// The named ones in the order given, each once; without names all that meet the conditions.
@@ -133,7 +144,7 @@ impl<'a> Choice<'a> {
     pub fn one(&self, selector: &Selector) -> Result<&'a Committed, Fault> {
         match selector {
             Selector::Latest { back } => {
-                let filtered = self.filtered();
+                let filtered = self.candidates_for_latest();
                 let at = filtered.len().checked_sub(1 + *back as usize);
                 at.map(|at| filtered[at]).ok_or_else(|| self.no_latest(*back, filtered.len()))
             }
@@ -188,7 +199,7 @@ impl<'a> Choice<'a> {
             .iter()
             .take(CANDIDATES_MAX)
             .map(|one| {
-                let time = units::local_time(one.snapshot.started, &self.around.time_zone);
+                let time = units::local_time(self.made.at(&one.snapshot), &self.around.time_zone);
                 let digits = one.snapshot.session.to_snapshot_hex()[..16].to_owned();
                 format!("{digits} of {} from {time}", one.snapshot.host)
             })

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 
 use data_encoding::BASE64;
 use engine::base::id::SessionId;
-use engine::base::path::escape;
 use engine::format::snapshot::{PathBytes, RootState, Snapshot};
 use engine::index::catalog::{self, Catalog, Committed};
 use engine::index::marks::Marks;
+use engine::retain::candidate::GroupBy;
 
 use crate::args::look::SnapshotsArgs;
 use crate::command::context::Context;
+use crate::command::listing::Listing;
+use crate::command::made::{Made, WrongClock};
 use crate::command::open::open;
 use crate::command::problems;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::records::{ForgottenRecord, JsonPath, SnapshotRecord, SnapshotSummary};
-use crate::ui::table::{Align, Table};
 use crate::units;
 
 /// Lists the snapshots.
@@ -32,22 +33,26 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         let forgotten = std::mem::take(&mut catalog.forgotten);
         catalog.snapshots.extend(forgotten);
     }
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let mut chosen = choice.several(&args.snapshots)?;
-    chosen.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
+    let made = choice.made();
+    // Equal times are those of one client of which only the order is known.
+    chosen.sort_by_key(|one| (made.at(&one.snapshot), one.snapshot.session.sequence()));
     if let Some(latest) = args.latest {
-        keep_latest(&mut chosen, latest as usize);
+        keep_latest(&mut chosen, latest as usize, made);
     }
     if context.ui.is_json() {
         let record = |one: &&Committed| SnapshotRecord {
             problems: problems::records(&one.snapshot),
             roots: problems::root_records(&one.snapshot),
+            made: units::rfc3339(made.at(&one.snapshot)),
+            wrong_clock: made.wrong_clock(one).map(WrongClock::name),
             ..record_with(&one.snapshot, &catalog, &marks)
         };
         let records: Vec<_> = chosen.iter().map(record).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
-        table(&chosen, &marks, context);
+        show(args, &chosen, &Listing { made, marks: &marks, context });
         for Committed { snapshot, .. } in chosen.iter().filter(|_| context.ui.is_verbose()) {
             lacks(snapshot, context);
         }
@@ -82,11 +87,29 @@ pub fn report_damaged(catalog: &Catalog, context: &Context<'_>) -> Result<ExitCo
     }
 }
 
-/// Keeps the newest `count` of each host and set of paths; `chosen` is oldest first.
-fn keep_latest(chosen: &mut Vec<&Committed>, count: usize) {
+fn show(args: &SnapshotsArgs, chosen: &[&Committed], listing: &Listing<'_>) {
+    let ui = listing.context.ui;
+    match (chosen.is_empty(), args.compact) {
+        (true, _) => {}
+        (false, true) => listing.show_compact(chosen),
+        (false, false) => listing.show(chosen, args.group_by.unwrap_or(GroupBy::USUAL)),
+    }
+    match chosen.len() as u64 {
+        0 => ui.note("no snapshots"),
+        count => ui.note(&units::counted(count, "snapshot")),
+    }
+}
+
+/// Keeps the newest `count` of each host and set of paths; `chosen` is oldest first. One that
+/// cannot be the latest takes no other's place.
+fn keep_latest(chosen: &mut Vec<&Committed>, count: usize, made: &Made) {
     let mut seen: HashMap<_, usize> = HashMap::new();
     let mut kept: Vec<&Committed> = Vec::new();
     for one in chosen.iter().rev() {
+        if !made.may_be_latest(one) {
+            kept.push(one);
+            continue;
+        }
         let seen = seen.entry((&one.snapshot.host, &one.snapshot.paths)).or_default();
         *seen += 1;
         if *seen <= count {
@@ -95,40 +118,6 @@ fn keep_latest(chosen: &mut Vec<&Committed>, count: usize) {
     }
     kept.reverse();
     *chosen = kept;
-}
-
-fn table(chosen: &[&Committed], marks: &Marks, context: &Context<'_>) {
-    let mut table = Table::new(&[
-        ("ID", Align::Left),
-        ("Time", Align::Left),
-        ("Host", Align::Left),
-        ("Tags", Align::Left),
-        ("State", Align::Left),
-        ("Files", Align::Right),
-        ("Size", Align::Right),
-        ("Paths", Align::Left),
-    ]);
-    for Committed { snapshot, .. } in chosen {
-        let paths: Vec<_> = paths_in_tree(snapshot).map(|path| escape(&path.0)).collect();
-        table.row([
-            short_id(snapshot.session),
-            units::local_time(snapshot.started, &context.around.time_zone),
-            snapshot.host.clone(),
-            snapshot.tags.join(","),
-            state(snapshot, marks),
-            units::count(file_count(snapshot)),
-            units::size(snapshot.summary.total_bytes),
-            paths.join(" "),
-        ]);
-    }
-    if !chosen.is_empty() {
-        context.ui.table(&table);
-    }
-    match chosen.len() {
-        0 => context.ui.note("no snapshots"),
-        1 => context.ui.note("1 snapshot"),
-        count => context.ui.note(&format!("{count} snapshots")),
-    }
 }
 
 /// The paths that were asked for, as they are in the tree.
@@ -152,16 +141,6 @@ fn lacks(snapshot: &Snapshot, context: &Context<'_>) {
     lines.iter().for_each(|line| context.ui.result(&format!("  {line}")));
 }
 
-/// How complete it is, and what people decided.
-fn state(snapshot: &Snapshot, marks: &Marks) -> String {
-    let state = snapshot.state.name();
-    if marks.is_forgotten(snapshot.session) {
-        return format!("{state}, forgotten");
-    }
-    let held = if marks.is_held(snapshot.session) { ", held" } else { "" };
-    format!("{state}{held}")
-}
-
 fn file_count(snapshot: &Snapshot) -> u64 {
     let summary = &snapshot.summary;
     summary.files_new + summary.files_changed + summary.files_unmodified
@@ -179,6 +158,8 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
         id: snapshot.session.to_snapshot_hex(),
         short_id: short_id(snapshot.session),
         time: units::rfc3339(snapshot.started),
+        made: String::new(),
+        wrong_clock: None,
         parent: parent(snapshot, catalog).map(|id| id.to_snapshot_hex()),
         tree: (!snapshot.is_sealed()).then(|| snapshot.root.to_string()),
         paths,

@@ -30,7 +30,7 @@ pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
     let catalog = opened.look(&progress(context))?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     if !args.freed_by.is_empty() {
         return freed_by(&opened, &choice.several(&args.freed_by)?, context);
     }
@@ -197,9 +197,9 @@ fn tell(stats: &Stats, context: &Context<'_>) {
     line(
         "restorable",
         format!(
-            "{} in {} files, folders and links",
+            "{} in {} (files, folders, links)",
             units::size(stats.total_restore_size),
-            units::count(stats.total_file_count)
+            units::counted(stats.total_file_count, "path")
         ),
     );
     line(

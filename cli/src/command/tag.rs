@@ -32,7 +32,7 @@ pub fn run(args: &TagArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
             .hint("name snapshots, or say --host, --tag or --path"));
     }
     let catalog = opened.catalog()?;
-    let choice = Choice { catalog: &catalog, filter: &args.filter, around: context.around };
+    let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
     let chosen: Vec<_> =
         chosen.iter().map(|one| (one.snapshot.session, one.snapshot.tags.as_slice())).collect();

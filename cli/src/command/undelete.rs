@@ -26,7 +26,7 @@ pub fn run(args: &UndeleteArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     let _lock = opened.lock()?;
     let catalog = opened.catalog()?;
     let filter = FilterArgs::default();
-    let choice = Choice { catalog: &catalog, filter: &filter, around: context.around };
+    let choice = Choice::new(&catalog, &filter, context);
     let wanted = choice.several(&args.snapshots)?;
     for one in wanted {
         let session = one.snapshot.session;

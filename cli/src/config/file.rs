@@ -68,22 +68,27 @@ impl ConfigFile {
     /// # Errors
     /// A fault of usage if it cannot be read or understood, a refusal if others may write it.
     pub fn find(flag: Option<&Path>, around: &Surroundings) -> Result<Self, Fault> {
-        let named = flag.or_else(|| around.variable("MAINSTAY_CONFIG").map(Path::new));
-        let usual = || around.usual_configs.iter().find(|path| path.exists()).cloned();
-        let Some(path) = named.map(|path| around.absolute(path)).or_else(usual) else {
-            return Ok(Self::default());
-        };
+        let Some(path) = Self::locate(flag, around) else { return Ok(Self::default()) };
         let mut config = Self::parse(&read(&path)?, &path)?;
         config.begin_at(path.parent().unwrap_or(&around.current_dir));
         config.yield_to(around);
         Ok(config)
     }
 
+    /// Where it is read from, if there is one.
+    #[must_use]
+    pub fn locate(flag: Option<&Path>, around: &Surroundings) -> Option<PathBuf> {
+        let named = flag.or_else(|| around.variable("MAINSTAY_CONFIG").map(Path::new));
+        let usual = || around.usual_configs.iter().find(|path| path.exists()).cloned();
+        named.map(|path| around.absolute(path)).or_else(usual)
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Self, Fault> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            Fault::usage(format!("{}, line {line}: {}", path.display(), error.message()))
+            let message = error.message().replace("a nonzero u32", "a whole number above 0");
+            Fault::usage(format!("{}, line {line}: {message}", path.display()))
                 .hint("`mainstay help` has the names of all options, under \"Global options\"")
         })
     }

@@ -93,15 +93,16 @@ fn foreign(kind: &str) -> Fault {
 
 /// `https://host/bucket/prefix`, `host/bucket/prefix`.
 fn s3(rest: &str) -> Result<Understood, Fault> {
-    let (scheme, rest) = match rest.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+    let (scheme, rest, is_url) = match rest.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest, true),
         Some(_) => return Err(s3_form()),
-        None => ("https", rest),
+        None => ("https", rest, false),
     };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let path = path.trim_matches('/');
-    let is_host = host.contains(['.', ':', '[']) || host == "localhost";
-    if !is_host || path.is_empty() || rest.contains(['?', '#', ' ']) {
+    // Behind a scheme stands a host, also one of a single word.
+    let is_host = is_url || host.contains(['.', ':', '[']) || host == "localhost";
+    if !is_host || host.is_empty() || path.is_empty() || rest.contains(['?', '#', ' ']) {
         return Err(s3_form());
     }
     if let Some((bucket, region)) = amazon(host) {
@@ -190,6 +191,7 @@ mod tests {
             ("local:/srv/x", "/srv/x", "-", "-"),
             ("s3:https://host:9000/b/p/q/", "s3://b/p/q", "https://host:9000", "-"),
             ("s3:http://127.0.0.1:9000/b", "s3://b", "http://127.0.0.1:9000", "-"),
+            ("s3:https://minio/b/p", "s3://b/p", "https://minio", "-"),
             ("s3:s3.example.net/b/p", "s3://b/p", "https://s3.example.net", "-"),
             ("s3:s3.amazonaws.com/b/p", "s3://b/p", "-", "-"),
             ("s3:s3.eu-west-1.amazonaws.com/b", "s3://b", "-", "eu-west-1"),

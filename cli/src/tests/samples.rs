@@ -3,6 +3,7 @@
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
+use crate::ui::upkeep::{CacheCleaned, Doctor};
 
 fn finding() -> DrillFinding {
     let text = String::new;
@@ -14,6 +15,20 @@ fn finding() -> DrillFinding {
         not_proved: false,
         why: text(),
     }
+}
+
+pub(super) fn cleaned() -> CacheCleaned {
+    CacheCleaned {
+        folder: String::new(),
+        dry_run: true,
+        removed: Vec::new(),
+        bytes_removed: 0,
+        kept_count: 0,
+    }
+}
+
+pub(super) fn doctor() -> Doctor {
+    Doctor { ok: true, looks: Vec::new(), next: Some(String::new()) }
 }
 
 pub(super) fn rotation_summary() -> RotationSummary {

@@ -8,11 +8,12 @@ use serde::Serialize;
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
-    Benchmarked, DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node,
-    Probed, PruneSummary, Rebuilt, SnapshotRecord, Stats,
+    DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed,
+    PruneSummary, Rebuilt, SnapshotRecord, Stats,
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
+use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
 
 /// Anything that is printed as a line of its own with `--json`.
 #[derive(Debug, Serialize)]
@@ -59,6 +60,10 @@ pub enum Message<'a> {
     KeyAdded(KeyAdded),
     /// A key was removed (standard output).
     KeyRemoved(KeyRemoved),
+    /// What is set and what works (standard output).
+    Doctor(Doctor),
+    /// Caches of this machine were removed (standard output).
+    CacheCleaned(CacheCleaned),
     /// What the given key is (standard output).
     KeyTest(KeyTested),
     /// The snapshot that the following nodes are of (standard output).

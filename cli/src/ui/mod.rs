@@ -16,6 +16,8 @@ pub mod retention;
 pub mod proof;
 /// What reports report as JSON.
 pub mod report;
+/// What the commands report as JSON that look after a machine.
+pub mod upkeep;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.
@@ -37,7 +39,7 @@ use serde::Serialize;
 
 use crate::ui::cancel::Cancel;
 use crate::ui::json::{ItemError, JsonPath, Message, Why};
-use crate::ui::output::{Output, printable};
+use crate::ui::output::{Output, in_one_line, printable};
 use crate::ui::progress::{Progress, Setup, Style};
 use crate::ui::table::Table;
 use crate::ui::waiting::Speaker;
@@ -55,6 +57,30 @@ pub struct Settings {
     pub color: bool,
     /// Time between two drawings of progress, if the user said.
     pub progress_interval: Option<Duration>,
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// A heading.
+    Bold,
+    /// It does not count any more.
+    Dim,
+    /// Somebody should look.
+    Warn,
+    /// Something is missing or damaged.
+    Bad,
+}
+
+impl Paint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Bold => "1",
+            Self::Dim => "2",
+            Self::Warn => "33",
+            Self::Bad => "1;31",
+        }
+    }
 }
 
 /// The user's end of the program.
@@ -95,6 +121,21 @@ impl Ui {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.stdout.is_closed()
+    }
+
+    /// How many columns of results a person sees; `None` if nothing needs to be cut.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.stdout.width()
+    }
+
+    /// A part of a result in a colour, where there are colours; its text is printable already.
+    #[must_use]
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
+        match self.settings.color && self.stdout.is_terminal() {
+            true => format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()),
+            false => text.to_owned(),
+        }
     }
 
     /// Standard output as a writer, for results that are bytes.
@@ -138,7 +179,7 @@ impl Ui {
         if self.settings.json {
             self.stderr.line(&Message::Note { message: note }.to_line());
         } else {
-            self.stderr.line(&printable(note));
+            self.stderr.line(&printable(&in_one_line(note)));
         }
     }
 
@@ -157,7 +198,7 @@ impl Ui {
                 ItemError { error: Why { message: why }, during, item: path.path.clone(), path };
             self.stderr.line(&Message::Error(error).to_line());
         } else {
-            let why = printable(why);
+            let why = printable(&in_one_line(why));
             self.stderr.line(&format!("{}: {during}: {why}", escape(item)));
         }
     }
@@ -170,7 +211,8 @@ impl Ui {
         }
         let is_red = self.settings.color && self.stderr.is_terminal();
         for line in lines {
-            let safe = printable(line);
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let safe = format!("{indent}{}", printable(&in_one_line(line)));
             match safe.strip_prefix("error:") {
                 Some(rest) if is_red => {
                     self.stderr.line(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));

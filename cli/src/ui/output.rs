@@ -9,15 +9,26 @@
 //! terminal.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::base::path::escape;
+use rustix::termios::tcgetwinsize;
 
 /// A shared handle on standard output, standard error, or a buffer of a test.
 #[derive(Clone)]
 pub struct Output {
     inner: Arc<Mutex<Inner>>,
     is_terminal: bool,
+    width: fn() -> Option<usize>,
+}
+
+/// Columns of a terminal that does not say how wide it is.
+const USUAL_WIDTH: usize = 80;
+
+fn columns(of: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(of).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 struct Inner {
@@ -35,7 +46,7 @@ impl Output {
     /// Wraps any writer; `is_terminal` decides about colours and progress bars.
     pub fn new(writer: impl Write + Send + 'static, is_terminal: bool) -> Self {
         let inner = Inner { writer: Box::new(writer), state: State::Open };
-        Self { inner: Arc::new(Mutex::new(inner)), is_terminal }
+        Self { inner: Arc::new(Mutex::new(inner)), is_terminal, width: || None }
     }
 
     /// Standard output of the process; buffered unless it is a terminal.
@@ -44,7 +55,7 @@ impl Output {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
         if is_terminal {
-            Self::new(stdout, true)
+            Self { width: || columns(io::stdout()), ..Self::new(stdout, true) }
         } else {
             Self::new(BufWriter::with_capacity(64 * 1024, stdout), false)
         }
@@ -55,7 +66,14 @@ impl Output {
     pub fn of_stderr() -> Self {
         let stderr = io::stderr();
         let is_terminal = stderr.is_terminal();
-        Self::new(stderr, is_terminal)
+        Self { width: || columns(io::stderr()), ..Self::new(stderr, is_terminal) }
+    }
+
+    /// How many columns a person sees at present; `None` if it is no terminal, so that nothing needs
+    /// to be cut.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.is_terminal.then(|| (self.width)().unwrap_or(USUAL_WIDTH))
     }
 
     /// Whether a person sees it.
@@ -149,6 +167,13 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
+/// A text of somebody else, as a store or a library wrote it, on one line: where it breaks, a space.
+#[must_use]
+pub fn in_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 /// What was written, for tests that look at it afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -210,6 +235,12 @@ mod tests {
         let failure = full.take_failure().map(|error| error.kind());
         assert_eq!(failure, Some(io::ErrorKind::StorageFull));
         assert!(full.clone().write(b"x").is_err());
+    }
+
+    #[test]
+    fn what_others_wrote_stays_on_one_line() {
+        assert_eq!(in_one_line("Denied.\n  Ask\r\n\r\nfor  access.\n"), "Denied. Ask for  access.");
+        assert_eq!(in_one_line(" kept"), "kept");
     }
 
     #[test]

@@ -14,10 +14,11 @@ use engine::base::monitor::{Change, Counter, Monitor, Phase, Problem};
 use engine::base::path::{TreePath, escape};
 use engine::base::time::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::ui::cancel::{Cancel, Observer};
 use crate::ui::json::{ItemError, JsonPath, Message, VerboseStatus, Why};
-use crate::ui::output::{Output, printable};
+use crate::ui::output::{Output, in_one_line, printable};
 use crate::ui::view::{Meter, View};
 use crate::ui::waiting::Speaker;
 
@@ -94,6 +95,7 @@ struct Stage {
     started: Duration,
     items_before: u64,
     bytes_before: u64,
+    counted_bytes: Option<u64>,
     meter: Meter,
 }
 
@@ -183,6 +185,7 @@ impl Shared {
             total_items: stage.phase.total_items,
             bytes,
             total_bytes: stage.phase.total_bytes,
+            counted_bytes: stage.counted_bytes,
             bytes_per_s: stage.meter.per_s(),
             problems: self.problems.load(Ordering::Relaxed),
             current: self.current.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -200,8 +203,11 @@ impl Shared {
             }
             Style::Bar => {
                 if let Some(bar) = &self.bar {
-                    bar.set_prefix(view.line());
-                    bar.set_message(view.current.map(|path| path.to_string()).unwrap_or_default());
+                    // The last column stays free: some terminals begin a new line with it.
+                    let width = self.setup.stderr.width().unwrap_or(80).saturating_sub(1);
+                    let path = view.current.as_ref().map(ToString::to_string).unwrap_or_default();
+                    bar.set_prefix(view.bar(width));
+                    bar.set_message(end_of(&path, width.saturating_sub(2)));
                     bar.tick();
                 }
             }
@@ -223,16 +229,34 @@ impl Shared {
         if self.setup.json {
             self.say(&Message::Note { message: note }.to_line());
         } else {
-            self.say(&printable(note));
+            self.say(&printable(&in_one_line(note)));
         }
     }
+}
+
+/// As much of the end of a path as fits: its name says more than where it begins.
+fn end_of(path: &str, width: usize) -> String {
+    if path.width() <= width {
+        return path.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let mut end: Vec<char> = Vec::new();
+    for letter in path.chars().rev() {
+        let wide = letter.width().unwrap_or(0);
+        if wide > left {
+            break;
+        }
+        left -= wide;
+        end.push(letter);
+    }
+    std::iter::once('…').chain(end.into_iter().rev()).collect()
 }
 
 /// A bar that is drawn by nobody but the ticker; its own limit must not be slower than that.
 fn new_bar(interval: Duration) -> ProgressBar {
     let hz = (1.0 / interval.as_secs_f64()).ceil().clamp(1.0, 100.0) as u8;
     let target = ProgressDrawTarget::stderr_with_hz(hz);
-    let style = ProgressStyle::with_template("{spinner} {prefix}\n  {wide_msg}");
+    let style = ProgressStyle::with_template("{prefix}\n  {msg}");
     let bar = ProgressBar::with_draw_target(None, target);
     match style {
         Ok(style) => bar.with_style(style),
@@ -251,10 +275,18 @@ impl Monitor for Progress {
             started,
             items_before: shared.items.load(Ordering::Relaxed),
             bytes_before: shared.bytes.load(Ordering::Relaxed),
+            counted_bytes: None,
             meter,
         };
         *shared.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
         *shared.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn counted(&self, bytes: u64) {
+        let mut stage = self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stage) = stage.as_mut() {
+            stage.counted_bytes = Some(bytes);
+        }
     }
 
     fn totals(&self, items: u64, bytes: u64) {
@@ -298,7 +330,7 @@ impl Monitor for Progress {
             self.shared.say(&Message::Error(error).to_line());
         } else {
             let path = escape(&problem.path.to_slashes());
-            let why = printable(&problem.why);
+            let why = printable(&in_one_line(&problem.why));
             self.shared.say(&format!("{path}: {}: {why}", problem.action));
         }
     }

@@ -71,45 +71,6 @@ pub struct ProbedCheck {
     pub detail: String,
 }
 
-/// What a machine can do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Benchmarked {
-    /// The location of the store that was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    /// Threads that worked at once.
-    pub threads: usize,
-    /// The stages in the order in which data passes them.
-    pub stages: Vec<BenchmarkedStage>,
-    /// Raw bytes for each compressed one.
-    pub compression_ratio: f64,
-    /// Median time to write a small object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub put_ms: Option<f64>,
-    /// Median time to read it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub get_ms: Option<f64>,
-    /// What a first backup can reach.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backup_bytes_per_second: Option<f64>,
-    /// `source`, `processor` or `store`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limited_by: Option<&'static str>,
-}
-
-/// One stage of a backup that was measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BenchmarkedStage {
-    /// `walking`, `reading`, `cutting`, `hashing`, `compressing`, `sealing` or `storing`.
-    pub name: &'static str,
-    /// Entries, files, blocks or packs.
-    pub items: u64,
-    /// Bytes that came into the stage.
-    pub bytes: u64,
-    /// Wall time.
-    pub seconds: f64,
-}
-
 /// A key was added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyAdded {
@@ -171,6 +132,12 @@ pub struct SnapshotRecord {
     pub short_id: String,
     /// When the run began, RFC 3339.
     pub time: String,
+    /// When it was made by all that is known; only in a list of snapshots.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub made: String,
+    /// `future` or `ahead`, if a clock was wrong; only in such a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrong_clock: Option<&'static str>,
     /// The client's snapshot before it, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,

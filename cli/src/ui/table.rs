@@ -3,7 +3,7 @@
 //! Cells are made printable here, so that no name can break a row or paint the terminal; widths
 //! are those of a terminal, where some characters take two places.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::ui::output::printable;
 
@@ -74,9 +74,38 @@ impl Table {
     }
 }
 
+/// A line of which no more is left than fits `width` columns, with a sign that something is missing.
+#[must_use]
+pub fn cut(line: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| line.width() > *width) else { return line.to_owned() };
+    let mut left = width.saturating_sub(1);
+    let mut short = String::new();
+    for letter in line.chars() {
+        let wide = letter.width().unwrap_or(0);
+        if wide > left {
+            break;
+        }
+        left -= wide;
+        short.push(letter);
+    }
+    short.truncate(short.trim_end().len());
+    short.push('…');
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_where_it_no_longer_fits() {
+        assert_eq!(cut("abcdef", None), "abcdef");
+        assert_eq!(cut("abcdef", Some(6)), "abcdef");
+        assert_eq!(cut("abcdef", Some(5)), "abcd…");
+        assert_eq!(cut("日本語です", Some(6)), "日本…");
+        assert_eq!(cut("a  bc", Some(4)), "a…");
+        assert_eq!(cut("abc", Some(0)), "…");
+    }
 
     #[test]
     fn columns_line_up_also_with_wide_and_hostile_cells() {

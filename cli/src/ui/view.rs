@@ -1,48 +1,60 @@
 //! How far an operation is at one moment, and how that reads: as a line, as a bar, as JSON.
 //!
-//! The rate is smoothed with a time constant of fifteen seconds: long enough that a big file
-//! between small ones does not make the estimate jump, short enough to follow a network that
-//! slows down.
+//! The rate is that of the last fifteen seconds: long enough that a big file between small ones does
+//! not make the estimate jump, short enough to follow a network that slows down. In the first
+//! seconds nothing is said of the time that is left, because nobody knows it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use engine::base::path::TreePath;
+use unicode_width::UnicodeWidthStr;
 
 use crate::ui::json::Status;
 use crate::units;
 
-/// After this long, an old rate has lost 63 % of its weight.
-const SMOOTHING_S: f64 = 15.0;
+/// How far the rate looks back.
+const WINDOW: Duration = Duration::from_secs(15);
+/// Readings are kept that far apart, so that there are few.
+const SPACING: Duration = Duration::from_millis(250);
+/// A rate of a shorter time means nothing.
+const RATE_AFTER: Duration = Duration::from_secs(1);
+/// So long nothing is said of the time that is left.
+const LEFT_AFTER: Duration = Duration::from_secs(5);
+/// Columns of a bar between its ends: fewer show nothing, more say no more.
+const BAR_MIN: usize = 8;
+const BAR_MAX: usize = 30;
 
 /// Follows how fast something grows.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Meter {
+    readings: VecDeque<(Duration, u64)>,
     last: Option<(Duration, u64)>,
-    per_s: Option<f64>,
 }
 
 impl Meter {
     /// Takes a reading: `done` in all, at `at` on a clock that never jumps.
     pub fn read(&mut self, at: Duration, done: u64) {
-        if let Some((before, done_before)) = self.last {
-            let passed_s = at.saturating_sub(before).as_secs_f64();
-            if passed_s <= 0.0 {
-                return;
-            }
-            let now_per_s = done.saturating_sub(done_before) as f64 / passed_s;
-            let keep = (-passed_s / SMOOTHING_S).exp();
-            self.per_s = Some(match self.per_s {
-                Some(old) => old * keep + now_per_s * (1.0 - keep),
-                None => now_per_s,
-            });
+        if self.last.is_some_and(|(before, _)| at <= before) {
+            return;
         }
         self.last = Some((at, done));
+        if self.readings.back().is_none_or(|(before, _)| at.saturating_sub(*before) >= SPACING) {
+            self.readings.push_back((at, done));
+        }
+        // The first that stays is the last that is old enough.
+        while self.readings.get(1).is_some_and(|(next, _)| at.saturating_sub(*next) >= WINDOW) {
+            self.readings.pop_front();
+        }
     }
 
-    /// Units per second; `None` before the second reading.
+    /// Units per second over the last seconds; `None` in the first.
     #[must_use]
     pub fn per_s(&self) -> Option<f64> {
-        self.per_s
+        let ((first, done_before), (last, done)) = (self.readings.front()?, self.last?);
+        let passed = last.saturating_sub(*first);
+        let grown = done.saturating_sub(*done_before) as f64;
+        (passed >= RATE_AFTER).then(|| grown / passed.as_secs_f64())
     }
 }
 
@@ -61,7 +73,9 @@ pub struct View {
     pub bytes: u64,
     /// Bytes to deal with, if known.
     pub total_bytes: Option<u64>,
-    /// Bytes per second, smoothed, if known.
+    /// Bytes that were counted so far, while the total is not known.
+    pub counted_bytes: Option<u64>,
+    /// Bytes per second, if known.
     pub bytes_per_s: Option<f64>,
     /// Items that failed since the operation began.
     pub problems: u64,
@@ -79,48 +93,97 @@ impl View {
         }
     }
 
-    /// Time until everything is done at the present rate; for bytes only.
+    /// Time until everything is done at the present rate; for bytes only, and not in the first
+    /// seconds.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        let left = self.total_bytes?.saturating_sub(self.bytes);
+        let left = self.total_bytes?.checked_sub(self.bytes)?;
         let per_s = self.bytes_per_s.filter(|rate| *rate >= 1.0)?;
-        Duration::try_from_secs_f64(left as f64 / per_s).ok()
+        let left = Duration::try_from_secs_f64(left as f64 / per_s).ok()?;
+        (self.elapsed >= LEFT_AFTER).then_some(left)
     }
 
     /// One line for people, without the current path:
-    /// `backing up  42.3 %  1.23 GiB of 2.91 GiB  120 MiB/s  ETA 0m14s  3 problems`.
+    /// `backing up  42.3 %  1.23 GiB of 2.91 GiB  1,234 items  120 MiB/s  14s left  3 problems`.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut parts = vec![self.phase.to_owned()];
-        if let Some((done, total)) = self.share() {
-            parts.push(units::percent(done, total));
-        }
-        match self.total_bytes {
-            Some(total) if total > 0 => {
-                parts.push(format!("{} of {}", units::size(self.bytes), units::size(total)));
+        let parts =
+            [Some(self.phase.to_owned()), self.percent(), self.size(), Some(self.item_count())];
+        let more = [self.rate(), self.left(), self.problem_count()];
+        parts.into_iter().chain(more).flatten().collect::<Vec<_>>().join("  ")
+    }
+
+    /// The same with a bar, in at most `width` columns; what matters least is left out first.
+    #[must_use]
+    pub fn bar(&self, width: usize) -> String {
+        let items = self.size().is_none().then(|| self.item_count());
+        let mut parts = [
+            Some(self.phase.to_owned()),
+            self.percent(),
+            self.size().or(items),
+            self.rate(),
+            self.left(),
+            self.problem_count(),
+        ];
+        let joined = |parts: &[Option<String>]| {
+            parts.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("  ")
+        };
+        // By place in `parts`: the rate first, the phase and problems never.
+        for unimportant in [3, 2, 4, 1] {
+            if joined(&parts).width() <= width {
+                break;
             }
-            _ if self.bytes > 0 => parts.push(units::size(self.bytes)),
-            _ => {}
+            parts[unimportant] = None;
         }
+        let room = width.saturating_sub(joined(&parts).width() + "  []".len());
+        if let (Some((done, total)), true) = (self.share(), room >= BAR_MIN) {
+            let room = room.min(BAR_MAX);
+            let full = (u128::from(done) * room as u128 / u128::from(total)) as usize;
+            let head = if full < room { ">" } else { "" };
+            let rest = room - full - head.len();
+            parts[0] =
+                Some(format!("{}  [{}{head}{}]", self.phase, "=".repeat(full), " ".repeat(rest)));
+        }
+        crate::ui::table::cut(&joined(&parts), Some(width))
+    }
+
+    fn percent(&self) -> Option<String> {
+        self.share().map(|(done, total)| units::percent(done, total))
+    }
+
+    fn size(&self) -> Option<String> {
+        let done = units::size(self.bytes);
+        match (self.total_bytes, self.counted_bytes) {
+            (Some(total), _) if total > 0 => {
+                Some(format!("{done} of {}", units::size(total.max(self.bytes))))
+            }
+            (None, Some(counted)) if counted > self.bytes => {
+                Some(format!("{done} of at least {}", units::size(counted)))
+            }
+            _ => (self.bytes > 0).then_some(done),
+        }
+    }
+
+    fn item_count(&self) -> String {
+        let items = units::counted(self.items, "item");
         match self.total_items {
-            Some(total) if total > 0 => {
-                let (items, total) = (units::count(self.items), units::count(total));
-                parts.push(format!("{items} of {total} items"));
+            Some(total) if total > self.items => {
+                format!("{} of {}", units::count(self.items), units::counted(total, "item"))
             }
-            _ => parts.push(format!("{} items", units::count(self.items))),
+            _ => items,
         }
-        if let Some(rate) = self.bytes_per_s.filter(|rate| *rate >= 1.0) {
-            parts.push(units::rate(rate));
-        }
-        if let Some(remaining) = self.remaining() {
-            parts.push(format!("ETA {}", units::duration(remaining)));
-        }
-        match self.problems {
-            0 => {}
-            1 => parts.push("1 problem".to_owned()),
-            more => parts.push(format!("{} problems", units::count(more))),
-        }
-        parts.join("  ")
+    }
+
+    fn rate(&self) -> Option<String> {
+        self.bytes_per_s.filter(|rate| *rate >= 1.0).map(units::rate)
+    }
+
+    fn left(&self) -> Option<String> {
+        self.remaining().map(|left| format!("{} left", units::whole_duration(left)))
+    }
+
+    fn problem_count(&self) -> Option<String> {
+        (self.problems > 0).then(|| units::counted(self.problems, "problem"))
     }
 
     /// The same for programs.
@@ -157,6 +220,7 @@ mod tests {
             total_items: None,
             bytes: 1 << 30,
             total_bytes: Some(4 << 30),
+            counted_bytes: None,
             bytes_per_s: Some(128.0 * 1024.0 * 1024.0),
             problems: 2,
             current: TreePath::from_slashes(b"/a/\x1b\xff").ok(),
@@ -167,11 +231,39 @@ mod tests {
     fn the_line_says_everything_known() {
         assert_eq!(
             view().line(),
-            "backing up  25.0 %  1.00 GiB of 4.00 GiB  1,234 items  128 MiB/s  ETA 24.0 s  \
+            "backing up  25.0 %  1.00 GiB of 4.00 GiB  1,234 items  128 MiB/s  24s left  \
              2 problems"
         );
         let unknown = View { total_bytes: None, bytes_per_s: None, problems: 0, ..view() };
         assert_eq!(unknown.line(), "backing up  1.00 GiB  1,234 items");
+        let counting = View { counted_bytes: Some(3 << 30), ..unknown };
+        assert_eq!(counting.line(), "backing up  1.00 GiB of at least 3.00 GiB  1,234 items");
+    }
+
+    #[test]
+    fn a_bar_fits_its_width_and_leaves_out_what_matters_least() {
+        assert_eq!(
+            view().bar(80),
+            "backing up  25.0 %  1.00 GiB of 4.00 GiB  128 MiB/s  24s left  2 problems"
+        );
+        let calm = View { problems: 0, ..view() };
+        assert_eq!(
+            calm.bar(80),
+            "backing up  [===>           ]  25.0 %  1.00 GiB of 4.00 GiB  128 MiB/s  24s left"
+        );
+        assert_eq!(calm.bar(40), "backing up  [==>     ]  25.0 %  24s left");
+        assert_eq!(calm.bar(4), "bac…");
+        for width in 0..200 {
+            assert!(view().bar(width).width() <= width.max(1), "{width}: {}", view().bar(width));
+        }
+    }
+
+    #[test]
+    fn the_first_seconds_say_nothing_of_the_time_that_is_left() {
+        let early = View { elapsed: Duration::from_secs(4), ..view() };
+        assert_eq!(early.remaining(), None);
+        assert_eq!(early.status().seconds_remaining, None);
+        assert!(view().remaining().is_some());
     }
 
     #[test]
@@ -183,25 +275,32 @@ mod tests {
     }
 
     #[test]
-    fn files_that_grow_do_not_go_beyond_the_whole() {
+    fn files_that_grow_make_the_whole_grow() {
         let grown = View { bytes: 5 << 30, ..view() };
         assert!((grown.status().percent_done - 1.0).abs() < 1e-9);
-        assert_eq!(grown.remaining(), Some(Duration::ZERO));
+        assert_eq!(grown.remaining(), None);
+        assert!(grown.line().contains("5.00 GiB of 5.00 GiB"), "{}", grown.line());
     }
 
     #[test]
-    fn the_meter_follows_a_change_slowly_and_ignores_a_stopped_clock() {
+    fn the_meter_looks_back_a_while_and_ignores_a_stopped_clock() {
         let mut meter = Meter::default();
-        assert_eq!(meter.per_s(), None);
-        for second in 0..=100 {
+        for tenth in 0..=9 {
+            meter.read(Duration::from_millis(tenth * 100), tenth * 100);
+            assert_eq!(meter.per_s(), None);
+        }
+        for second in 1..=100 {
             meter.read(Duration::from_secs(second), second * 1000);
         }
         let steady = meter.per_s().expect("because it was read often");
         assert!((steady - 1000.0).abs() < 1.0, "{steady}");
         meter.read(Duration::from_secs(100), 1_000_000);
         assert_eq!(meter.per_s(), Some(steady));
-        meter.read(Duration::from_secs(101), 100_000);
-        let slower = meter.per_s().expect("because it was read often");
-        assert!(slower > 900.0 && slower < steady, "{slower}");
+        // What stands still is at rest after the window.
+        for second in 101..=116 {
+            meter.read(Duration::from_secs(second), 100_000);
+        }
+        assert_eq!(meter.per_s(), Some(0.0));
+        assert!(meter.readings.len() < 70, "{}", meter.readings.len());
     }
 }

@@ -136,3 +136,33 @@ proptest! {
         let _ = parse_percent(&text);
     }
 }
+
+#[test]
+fn short_forms_fit_their_columns() {
+    for (number, text) in [
+        (0, "0"),
+        (99_999, "99,999"),
+        (100_000, "100k"),
+        (999_499, "999k"),
+        (999_500, "1.00M"),
+        (12_345_678, "12.3M"),
+        (u64::MAX, "18.4E"),
+    ] {
+        assert_eq!(short_count(number), text);
+    }
+    for (seconds, text) in [
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (3599, "59m"),
+        (86_400, "24h"),
+        (172_799, "47h"),
+        (172_800, "2d"),
+        (999 * 86_400, "999d"),
+        (1000 * 86_400, "2y"),
+    ] {
+        assert_eq!(age(Duration::from_secs(seconds)), text);
+    }
+    assert_eq!(whole_duration(Duration::from_millis(9_999)), "9s");
+    assert_eq!(whole_duration(Duration::from_secs(192)), "3m12s");
+}

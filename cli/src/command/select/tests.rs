@@ -2,7 +2,7 @@
 
 use engine::base::id::{ChunkId, ClientId, Digest, Nonce8, RepositoryId};
 use engine::base::time::Timestamp;
-use engine::format::facts::{Details, Facts};
+use engine::format::facts::{Claim, Details, Facts};
 use engine::format::snapshot::{PathBytes, SnapshotState, Summary};
 
 use super::*;
@@ -60,7 +60,7 @@ fn filter(host: &[&str], tag: &[&str], path: &[&str]) -> FilterArgs {
 fn pick(selector: &str, filter: &FilterArgs) -> Result<u64, (u8, String)> {
     let catalog = catalog();
     let around = Surroundings::isolated(&[]);
-    let choice = Choice { catalog: &catalog, filter, around: &around };
+    let choice = Choice::quiet(&catalog, filter, &around);
     let selector = selector.parse().expect("the test wrote a selector");
     let picked = choice.one(&selector).map(|one| one.snapshot.session.sequence());
     picked.map_err(|fault| (fault.exit_code().code(), fault.lines().join("\n")))
@@ -104,7 +104,7 @@ fn several_keep_their_order_and_come_once() {
     let catalog = catalog();
     let around = Surroundings::isolated(&[]);
     let none = FilterArgs::default();
-    let choice = Choice { catalog: &catalog, filter: &none, around: &around };
+    let choice = Choice::quiet(&catalog, &none, &around);
     let numbers = |selectors: &[Selector]| {
         let chosen = choice.several(selectors).unwrap_or_default();
         chosen.iter().map(|one| one.snapshot.session.sequence()).collect::<Vec<_>>()
@@ -146,14 +146,53 @@ fn a_snapshot_from_the_future_is_not_the_latest() {
         let catalog = Catalog { snapshots, ..Catalog::default() };
         let filter = FilterArgs::default();
         let around = Surroundings::isolated(&[]);
-        let choice = Choice { catalog: &catalog, filter: &filter, around: &around };
+        let choice = Choice::quiet(&catalog, &filter, &around);
         let sequence = |back| {
             let one = choice.one(&Selector::Latest { back }).expect("there are three");
             one.snapshot.session.sequence()
         };
         // The third says that it is old, as one that was brought back does.
         assert_eq!(sequence(0), 2, "{first:?}");
-        let times = times(&catalog);
-        assert!(times.values().all(|time| *time <= at(300)), "{first:?}: {times:?}");
+        let made = Made::of(&catalog, at(1000));
+        let is_made = |one: &Committed| made.at(&one.snapshot) <= at(300);
+        assert!(catalog.snapshots.iter().all(is_made), "{first:?}");
     }
+}
+
+#[test]
+fn what_no_clock_can_have_seen_is_the_latest_only_alone() {
+    let at = |seconds| Timestamp { seconds, nanos: 0 };
+    let far = 4_000_000_000;
+    let make = |client: u8, number, started, committed| {
+        let mut one = snapshot(number, [client; 8], "web", &[], "/");
+        one.snapshot.client = ClientId::new([client; 8]);
+        one.snapshot.session =
+            SessionId::from_parts(one.snapshot.client, number, Nonce8::new([client; 8]));
+        (one.snapshot.started, one.committed) = (at(started), at(committed));
+        one
+    };
+    let latest = |snapshots: Vec<Committed>| {
+        let catalog = Catalog { snapshots, ..Catalog::default() };
+        let (filter, around) = (FilterArgs::default(), Surroundings::isolated(&[]));
+        let choice = Choice::quiet(&catalog, &filter, &around);
+        let latest = choice.one(&Selector::Latest { back: 0 }).expect("there is one");
+        let made = choice.made();
+        (latest.snapshot.client.as_bytes()[0], made.wrong_clock(latest), made.age(&latest.snapshot))
+    };
+    // Both clocks of the second were ahead.
+    let (client, wrong, age) = latest(vec![make(1, 1, 100, 100), make(2, 1, far, far)]);
+    assert_eq!((client, wrong), (1, None));
+    assert!(age.is_some());
+    // There is no other: then it is, without an age.
+    assert_eq!(latest(vec![make(2, 1, far, far)]), (2, Some(WrongClock::Future), None));
+    // Only its own was: the store's counts.
+    let (client, wrong, age) = latest(vec![make(1, 1, 100, 100), make(2, 1, far, 200)]);
+    assert_eq!((client, wrong), (2, Some(WrongClock::Ahead)));
+    assert!(age.is_some());
+    // One that was brought here says when it was made, and is the latest only alone.
+    let mut claimed = make(2, 1, 300, 1000);
+    let (by, from) = (String::new(), String::new());
+    claimed.snapshot.facts.claim = Some(Claim { by, from, at: at(1000) });
+    assert_eq!(latest(vec![make(1, 1, 100, 100), claimed.clone()]).0, 1);
+    assert_eq!(latest(vec![claimed]).0, 2);
 }

@@ -1,0 +1,426 @@
+//! `doctor`: what is set, where it comes from, what works, and what to type next, on one page.
+//!
+//! Each line is one look. After the first that fails, those that need it are left out; the exit
+//! code is that of the first failure, so that a script learns the same as a person. It changes
+//! nothing but for a small object that it writes into the store and deletes, to learn its clock.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::base::limits::CLOCK_SLACK_S;
+use engine::base::path::escape;
+use engine::format::snapshot::Snapshot;
+use engine::store::name::prefix;
+
+use crate::args::filter::FilterArgs;
+use crate::args::program::DoctorArgs;
+use crate::command::context::Context;
+use crate::command::open::{Opened, allows, open, store};
+use crate::command::select::Choice;
+use crate::config::credential::{Source, choose};
+use crate::config::file::ConfigFile;
+use crate::config::repository::{Place, resolve, state_dir};
+use crate::fault::{ExitCode, Fault};
+use crate::ui::Paint;
+use crate::ui::json::Message;
+use crate::ui::output::printable;
+use crate::ui::upkeep::{Doctor, Look};
+use crate::units;
+
+/// Less free space than this is worth a word.
+const SPACE_LOW_BYTES: u64 = 1 << 30;
+/// A newest snapshot of this machine that is older is worth a word.
+const NEWEST_OLD: Duration = Duration::from_secs(2 * 86_400);
+
+/// Looks at everything.
+///
+/// # Errors
+/// The first thing that does not work, after all that could be looked at was shown.
+pub fn run(_args: &DoctorArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let mut page = Page { looks: Vec::new(), next: None, fault: None };
+    page.look_around(context);
+    page.show(context);
+    match page.fault {
+        None => Ok(ExitCode::Ok),
+        // It was shown in its line; what remains is the code.
+        Some(fault) if !context.ui.is_json() => Ok(fault.exit_code()),
+        Some(fault) => Err(fault),
+    }
+}
+
+struct Page {
+    looks: Vec<Look>,
+    next: Option<String>,
+    fault: Option<Fault>,
+}
+
+impl Page {
+    fn look_around(&mut self, context: &Context<'_>) {
+        let around = context.around;
+        let file = ConfigFile::locate(context.global.config.as_deref(), around);
+        match &file {
+            Some(path) => self.good("configuration", escape_path(path), None),
+            None => {
+                let usual = around.usual_configs.iter().map(|path| escape_path(path));
+                let usual = usual.collect::<Vec<_>>().join(", ");
+                self.good("configuration", format!("none; looked for {usual}"), None);
+            }
+        }
+        let origin = Origin { file, context };
+        let place = self.repository(&origin);
+        self.credential(&origin);
+        self.state(&origin);
+        let Some(place) = place else {
+            self.next = Some("mainstay -r /srv/backup init --kit kit.txt".to_owned());
+            return;
+        };
+        if !self.store(&place, context) {
+            return;
+        }
+        match open(context) {
+            Ok(opened) => self.inside(&opened, context),
+            Err(fault) => {
+                match fault.exit_code() {
+                    ExitCode::NoRepository => {
+                        self.next = Some(init(context));
+                    }
+                    ExitCode::Key => self.next = Some("mainstay key test".to_owned()),
+                    _ => {}
+                }
+                self.bad("repository opens", fault);
+            }
+        }
+    }
+
+    fn repository(&mut self, origin: &Origin<'_>) -> Option<Place> {
+        let context = origin.context;
+        let place = match resolve(&context.global.repository(), context.around) {
+            Ok(place) => place,
+            Err(fault) => {
+                self.bad("repository", fault);
+                return None;
+            }
+        };
+        let from = origin.of(
+            context.global.repo.is_some(),
+            |file| file.repo.is_some(),
+            &["MAINSTAY_REPOSITORY"],
+        );
+        self.good("repository", printable(&place.location), Some(from));
+        if let Some(endpoint) = &place.endpoint {
+            let from = origin.of(
+                context.global.endpoint.is_some(),
+                |file| file.endpoint.is_some(),
+                &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+            );
+            self.good("endpoint", printable(endpoint), Some(from));
+        }
+        if let Some(region) = &place.region {
+            let from = origin.of(false, |_| false, &["AWS_REGION", "AWS_DEFAULT_REGION"]);
+            self.good("region", printable(region), Some(from));
+        }
+        Some(place)
+    }
+
+    fn credential(&mut self, origin: &Origin<'_>) {
+        let context = origin.context;
+        let (what, names): (String, &[&str]) =
+            match choose(&context.global.credential(), context.around) {
+                Err(fault) => return self.bad("passphrase or key", fault),
+                Ok(Source::KeyFile(path)) => {
+                    (format!("key file {}", escape_path(&path)), &["MAINSTAY_KEY_FILE"])
+                }
+                Ok(Source::File(path)) => {
+                    (format!("file {}", escape_path(&path)), &["MAINSTAY_PASSWORD_FILE"])
+                }
+                Ok(Source::Command(_)) => {
+                    ("what a command prints".to_owned(), &["MAINSTAY_PASSWORD_COMMAND"])
+                }
+                Ok(Source::Variable) => (
+                    "in the environment, where others of this user see it".to_owned(),
+                    &["MAINSTAY_PASSWORD"],
+                ),
+                Ok(Source::Descriptor(fd)) => {
+                    (format!("descriptor {fd}"), &["MAINSTAY_PASSWORD_FD"])
+                }
+                Ok(Source::Prompt) => ("is asked for at the terminal".to_owned(), &[]),
+            };
+        let global = context.global;
+        let flag = global.key_file.is_some()
+            || global.password_file.is_some()
+            || global.password_command.is_some();
+        let in_file = |file: &ConfigFile| {
+            file.key_file.is_some()
+                || file.password_file.is_some()
+                || file.password_command.is_some()
+        };
+        let from = (!names.is_empty()).then(|| origin.of(flag, in_file, names));
+        self.good("passphrase or key", what, from);
+    }
+
+    fn state(&mut self, origin: &Origin<'_>) {
+        let context = origin.context;
+        if context.global.no_index {
+            return self.good("local state", "none".to_owned(), Some("--no-index".to_owned()));
+        }
+        let folder = match state_dir(context.global.cache_dir.as_deref(), context.around) {
+            Ok(folder) => folder,
+            Err(fault) => return self.bad("local state", fault),
+        };
+        let from = origin.of(
+            context.global.cache_dir.is_some(),
+            |file| file.cache_dir.is_some(),
+            &["MAINSTAY_STATE_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"],
+        );
+        self.good("local state", escape_path(&folder), Some(from));
+        self.space("space for it", &folder);
+    }
+
+    /// How much room there is where `folder` is or will be.
+    fn space(&mut self, name: &'static str, folder: &Path) {
+        let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
+        let Ok(space) = rustix::fs::statvfs(there) else { return };
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        let text = format!("{} free", units::size(free));
+        match free < SPACE_LOW_BYTES {
+            true => self.warn(name, text, "`mainstay cache clean` and `mainstay prune` free space"),
+            false => self.good(name, text, None),
+        }
+    }
+
+    /// Whether the store answers.
+    fn store(&mut self, place: &Place, context: &Context<'_>) -> bool {
+        let opened = store(context, &context.global.repository(), false);
+        let (store, _, location) = match opened {
+            Ok(opened) => opened,
+            Err(fault) => {
+                if fault.exit_code() == ExitCode::NoRepository {
+                    self.next = Some(init(context));
+                }
+                self.bad("store", fault);
+                return false;
+            }
+        };
+        let clock = &context.around.clock;
+        let began = clock.monotonic();
+        if let Err(error) = store.list(prefix::SLOTS) {
+            self.bad("store", Fault::during(crate::fault::Doing::Find, &error));
+            return false;
+        }
+        let took = clock.monotonic().saturating_sub(began);
+        self.good("store", format!("answers in {} ms", took.as_millis()), None);
+        if let Some(folder) = location.local_path() {
+            self.space("space in it", folder);
+        }
+        if place.allow_http && place.endpoint.as_ref().is_some_and(|url| url.starts_with("http:")) {
+            self.warn("transport", "plain HTTP".to_owned(), "use https:// where others can listen");
+        }
+        true
+    }
+
+    fn inside(&mut self, opened: &Opened, context: &Context<'_>) {
+        let repo = &opened.repo;
+        let role = repo.keys().role();
+        self.good("key", format!("role {}: it can {}", role.name(), allows(role)), None);
+        self.clock(opened, context);
+        let filter = FilterArgs::default();
+        // In this order: what is committed meanwhile refers to what the index does not know yet.
+        let catalog = match opened.look(&engine::base::monitor::Silent) {
+            Ok(catalog) => catalog,
+            Err(fault) => return self.bad("index", fault),
+        };
+        let mut packs = 0_u64;
+        let counted = opened.index.reader().and_then(|reader| {
+            reader.for_each_pack(&mut |_, _| {
+                packs += 1;
+                true
+            })
+        });
+        match counted {
+            Ok(()) => self.good("index", format!("knows {}", units::counted(packs, "pack")), None),
+            Err(error) => self.bad("index", crate::command::trouble::index(&error)),
+        }
+        let choice = Choice::quiet(&catalog, &filter, context.around);
+        let made = choice.made();
+        let all = choice.filtered();
+        let own: Vec<_> =
+            all.iter().filter(|one| one.snapshot.host == context.around.host).collect();
+        let newest = own.iter().rev().find(|one| made.may_be_latest(one));
+        let count = units::counted(all.len() as u64, "snapshot");
+        if !catalog.damaged.is_empty() {
+            let damaged = units::counted(catalog.damaged.len() as u64, "record");
+            let fault = Fault::new(
+                ExitCode::Damage,
+                "E_CORRUPT",
+                format!("{damaged} of snapshots cannot be read"),
+            );
+            self.bad("snapshots", fault.hint("`mainstay check` names what is damaged"));
+        }
+        let Some(newest) = newest else {
+            let text = format!("{count}, none of {}", printable(&context.around.host));
+            self.next = Some("mainstay backup PATH".to_owned());
+            return self.warn(
+                "snapshots",
+                text,
+                "`mainstay backup PATH` makes the first of this machine",
+            );
+        };
+        let age = made.age(&newest.snapshot).unwrap_or_default();
+        let text = format!("{count}, the newest of this machine {} old", units::age(age));
+        match age > NEWEST_OLD {
+            true => {
+                self.warn("snapshots", text, "does something run `mainstay backup` every night?")
+            }
+            false => self.good("snapshots", text, None),
+        }
+        let wrong = all.iter().filter(|one| made.wrong_clock(one).is_some()).count() as u64;
+        if wrong > 0 {
+            let text = format!("{} of a wrong clock", units::counted(wrong, "snapshot"));
+            self.warn("times", text, "`mainstay snapshots` marks them");
+        }
+        if self.fault.is_none() {
+            self.next = Some(match age > NEWEST_OLD {
+                true => backup_again(&newest.snapshot),
+                false => "mainstay drill latest".to_owned(),
+            });
+        }
+    }
+
+    fn clock(&mut self, opened: &Opened, context: &Context<'_>) {
+        let there = match opened.repo.store().time_of_store() {
+            Ok(there) => there,
+            Err(error) => {
+                let why = engine::base::error::in_one_line(&error);
+                return self.skip("clock", format!("that of the store is not known: {why}"));
+            }
+        };
+        let here = context.around.clock.now();
+        let apart = here.since(there).max(there.since(here));
+        let text = format!("{} from the store's", units::whole_duration(apart));
+        if apart.as_secs() > CLOCK_SLACK_S as u64 {
+            let fault = Fault::refused(format!("the clock of this machine is {text}"));
+            return self.bad(
+                "clock",
+                fault.hint("correct the clock that is wrong; rules of `forget` refuse to work"),
+            );
+        }
+        self.good("clock", text, None);
+    }
+
+    fn good(&mut self, name: &'static str, text: String, from: Option<String>) {
+        self.looks.push(Look { name, outcome: "ok", text, from, hint: None });
+    }
+
+    fn warn(&mut self, name: &'static str, text: String, hint: &str) {
+        self.looks.push(Look {
+            name,
+            outcome: "warning",
+            text,
+            from: None,
+            hint: Some(hint.to_owned()),
+        });
+    }
+
+    fn skip(&mut self, name: &'static str, text: String) {
+        self.looks.push(Look { name, outcome: "unknown", text, from: None, hint: None });
+    }
+
+    fn bad(&mut self, name: &'static str, fault: Fault) {
+        let lines = fault.lines();
+        let part = |head: &str| lines.iter().find_map(|line| line.trim_start().strip_prefix(head));
+        let mut text = part("error: ").unwrap_or_default().to_owned();
+        if let Some(cause) = part("cause: ") {
+            text = format!("{text}: {cause}");
+        }
+        let hint = part("try: ").map(str::to_owned);
+        self.looks.push(Look { name, outcome: "failed", text, from: None, hint });
+        self.fault = self.fault.take().or(Some(fault));
+    }
+
+    fn show(&self, context: &Context<'_>) {
+        let ui = context.ui;
+        if ui.is_json() {
+            ui.message(&Message::Doctor(Doctor {
+                ok: self.fault.is_none(),
+                looks: self.looks.clone(),
+                next: self.next.clone(),
+            }));
+            return;
+        }
+        let width = self.looks.iter().map(|look| look.name.len()).max().unwrap_or(0);
+        for look in &self.looks {
+            let (mark, paint) = match look.outcome {
+                "failed" => ("FAILED ", Some(Paint::Bad)),
+                "warning" => ("warning", Some(Paint::Warn)),
+                "unknown" => ("unknown", Some(Paint::Dim)),
+                _ => ("ok     ", None),
+            };
+            let mark = paint.map_or_else(|| mark.to_owned(), |paint| ui.paint(paint, mark));
+            let from = look.from.as_ref().map(|from| format!(" ({from})")).unwrap_or_default();
+            ui.result(&format!("{mark}  {:width$}  {}{from}", look.name, printable(&look.text)));
+            if let Some(hint) = &look.hint {
+                ui.result(&format!("{:9}{:width$}  try: {}", "", "", printable(hint)));
+            }
+        }
+        if let Some(next) = &self.next {
+            ui.result(&format!("next: {}", printable(next)));
+        }
+    }
+}
+
+/// The command that makes the repository that is named.
+fn init(context: &Context<'_>) -> String {
+    let from_command_line = context.global.repo.as_ref().filter(|repo| {
+        let file = ConfigFile::find(context.global.config.as_deref(), context.around);
+        file.is_ok_and(|file| file.repo.as_ref() != Some(*repo))
+    });
+    match from_command_line {
+        Some(repo) => format!("mainstay -r {} init --kit kit.txt", printable(repo)),
+        None => "mainstay init --kit kit.txt".to_owned(),
+    }
+}
+
+/// The command that makes another snapshot like this one.
+fn backup_again(snapshot: &Snapshot) -> String {
+    let paths: Vec<_> = snapshot.paths.iter().map(|path| escape(&path.0)).collect();
+    let is_plain = |path: &String| {
+        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte))
+    };
+    match !paths.is_empty() && paths.iter().all(is_plain) {
+        true => format!("mainstay backup {}", paths.join(" ")),
+        false => "mainstay backup PATH".to_owned(),
+    }
+}
+
+fn escape_path(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Where settings come from.
+struct Origin<'a> {
+    file: Option<PathBuf>,
+    context: &'a Context<'a>,
+}
+
+impl Origin<'_> {
+    /// The place in words: `is_given` says whether a flag or the file has it.
+    fn of(
+        &self,
+        is_given: bool,
+        in_file: impl Fn(&ConfigFile) -> bool,
+        variables: &[&str],
+    ) -> String {
+        let around = self.context.around;
+        let file = ConfigFile::find(self.context.global.config.as_deref(), around);
+        if let (true, Some(path), Ok(file)) = (is_given, &self.file, &file)
+            && in_file(file)
+        {
+            return escape_path(path);
+        }
+        if is_given {
+            return "command line".to_owned();
+        }
+        let set = variables.iter().find(|name| around.variable(name).is_some());
+        set.map_or_else(|| "default".to_owned(), |name| (*name).to_owned())
+    }
+}
