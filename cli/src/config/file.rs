@@ -187,7 +187,7 @@ mod tests {
             ("\nrepository = 'x'", 2, "unknown field `repository`"),
             ("repo = 7", 1, "string"),
             ("a = ", 1, ""),
-            ("limit-upload = 0", 1, "zero"),
+            ("limit-upload = 0", 1, "above 0"),
             ("[retention]\nkeep-dayly = 3\n", 2, "keep-dayly"),
             ("[retension]\nkeep-daily = 3\n", 1, "retension"),
             ("keep-daily = 3\n", 1, "keep-daily"),
