@@ -254,6 +254,7 @@ const HABITS: &[(&str, Ends)] = &[
     ("backup --files-from list", Ends::As(0)),
     ("backup --stdin --stdin-filename f.sql --allow-empty", Ends::As(0)),
     ("backup --stdin-from-command -- echo db", Ends::As(0)),
+    ("backup --stdin --stdin-filename a/b.sql", Ends::Saying("--stdin-filename b.sql")),
     ("snapshots --compact", Ends::As(0)),
     ("snapshots --latest 1", Ends::As(0)),
     ("snapshots --last", Ends::Saying("mainstay snapshots --latest 1")),

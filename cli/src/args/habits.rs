@@ -53,7 +53,11 @@ pub fn find(arguments: &[OsString]) -> Option<Habit> {
     }
     let help = |words| Some(Habit { words, is_done: false });
     // What exists here has its own errors, which say more.
-    if let Some(words) = in_table(COMMANDS).filter(|_| !OURS.contains(&pair.as_str())) {
+    let is_bare = words.len() == at + 1;
+    let is_ours = OURS.iter().any(|(group, member)| {
+        *group == command && (is_bare || second.is_some_and(|second| second == member))
+    });
+    if let Some(words) = in_table(COMMANDS).filter(|_| !is_ours) {
         return help(words);
     }
     let has = |option: &str| {
@@ -71,7 +75,7 @@ pub fn find(arguments: &[OsString]) -> Option<Habit> {
 }
 
 /// Commands of ours that begin like one of another program.
-const OURS: [&str; 2] = ["cache clean", "policy simulate"];
+const OURS: [(&str, &str); 2] = [("cache", "clean"), ("policy", "simulate")];
 
 /// The first word that is no option and no value of one.
 fn command<'w>(words: &[&'w str]) -> Option<(usize, &'w str)> {
@@ -133,7 +137,14 @@ mod tests {
         for line in ["unlock", "unlock --remove-all", "break-lock ::x", "migrate", "list locks"] {
             assert!(said(line).is_some_and(|habit| habit.is_done), "{line}");
         }
-        for line in ["snapshotz", "cache clean --x", "policy simulate --x", "key add --role x"] {
+        for line in [
+            "cache",
+            "policy",
+            "snapshotz",
+            "cache clean --x",
+            "policy simulate --x",
+            "key add --role x",
+        ] {
             assert_eq!(said(line), None, "{line}");
         }
         assert_eq!(said("-r diff"), None);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     let excludes = excludes(&args.exclude, context.around)?;
     // A path that is not there is said before a passphrase is asked for.
     let (source, missing) = match args.stdin || args.stdin_from_command {
-        true => (stream(args, context), Vec::new()),
+        true => (stream(args, context)?, Vec::new()),
         false => {
             let named = paths(args, context)?;
             (Source::Paths(named.paths), named.missing)
@@ -96,15 +96,24 @@ fn own_folders(opened: &Opened) -> Vec<(&Path, &'static str)> {
     std::iter::once(state).chain(folder).collect()
 }
 
-fn stream(args: &BackupArgs, context: &Context<'_>) -> Source {
+fn stream(args: &BackupArgs, context: &Context<'_>) -> Result<Source, Fault> {
     let name = args.stdin_filename.clone().unwrap_or_else(|| OsString::from(STREAM_NAME));
+    if let Some(at) = name.as_bytes().iter().rposition(|byte| *byte == b'/') {
+        let last = escape(&name.as_bytes()[at + 1..]);
+        let last = if last.is_empty() { STREAM_NAME.to_owned() } else { last };
+        return Err(Fault::usage(format!(
+            "{} is a path: a stream is one file at the top of the snapshot",
+            escape(name.as_bytes())
+        ))
+        .hint(format!("give its name alone: --stdin-filename {last}")));
+    }
     let name = name.into_vec();
-    if args.stdin_from_command {
+    Ok(if args.stdin_from_command {
         let variables = context.around.variables.clone().into_iter().collect();
         Source::Command { name, argv: args.paths.clone(), variables }
     } else {
         Source::Stream { name, input: Box::new(StandardInput(context.around.stdin.clone())) }
-    }
+    })
 }
 
 /// Standard input, which is shared.

@@ -10,6 +10,7 @@ use engine::tree::cursor::{EntryCursor, Searched};
 
 use crate::args::look::FindArgs;
 use crate::command::context::Context;
+use crate::command::made::Made;
 use crate::command::node::{long_line, node};
 use crate::command::open::{open, progress};
 use crate::command::select::{Choice, short_id};
@@ -47,7 +48,7 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
                         matches.push(node(&path, &entry));
                     } else {
                         if hits == 1 {
-                            heading(one, context);
+                            heading(one, choice.made(), context);
                         }
                         let line = long_line(&path, &entry, &context.around.time_zone);
                         context.ui.result(&format!("  {line}"));
@@ -77,8 +78,8 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     damage.map_or(Ok(ExitCode::Ok), Err)
 }
 
-fn heading(one: &Committed, context: &Context<'_>) {
-    let time = units::local_time(one.snapshot.started, &context.around.time_zone);
+fn heading(one: &Committed, made: &Made, context: &Context<'_>) {
+    let time = units::local_time(made.at(&one.snapshot), &context.around.time_zone);
     let host = crate::ui::output::printable(&one.snapshot.host);
     context.ui.result(&format!("{} of {host} from {time}", short_id(one.snapshot.session)));
 }

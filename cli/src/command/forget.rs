@@ -18,6 +18,7 @@ use restore_verify::evidence::event::Event;
 use crate::args::collect::PruneArgs;
 use crate::args::retention::ForgetArgs;
 use crate::command::context::Context;
+use crate::command::made::Made;
 use crate::command::no_match;
 use crate::command::open::{Opened, open, progress};
 use crate::command::prune;
@@ -278,6 +279,7 @@ impl Run<'_> {
     fn group_table(&self, group: &GroupPlan, is_dry: bool) {
         let ui = self.context.ui;
         let by_id = self.by_id();
+        let made = Made::of(&self.gathered.catalog, self.context.around.clock.now());
         let words = group_words(&group.key);
         let (keep, remove) = (group.keep.len(), group.remove.len());
         let head = if words.is_empty() { "snapshots".to_owned() } else { words };
@@ -288,7 +290,7 @@ impl Run<'_> {
         let mut table = Table::new(&columns);
         let mut row = |what: &str, id: SessionId, why: &str| {
             let Some(one) = by_id.get(&id) else { return };
-            let time = units::local_time(one.snapshot.started, &self.context.around.time_zone);
+            let time = units::local_time(made.at(&one.snapshot), &self.context.around.time_zone);
             table.row([what, &short_id(id), &time, &one.snapshot.tags.join(","), why]);
         };
         for kept in &group.keep {

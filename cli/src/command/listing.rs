@@ -166,7 +166,7 @@ impl Listing<'_> {
             let claimed = units::local_minute(snapshot.started, &self.context.around.time_zone);
             let words = match self.made.at(snapshot) == snapshot.started {
                 true => wrong.words().to_owned(),
-                false => format!("{}: it said {claimed}", wrong.words()),
+                false => format!("{}, {claimed}", wrong.words()),
             };
             say(Some(Paint::Warn), words);
         }

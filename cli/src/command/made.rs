@@ -46,7 +46,7 @@ impl WrongClock {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Future => "from the future",
-            Self::Ahead => "clock ahead",
+            Self::Ahead => "from the future by its own clock",
         }
     }
 }

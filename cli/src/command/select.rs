@@ -1,5 +1,6 @@
 //! Which snapshots a command means: by `latest`, by the first digits of an id, by filters.
 
+use std::cmp::Reverse;
 use std::os::unix::ffi::OsStrExt;
 
 use engine::base::id::SessionId;
@@ -188,7 +189,12 @@ impl<'a> Choice<'a> {
     }
 
     fn newest(&self) -> Vec<&'a Committed> {
-        self.catalog.snapshots.iter().rev().collect()
+        let mut all: Vec<_> = self.catalog.snapshots.iter().collect();
+        all.sort_by_key(|one| {
+            let time = self.made.at(&one.snapshot);
+            Reverse((self.made.may_be_latest(one), time, one.snapshot.session.sequence()))
+        });
+        all
     }
 
     fn candidates(&self, snapshots: &[&Committed]) -> String {

@@ -16,6 +16,7 @@ use engine::disk::child::child;
 use engine::store::{AccessKeys, KeySource};
 use serde::Deserialize;
 
+use crate::config::credential::ending;
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
 
@@ -218,7 +219,7 @@ fn process(line: &str, around: &Surroundings) -> Result<KeySource, Fault> {
             child.stdout.take().map(|pipe| pipe.take(OUTPUT_MAX_BYTES).read_to_string(&mut text));
         let status = child.wait().map_err(|error| failed(&format!("was lost: {error}")))?;
         if !status.success() {
-            return Err(failed(&format!("failed: it ended with {status}")));
+            return Err(failed(&format!("failed: it {}", ending(status))));
         }
         read.transpose().map_err(|_| failed("prints something that is not UTF-8"))?;
         // What it printed holds a secret, so the error of the parser is not passed on.

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use engine::disk::child::child;
 use zeroize::Zeroizing;
@@ -83,6 +83,14 @@ pub fn choose(flags: &CredentialFlags, around: &Surroundings) -> Result<Source, 
     }
     Err(Fault::key("no passphrase and no key file is given, and there is no terminal to ask at")
         .hint("use --password-file, --password-command or --key-file, or their variables"))
+}
+
+/// How a command ended.
+pub(super) fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("ended with exit status {code}"),
+        None => "was killed by a signal".to_owned(),
+    }
 }
 
 fn only_one<const N: usize>(
@@ -245,7 +253,7 @@ fn run_command(line: &str, around: &Surroundings) -> Result<Secret, Fault> {
     let status = child.wait().map_err(|error| failed().because(&error))?;
     let bytes = bytes.map_err(|error| failed().because(&error))?;
     if bytes.len() <= engine::base::limits::PASSPHRASE_MAX_BYTES && !status.success() {
-        return Err(failed().hint(format!("run it by hand; it ended with {status}")));
+        return Err(failed().hint(format!("run it by hand; it {}", ending(status))));
     }
     Secret::from_bytes(bytes, "the password command")
 }

@@ -179,7 +179,9 @@ impl View {
     }
 
     fn left(&self) -> Option<String> {
-        self.remaining().map(|left| format!("{} left", units::whole_duration(left)))
+        // Rounded up: what is still being worked on is not over.
+        let left_s = self.remaining()?.as_secs_f64().ceil() as u64;
+        (left_s > 0).then(|| format!("{} left", units::whole_duration(Duration::from_secs(left_s))))
     }
 
     fn problem_count(&self) -> Option<String> {

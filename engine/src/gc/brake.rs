@@ -17,6 +17,11 @@ pub(super) struct Braked {
     pub(super) newest: BTreeMap<ClientId, Vec<bool>>,
 }
 
+/// Whether that is more than a quarter of all packs, and not just a few.
+pub(super) fn is_much(all: u64, deleted: u64) -> bool {
+    deleted > GC_BRAKE_LEAST_PACKS && deleted * 100 > all * GC_BRAKE_PERCENT
+}
+
 /// Refuses more than a quarter of all packs unless they are few, and to leave a client none of its newest three
 /// snapshots, unless `confirmed` says at least so many packs.
 pub(super) fn check(run: &Braked, confirmed: Option<u64>) -> Result<(), GcError> {
@@ -25,7 +30,7 @@ pub(super) fn check(run: &Braked, confirmed: Option<u64>) -> Result<(), GcError>
     }
     let refused = |why: String| Err(GcError::MassDelete { why, confirm: run.delete_count });
     let (packs, all) = (run.delete_count, run.pack_count);
-    if packs > GC_BRAKE_LEAST_PACKS && packs * 100 > all * GC_BRAKE_PERCENT {
+    if is_much(all, packs) {
         let percent = GC_BRAKE_PERCENT;
         return refused(format!(
             "{packs} of {all} packs would be deleted, more than {percent} percent"

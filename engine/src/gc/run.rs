@@ -16,9 +16,11 @@ use crate::gc::brake::{self, Braked};
 use crate::gc::collector::{Collector, Generation, Survey};
 use crate::gc::error::GcError;
 use crate::gc::live::Root;
+use crate::gc::mark::mark;
 use crate::gc::options::GcOptions;
 use crate::gc::repack;
 use crate::gc::report::GcReport;
+use crate::gc::usage::PackUse;
 use crate::index::Index;
 use crate::index::collected::KeptState;
 use crate::index::settle::settle_open_runs;
@@ -274,6 +276,7 @@ impl Collector<'_> {
     fn braked(&self, survey: &Survey) -> Result<Braked, GcError> {
         let reader = self.index.reader()?;
         let mut dropped: HashSet<SessionId> = HashSet::new();
+        let mut there: Vec<Root> = Vec::new();
         for Root { session, node } in &survey.living.forgotten {
             // A root that is gone already, or that stays for others, is not dropped by this run.
             let (mut is_there, mut stays) = (false, false);
@@ -284,6 +287,9 @@ impl Collector<'_> {
                 }
                 true
             })?;
+            if is_there {
+                there.push(Root { session: *session, node: *node });
+            }
             if is_there && !stays {
                 dropped.insert(*session);
             }
@@ -294,15 +300,41 @@ impl Collector<'_> {
                 sessions.iter().map(|session| dropped.contains(session)).collect();
             newest.insert(*client, is_dropped);
         }
-        // Whose session is known never to have committed was in no snapshot: what a run that was cut
-        // off left behind may be most of what is there.
-        let was_cut_off = |pack: &PackId| survey.living.aborted.contains_key(&pack.session);
-        let stored = survey.stored.keys().filter(|pack| !was_cut_off(pack));
-        let (mut pack_count, mut delete_count) = (0, 0);
-        for pack in stored {
-            pack_count += 1;
-            delete_count += u64::from(survey.candidates.contains(pack));
+        let count = |orphans: &PackSet| {
+            let (mut pack_count, mut delete_count) = (0, 0);
+            for pack in survey.stored.keys().filter(|pack| !orphans.contains(pack)) {
+                pack_count += 1;
+                delete_count += u64::from(survey.candidates.contains(pack));
+            }
+            (pack_count, delete_count)
+        };
+        let (mut pack_count, mut delete_count) = count(&PackSet::default());
+        if brake::is_much(pack_count, delete_count) {
+            // Only then: looking at what forgotten snapshots need takes as long as marking.
+            (pack_count, delete_count) = count(&self.orphans(survey, &there)?);
         }
         Ok(Braked { pack_count, delete_count, newest })
+    }
+
+    /// Packs that no snapshot ever needed: a run that was cut off left them, and nobody, the forgotten
+    /// snapshots among them, has referred to them since. Both must be known; none of them if what
+    /// the forgotten ones need cannot be read.
+    fn orphans(&self, survey: &Survey, forgotten: &[Root]) -> Result<PackSet, GcError> {
+        let mut orphans = PackSet::default();
+        let mut needed = survey.marks.clone();
+        match mark(self.repo, self.index, forgotten, &mut needed, self.monitor) {
+            Ok(()) => {}
+            Err(GcError::Interrupted) => return Err(GcError::Interrupted),
+            Err(_) => return Ok(orphans),
+        }
+        for PackUse { row, .. } in survey.packs.values() {
+            let is_cut_off = survey.candidates.contains(&row.pack)
+                && survey.living.aborted.contains_key(&row.pack.session);
+            let records = row.first_record..row.first_record + i64::from(row.chunk_count);
+            if is_cut_off && !records.into_iter().any(|record| needed.live.get(record)) {
+                orphans.insert(row.pack);
+            }
+        }
+        Ok(orphans)
     }
 }

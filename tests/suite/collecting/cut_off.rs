@@ -50,3 +50,25 @@ fn orphans_of_runs_that_were_cut_off_are_no_mass_deletion() {
     assert!(packs(&plain(&stage.inner)).len() <= live);
     stage.assert_clean_after_two(&world);
 }
+
+#[test]
+fn what_a_snapshot_took_over_from_a_run_that_was_cut_off_is_a_mass_deletion() {
+    let stage = Stage::new();
+    cut_off(&stage, GC_BRAKE_LEAST_PACKS);
+    // The same files again, one run for each: what is stored already is taken over.
+    let world = stage.machine(&plain(&stage.inner));
+    let folder = world.new_folder("whole");
+    for number in 0..GC_BRAKE_LEAST_PACKS {
+        put(&folder.join(number.to_string()), &random_bytes(100 + number, 20_000));
+    }
+    let taken = world.backup(&folder).expect("it runs").snapshot.expect("it commits");
+    let more = world.backup(&stage.source).expect("it runs").snapshot.expect("it commits");
+    assert_ne!(taken, more);
+    super::forget(&world, taken);
+    let abandoned: Vec<_> = registered(&world.repo).expect("it lists").into_keys().collect();
+    let careful = GcOptions { confirm_mass_delete: None, abandon_sessions: abandoned, ..options() };
+    let run = || gc::run(&world.repo, &world.index, &careful, &Recording::default());
+    let outcomes = [run(), run()];
+    let is_refused = |ran: &Result<_, GcError>| matches!(ran, Err(GcError::MassDelete { .. }));
+    assert!(outcomes.iter().any(is_refused), "{outcomes:?}");
+}
