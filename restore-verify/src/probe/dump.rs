@@ -2,10 +2,10 @@
 //! the program that made the dump marks only when it was done.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::probe::verdict::{Verdict, broken, judge};
+use crate::probe::verdict::{Bounded, Limits, Verdict, broken, judge};
 
 /// Whose dump it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,37 +14,68 @@ pub enum Dialect {
     Postgres,
     /// `mysqldump`, `mariadb-dump`.
     Mysql,
+    /// The same without comments, so without a mark at the end.
+    MysqlBare,
+    /// `.dump` of `sqlite3`.
+    Sqlite,
 }
 
 const POSTGRES_HEADS: [&[u8]; 2] =
     [b"-- PostgreSQL database dump", b"-- PostgreSQL database cluster dump"];
 const POSTGRES_ENDS: [&[u8]; 2] =
     [b"-- PostgreSQL database dump complete", b"-- PostgreSQL database cluster dump complete"];
-const MYSQL_HEADS: [&[u8]; 3] = [b"-- MySQL dump", b"-- MariaDB dump", b"/*M!999999"];
+const MYSQL_HEADS: [&[u8]; 2] = [b"-- MySQL dump", b"-- MariaDB dump"];
+const MYSQL_BARE_HEADS: [&[u8]; 2] = [b"/*M!999999", b"/*!40101 SET @OLD_CHARACTER_SET_CLIENT="];
 const MYSQL_END: &[u8] = b"-- Dump completed";
+const SQLITE_HEAD: &[u8] = b"PRAGMA foreign_keys=OFF;";
+const SQLITE_END: &[u8] = b"COMMIT;";
+/// What `sqlite3` writes where it could not read on.
+const SQLITE_ERRORS: [&[u8]; 2] = [b"ROLLBACK; -- due to errors", b"/****** CORRUPTION ERROR"];
+/// What programs say of themselves: in a dump it is a line that no server takes.
+const MESSAGES: [&[u8]; 5] =
+    [b"pg_dump: ", b"pg_dumpall: ", b"mysqldump: ", b"mariadb-dump: ", b"mysqldump.exe: "];
 /// Pieces in which a line is looked at: rows can be longer than memory.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Whose dump begins with `head`.
 #[must_use]
 pub fn recognise(head: &[u8]) -> Option<Dialect> {
-    let mut lines = head.split(|byte| *byte == b'\n').take(8);
-    lines.find_map(|line| {
-        let begins = |heads: &[&[u8]]| heads.iter().any(|head| line.starts_with(head));
-        match (begins(&POSTGRES_HEADS), begins(&MYSQL_HEADS)) {
-            (true, _) => Some(Dialect::Postgres),
-            (_, true) => Some(Dialect::Mysql),
-            _ => None,
-        }
-    })
+    let lines = || head.split(|byte| *byte == b'\n').take(8);
+    let has = |heads: &[&[u8]]| lines().any(|line| heads.iter().any(|it| line.starts_with(it)));
+    if has(&POSTGRES_HEADS) {
+        Some(Dialect::Postgres)
+    } else if has(&MYSQL_HEADS) {
+        Some(Dialect::Mysql)
+    } else if has(&MYSQL_BARE_HEADS) {
+        Some(Dialect::MysqlBare)
+    } else {
+        head.starts_with(SQLITE_HEAD).then_some(Dialect::Sqlite)
+    }
 }
 
 /// Reads a dump to its end.
 #[must_use]
 pub fn look(path: &Path, dialect: Dialect) -> Verdict {
     match File::open(path) {
-        Ok(file) => judge(walk(BufReader::with_capacity(PIECE_BYTES, file), dialect)),
+        Ok(file) => verdict(walk(BufReader::with_capacity(PIECE_BYTES, file), dialect), dialect),
         Err(error) => Verdict::NotProved(error.to_string()),
+    }
+}
+
+/// Reads one to its end that comes out of a stream. How the stream ends counts too: what follows the
+/// last line is read as well.
+#[must_use]
+pub fn look_at(reader: impl Read, dialect: Dialect, limits: &Limits) -> Verdict {
+    let bounded = Bounded::new(reader, limits.decoded_bytes);
+    verdict(walk(BufReader::with_capacity(PIECE_BYTES, bounded), dialect), dialect)
+}
+
+fn verdict(walked: io::Result<()>, dialect: Dialect) -> Verdict {
+    match judge(walked) {
+        Verdict::Passed if dialect == Dialect::MysqlBare => {
+            Verdict::NotProved("it was made without comments: nothing marks its end".to_owned())
+        }
+        other => other,
     }
 }
 
@@ -61,9 +92,20 @@ fn walk(mut reader: impl BufRead, dialect: Dialect) -> io::Result<()> {
         }
         if scanner.is_between_statements() {
             let begins = |end: &[u8]| line.starts_with(end);
-            is_complete |= match dialect {
-                Dialect::Postgres => POSTGRES_ENDS.iter().any(|end| begins(end)),
-                Dialect::Mysql => begins(MYSQL_END),
+            if MESSAGES.iter().any(|message| begins(message)) {
+                return Err(broken("it holds a message of the program that made it"));
+            }
+            is_complete = match dialect {
+                Dialect::Postgres => is_complete || POSTGRES_ENDS.iter().any(|end| begins(end)),
+                Dialect::Mysql => is_complete || begins(MYSQL_END),
+                Dialect::MysqlBare => true,
+                Dialect::Sqlite if SQLITE_ERRORS.iter().any(|error| begins(error)) => {
+                    return Err(broken("it says itself that something could not be read"));
+                }
+                // Only the last statement counts: a part may be a transaction too.
+                Dialect::Sqlite => {
+                    begins(SQLITE_END) || (is_complete && line.trim_ascii().is_empty())
+                }
             };
         }
         scanner.take(&line);
@@ -117,6 +159,10 @@ impl Scanner {
         }
     }
 
+    fn is_mysql(&self) -> bool {
+        matches!(self.dialect, Dialect::Mysql | Dialect::MysqlBare)
+    }
+
     fn is_between_statements(&self) -> bool {
         self.state == State::Plain && !self.in_statement && self.at_line_start
     }
@@ -165,7 +211,7 @@ impl Scanner {
                 }
             }
             State::Quoted(quote) => {
-                let escapes = self.dialect == Dialect::Mysql && *quote != b'`';
+                let escapes = self.is_mysql() && *quote != b'`';
                 if first == b'\\' && escapes {
                     return 2;
                 }
@@ -195,7 +241,7 @@ impl Scanner {
                 return 2;
             }
             (b'\'' | b'"', _) => self.state = State::Quoted(first),
-            (b'`', _) if self.dialect == Dialect::Mysql => self.state = State::Quoted(first),
+            (b'`', _) if self.dialect != Dialect::Postgres => self.state = State::Quoted(first),
             (b'$', _) if self.dialect == Dialect::Postgres => {
                 if let Some(tag) = dollar_tag(rest) {
                     let length = tag.len();
@@ -259,6 +305,43 @@ mod tests {
                 assert!(matches!(verdict, Verdict::Failed(_)), "cut at {cut}: {verdict:?}");
             }
         }
+    }
+
+    const SQLITE: &str = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(a text);\n\
+        INSERT INTO t VALUES('it''s\nCOMMIT;\n');\nCOMMIT;\n";
+
+    #[test]
+    fn dumps_of_sqlite_end_with_their_commit_and_say_what_they_could_not_read() {
+        assert_eq!(recognise(SQLITE.as_bytes()), Some(Dialect::Sqlite));
+        assert_eq!(judged(SQLITE, Dialect::Sqlite), Verdict::Passed);
+        for cut in 25..SQLITE.len() - 2 {
+            let verdict = judged(&SQLITE[..cut], Dialect::Sqlite);
+            assert!(matches!(verdict, Verdict::Failed(_)), "cut at {cut}: {verdict:?}");
+        }
+        let broken = SQLITE.replace(");\nCOMMIT;\n", ");\nROLLBACK; -- due to errors\n");
+        assert!(matches!(judged(&broken, Dialect::Sqlite), Verdict::Failed(_)));
+        let more = format!("{SQLITE}CREATE TABLE u(a);\n");
+        assert!(matches!(judged(&more, Dialect::Sqlite), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn a_message_among_the_statements_is_found_and_one_in_a_text_is_none() {
+        let warned = format!("mysqldump: [Warning] Using a password can be insecure.\n{MYSQL}");
+        assert_eq!(recognise(warned.as_bytes()), Some(Dialect::Mysql));
+        assert!(matches!(judged(&warned, Dialect::Mysql), Verdict::Failed(_)));
+        let told = MYSQL.replace("'a\\'b;", "'a\\'b\npg_dump: not here\n;");
+        assert_eq!(judged(&told, Dialect::Mysql), Verdict::Passed);
+    }
+
+    #[test]
+    fn without_comments_nothing_says_that_it_is_whole() {
+        let bare = "/*M!999999\\- enable the sandbox mode */ \nINSERT INTO `t` VALUES (1);\n";
+        assert_eq!(recognise(bare.as_bytes()), Some(Dialect::MysqlBare));
+        let verdict = look_at(bare.as_bytes(), Dialect::MysqlBare, &Limits::default());
+        assert!(matches!(verdict, Verdict::NotProved(_)), "{verdict:?}");
+        let cut =
+            look_at(&bare.as_bytes()[..bare.len() - 5], Dialect::MysqlBare, &Limits::default());
+        assert!(matches!(cut, Verdict::Failed(_) | Verdict::NotProved(_)), "{cut:?}");
     }
 
     #[test]

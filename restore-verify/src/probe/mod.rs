@@ -15,7 +15,9 @@ pub mod verdict;
 pub mod meta;
 /// SQLite databases.
 pub mod sqlite;
-/// ZIP, gzip, tar, xz.
+/// Compressed streams.
+pub mod stream;
+/// ZIP, tar, 7z, and what is compressed.
 pub mod archive;
 /// PostgreSQL dumps in custom format.
 pub mod postgres;
@@ -23,5 +25,9 @@ pub mod postgres;
 pub mod dump;
 /// PNG, JPEG, PDF.
 pub mod image;
+/// Text that should be SQL.
+pub mod script;
+/// What names promise.
+pub mod kind;
 /// Which probe looks at which file.
 pub mod choose;

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
+use crate::probe::stream::{self, Coding};
 use crate::probe::verdict::{Bounded, Limits, Verdict, broken, drain, judge};
 
 /// First bytes of a dump in custom format.
@@ -25,11 +26,17 @@ const OFFSET_NONE: u8 = 3;
 /// Walks a dump.
 #[must_use]
 pub fn look(path: &Path, limits: &Limits) -> Verdict {
-    let file = match File::open(path) {
-        Ok(file) => BufReader::new(file),
-        Err(error) => return Verdict::NotProved(error.to_string()),
-    };
-    let mut dump = match Dump::open(file) {
+    match File::open(path) {
+        Ok(file) => look_at(BufReader::new(file), limits),
+        Err(error) => Verdict::NotProved(error.to_string()),
+    }
+}
+
+/// Walks one that may come out of a stream.
+#[must_use]
+pub fn look_at(reader: impl Read, limits: &Limits) -> Verdict {
+    let bounded = Bounded::new(reader, limits.decoded_bytes);
+    let mut dump = match Dump::open(Counted { inner: bounded, at: 0 }) {
         Ok(Ok(dump)) => dump,
         Ok(Err(doubt)) => return Verdict::NotProved(doubt),
         Err(error) => return Verdict::Failed(in_words(&error)),
@@ -45,6 +52,20 @@ pub fn look(path: &Path, limits: &Limits) -> Verdict {
     }
 }
 
+/// Knows where it is.
+struct Counted<R> {
+    inner: R,
+    at: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
 fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
@@ -56,20 +77,21 @@ fn in_words(error: &io::Error) -> String {
 enum Compression {
     None,
     Zlib,
+    Zstd,
     Other,
 }
 
-struct Dump {
-    file: BufReader<File>,
+struct Dump<R> {
+    file: Counted<R>,
     version: u32,
     int_bytes: usize,
     offset_bytes: usize,
     compression: Compression,
 }
 
-impl Dump {
+impl<R: Read> Dump<R> {
     /// Reads the head; the inner error says what is not known here.
-    fn open(mut file: BufReader<File>) -> io::Result<Result<Self, String>> {
+    fn open(mut file: Counted<R>) -> io::Result<Result<Self, String>> {
         let mut head = [0; 11];
         file.read_exact(&mut head)?;
         if head[..5] != *MAGIC {
@@ -89,6 +111,7 @@ impl Dump {
             0x010f.. => match dump.byte()? {
                 0 => Compression::None,
                 1 => Compression::Zlib,
+                3 => Compression::Zstd,
                 _ => Compression::Other,
             },
             _ if dump.int()? == 0 => Compression::None,
@@ -183,7 +206,7 @@ impl Dump {
         }
         let mut left = limits.decoded_bytes;
         loop {
-            let at = self.file.stream_position()?;
+            let at = self.file.at;
             let kind = match self.byte() {
                 Ok(kind) => kind,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
@@ -221,6 +244,10 @@ impl Dump {
         let mut pieces = Pieces { dump: self, left_bytes: 0, is_done: false };
         let read = match compression {
             Compression::Zlib => drain(&mut Bounded::new(ZlibDecoder::new(&mut pieces), left))?,
+            Compression::Zstd => {
+                let reader = stream::open(Coding::Zstd, BufReader::new(&mut pieces))?;
+                drain(&mut Bounded::new(reader, left))?
+            }
             Compression::None | Compression::Other => drain(&mut Bounded::new(&mut pieces, left))?,
         };
         // What follows the end of the compressed stream.
@@ -230,13 +257,13 @@ impl Dump {
 }
 
 /// The pieces of a block as one stream.
-struct Pieces<'a> {
-    dump: &'a mut Dump,
+struct Pieces<'a, R> {
+    dump: &'a mut Dump<R>,
     left_bytes: u64,
     is_done: bool,
 }
 
-impl Read for Pieces<'_> {
+impl<R: Read> Read for Pieces<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left_bytes == 0 && !self.is_done {
             let length = self.dump.int()?;

@@ -289,7 +289,7 @@ fn what_is_broken_inside_is_found_though_every_byte_is_right() {
             },
             "sqlite",
         ),
-        ("an emptied dump", |source| put(&source.join("dump.sql"), b""), "dump"),
+        ("an emptied dump", |source| put(&source.join("dump.sql"), b""), "kind"),
         (
             "a dump that was cut off",
             |source| {
