@@ -126,7 +126,7 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// A share in percent that never rounds up to 100 or down to 0.
+/// A share in percent that never rounds up, and not down to 0.
 #[must_use]
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
@@ -134,8 +134,9 @@ pub fn percent(share: f64) -> String {
         _ if share >= 1.0 => "100 %".to_owned(),
         _ if share <= 0.0 => "0 %".to_owned(),
         99.95.. => ">99.9 %".to_owned(),
-        ..0.05 => "<0.1 %".to_owned(),
-        _ => format!("{value:.1} %"),
+        ..0.1 => "<0.1 %".to_owned(),
+        // What is a tenth but for the last bit of a number is one.
+        _ => format!("{:.1} %", (value * 10.0 + 1e-6).floor() / 10.0),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Read once from a repository; from here on everything is arithmetic on plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use engine::base::error::{Classified, ErrorClass};
@@ -13,14 +13,19 @@ use engine::index::catalog::{Catalog, Committed};
 use engine::index::marks::Marks;
 use engine::repo::error::RepoError;
 use engine::repo::{Repo, slots};
+use engine::store::Listed;
+use engine::store::name::prefix;
 
 use crate::evidence::event::Event;
 use crate::evidence::population::RunOutcome;
-use crate::evidence::record::{Reference, to_hex};
+use crate::evidence::record::{Reference, record_key, to_hex};
 use crate::evidence::remedy::{Case, cases};
 use crate::evidence::runs;
 use crate::evidence::shelf::{Shelf, ShelfError, millis};
 use crate::report::population::{Point, Recorded};
+
+/// Between a writer's clock and the store's: more is another time.
+const CLOCKS_MS: i64 = 3_600_000;
 
 /// A record, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +34,10 @@ pub struct Entry {
     pub id: String,
     /// Its place and hash.
     pub reference: Reference,
-    /// When it was written.
+    /// When it was written, by the clock of its writer.
     pub at_ms: i64,
+    /// When the store received it, by the store's clock, if the store was asked.
+    pub stored_ms: Option<i64>,
     /// Who caused it.
     pub actor: String,
     /// Where.
@@ -39,6 +46,19 @@ pub struct Entry {
     pub program: String,
     /// What happened.
     pub event: Event,
+}
+
+impl Entry {
+    /// From when on it is certain that it was there: what its writer says, or the store if that saw
+    /// it later.
+    #[must_use]
+    pub fn proved_ms(&self) -> i64 {
+        match self.stored_ms {
+            // Clocks differ a little, and stores round to seconds.
+            Some(stored) if stored - self.at_ms > CLOCKS_MS => stored,
+            _ => self.at_ms,
+        }
+    }
 }
 
 /// A hold.
@@ -157,7 +177,7 @@ impl Facts {
             read_ms: millis(repo.clock().now()),
             ..Self::default()
         };
-        facts.take_records(&shelf);
+        facts.take_records(&shelf, &stored_times(repo)?);
         for (all, is_forgotten) in [(&catalog.snapshots, false), (&catalog.forgotten, true)] {
             facts.points.extend(all.iter().map(|one| point(one, is_forgotten)));
         }
@@ -165,7 +185,18 @@ impl Facts {
         Ok(facts)
     }
 
-    fn take_records(&mut self, shelf: &Shelf<'_>) {
+    /// The systems that have snapshots or were drilled, by name.
+    #[must_use]
+    pub fn systems(&self) -> BTreeSet<&str> {
+        let drilled = self.entries.iter().filter_map(|entry| match &entry.event {
+            Event::Drill(drill) => Some(drill.system.as_str()),
+            _ => None,
+        });
+        let all = self.points.iter().map(|point| point.system.as_str()).chain(drilled);
+        all.filter(|name| !name.is_empty()).collect()
+    }
+
+    fn take_records(&mut self, shelf: &Shelf<'_>, stored: &BTreeMap<String, i64>) {
         for one in shelf.records() {
             let record = &one.record;
             let id = one.reference().to_string();
@@ -178,6 +209,7 @@ impl Facts {
                 id,
                 reference: one.reference(),
                 at_ms: record.at_ms,
+                stored_ms: stored.get(&record_key(record.writer, record.number)).copied(),
                 actor: record.actor.clone(),
                 host: record.host.clone(),
                 program: record.program.clone(),
@@ -195,6 +227,17 @@ impl Facts {
         }
         self.heads = heads.into_values().collect();
     }
+}
+
+/// When the store received records, by their keys.
+fn stored_times(repo: &Repo) -> Result<BTreeMap<String, i64>, FactsError> {
+    let mut times = BTreeMap::new();
+    let mut take = |object: Listed| {
+        times.insert(object.key, millis(object.modified));
+        true
+    };
+    repo.store().list_each(prefix::EVIDENCE, &mut take).map_err(RepoError::from)?;
+    Ok(times)
 }
 
 /// What populations say, the newest last, and then the store, which may know more by now.

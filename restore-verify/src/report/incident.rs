@@ -1,11 +1,11 @@
 //! What went wrong and what became of it: finding → ticket → fix → test again, from signed records.
 
-use crate::evidence::drill_event::Finding;
+use crate::evidence::drill_event::{Finding, Outcome};
 use crate::evidence::event::{Event, RemedyStep};
 use crate::evidence::record::Reference;
 use crate::evidence::remedy::{Case, Retest, State, Step};
 use crate::report::facts::{Entry, Facts};
-use crate::report::model::Period;
+use crate::report::model::{Period, Value};
 
 /// One finding with all that followed it until the end of the period.
 #[derive(Debug, Clone)]
@@ -42,6 +42,13 @@ impl Incident<'_> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.case.state() == State::Closed
+    }
+
+    /// The level that no system has which it concerns, as long as it is open: what failed is not
+    /// recoverable; what took too long came back all the same.
+    #[must_use]
+    pub fn level_max(&self) -> u8 {
+        if self.case.breaches.is_empty() { 1 } else { 4 }
     }
 
     /// The first step of that kind.
@@ -95,7 +102,9 @@ pub fn incidents(facts: &Facts, period: Period) -> Vec<Incident<'_>> {
         case.steps.retain(|step| step.at_ms < period.to_ms);
         case.retests.retain(|test| test.at_ms < period.to_ms);
         let was_open = case.closed_by().is_none_or(|test| test.at_ms >= period.from_ms);
-        if is_retest(&found.event) || !(period.holds(case.found_ms) || was_open) {
+        if is_retest(facts, case.system.as_str(), &found.event)
+            || !(period.holds(case.found_ms) || was_open)
+        {
             continue;
         }
         let what = what(&found.event);
@@ -104,17 +113,28 @@ pub fn incidents(facts: &Facts, period: Period) -> Vec<Incident<'_>> {
     all
 }
 
-fn is_retest(event: &Event) -> bool {
-    match event {
-        Event::Drill(drill) => drill.retest_of.is_some(),
-        Event::Check(check) => check.retest_of.is_some(),
-        _ => false,
-    }
+/// Whether a test failed that was made for another finding of the same system: it belongs to that one.
+fn is_retest(facts: &Facts, system: &str, event: &Event) -> bool {
+    let tested = match event {
+        Event::Drill(drill) => drill.retest_of,
+        Event::Check(check) => check.retest_of,
+        _ => None,
+    };
+    tested.is_some_and(|at| facts.cases.iter().any(|it| it.finding == at && it.system == system))
 }
 
 /// What a record found, in words.
 fn what(event: &Event) -> String {
     match event {
+        Event::Drill(drill) if drill.outcome != Outcome::Failed => {
+            let words = drill.breaches().into_iter().filter_map(|objective| {
+                let ms = drill.measured(objective)?.ms;
+                let (found, target) = (Value::Span(ms), Value::Span(drill.target_ms(objective)?));
+                let name = objective.name();
+                Some(format!("{name} {}, objective {}", found.shown(), target.shown()))
+            });
+            words.collect::<Vec<_>>().join("; ")
+        }
         Event::Drill(drill) => {
             let first = first(&drill.findings, drill.finding_count);
             format!("{} drill failed: {first}", drill.kind.name())

@@ -19,12 +19,14 @@ pub mod plan;
 pub mod facts;
 /// Lines through monthly values.
 pub mod trend;
-/// Where each system stands.
-pub mod system;
 /// What went wrong, and what became of it.
 pub mod incident;
+/// Where each system stands.
+pub mod system;
 /// Everything that sections are made of.
 pub mod work;
+/// What each system must show by itself.
+pub mod measure;
 /// Sections.
 pub mod section;
 /// Whole reports.

@@ -5,14 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::evidence::drill_event::{Drill, DrillKind, Outcome};
 use crate::evidence::event::Event;
 use crate::evidence::population::RunOutcome;
+use crate::evidence::record::to_hex;
 use crate::objective::rpo::{self, Attained, RecoveryPoint};
 use crate::report::facts::{Entry, Facts};
+use crate::report::incident::Incident;
 use crate::report::model::Period;
 use crate::report::plan::{Plan, Promise};
 use crate::report::population::{Point, Run};
 
 /// Level at and above which a system counts as recoverable: files came back, equal byte for byte.
 pub const RECOVERABLE_LEVEL: u8 = 4;
+
+/// Of fewer entries or bytes it is not asked whether they have become fewer.
+const SHRUNK_MIN_COUNT: u64 = 4;
+const SHRUNK_MIN_BYTES: u64 = 64 * 1024;
 
 /// A drill with the record that ends it.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +42,8 @@ pub struct SystemState<'a> {
     pub level: u8,
     /// Why it is not higher.
     pub lacks: String,
+    /// When its first snapshot was committed.
+    pub first_ms: Option<i64>,
     /// The newest snapshot at the end of the period.
     pub newest: Option<&'a Point>,
     /// Recovery points over the period.
@@ -55,6 +63,16 @@ impl SystemState<'_> {
         self.tally.get(&outcome).copied().unwrap_or_default()
     }
 
+    /// Part of the runs that succeeded, of those that began or were due; nothing if nobody stated
+    /// how often one is due.
+    #[must_use]
+    pub fn success_share(&self) -> Option<f64> {
+        self.promise.every_ms?;
+        let all: u64 = RunOutcome::FINAL.iter().map(|outcome| self.runs(*outcome)).sum();
+        let good = self.runs(RunOutcome::Ok) + self.runs(RunOutcome::OkWithNotes);
+        (all > 0).then(|| good as f64 / all as f64)
+    }
+
     /// Whether there was no snapshot at all, or none young enough.
     #[must_use]
     pub fn is_unprotected(&self) -> bool {
@@ -69,7 +87,7 @@ pub fn systems<'a>(
     plan: &Plan,
     runs: &[Run],
     period: Period,
-    only: &[String],
+    (only, incidents): (&[String], &[Incident<'_>]),
 ) -> Vec<SystemState<'a>> {
     let mut names: BTreeSet<&str> = plan.systems.keys().map(String::as_str).collect();
     let seen = facts.points.iter().filter(|point| point.started_ms < period.to_ms);
@@ -93,7 +111,7 @@ pub fn systems<'a>(
     let make = |name: &str| {
         let drills = drills.get(name).cloned().unwrap_or_default();
         let points = points.get(name).map(Vec::as_slice).unwrap_or_default();
-        let mut state = state(name, plan, drills, points, period);
+        let mut state = state(name, plan, (drills, points), period, incidents);
         state.tally = tallies.get(name).cloned().unwrap_or_default();
         state
     };
@@ -111,9 +129,9 @@ pub fn all_drills(facts: &Facts) -> impl Iterator<Item = DrillEntry<'_>> {
 fn state<'a>(
     name: &str,
     plan: &Plan,
-    drills: Vec<DrillEntry<'a>>,
-    points: &[&'a Point],
+    (drills, points): (Vec<DrillEntry<'a>>, &[&'a Point]),
     period: Period,
+    incidents: &[Incident<'_>],
 ) -> SystemState<'a> {
     let mut promise = plan.of(name);
     let recorded = |of: fn(&Drill) -> Option<u64>| drills.iter().rev().find_map(|it| of(it.drill));
@@ -144,13 +162,22 @@ fn state<'a>(
         (Some(_), None) => true,
         (Some(age), Some(target)) => age <= target,
     };
-    let (level, lacks) = level(is_young, newest.is_some(), &drills);
+    let seen = Seen { is_young, newest, points, drills: &drills };
+    let (mut level, mut lacks) = seen.level();
+    let concerns = |one: &&Incident<'_>| one.system().is_empty() || one.system() == name;
+    for one in incidents.iter().filter(concerns).filter(|one| !one.is_closed()) {
+        let most = one.level_max();
+        if level > most {
+            (level, lacks) = (most, format!("a finding is open: {}", one.what));
+        }
+    }
     SystemState {
         name: name.to_owned(),
         promise,
         is_stated: (!plan.systems.is_empty()).then(|| plan.systems.contains_key(name)),
         level,
         lacks,
+        first_ms,
         newest,
         attained,
         breaches,
@@ -159,20 +186,58 @@ fn state<'a>(
     }
 }
 
-/// The best level that a drill of the period supports, of those after the last one that failed;
-/// nothing without a recovery point that is young enough.
-fn level(is_young: bool, has_any: bool, drills: &[DrillEntry<'_>]) -> (u8, String) {
-    if !is_young {
-        let why = if has_any { "no snapshot is young enough" } else { "there is no snapshot" };
-        return (0, why.to_owned());
+/// What is known of a system when its level is asked for.
+struct Seen<'s, 'a> {
+    is_young: bool,
+    newest: Option<&'a Point>,
+    points: &'s [&'a Point],
+    drills: &'s [DrillEntry<'a>],
+}
+
+impl Seen<'_, '_> {
+    /// What is shown of the newest snapshot: the best level that a drill of the period supports, of
+    /// those after the last one that failed, as far as what it drilled is what is there now; nothing
+    /// without a recovery point that is young enough.
+    fn level(&self) -> (u8, String) {
+        let Some(newest) = self.newest.filter(|_| self.is_young) else {
+            let has_any = self.newest.is_some();
+            let why = if has_any { "no snapshot is young enough" } else { "there is no snapshot" };
+            return (0, why.to_owned());
+        };
+        let failed = self.drills.iter().rposition(|it| it.drill.outcome == Outcome::Failed);
+        let since = &self.drills[failed.map_or(0, |at| at + 1)..];
+        let passed = since.iter().filter(|it| it.drill.outcome == Outcome::Passed);
+        let shown = passed.map(|it| match self.differs(it.drill, newest) {
+            Some((most, why)) if it.drill.level > most => (most, why.to_owned()),
+            _ => (it.drill.level.max(1), it.drill.lacks.clone()),
+        });
+        match shown.max_by_key(|(level, _)| *level) {
+            Some(best) => best,
+            None if failed.is_some() => {
+                (1, "its last drill failed and none passed since".to_owned())
+            }
+            None => (1, "no drill passed in the period".to_owned()),
+        }
     }
-    let failed = drills.iter().rposition(|it| it.drill.outcome == Outcome::Failed);
-    let since = &drills[failed.map_or(0, |at| at + 1)..];
-    let passed = since.iter().filter(|it| it.drill.outcome == Outcome::Passed);
-    match passed.max_by_key(|it| it.drill.level) {
-        Some(best) => (best.drill.level.max(1), best.drill.lacks.clone()),
-        None if failed.is_some() => (1, "its last drill failed and none passed since".to_owned()),
-        None => (1, "no drill passed in the period".to_owned()),
+
+    /// The most that a drill shows of a newer snapshot, and why it is not all.
+    fn differs(&self, drill: &Drill, newest: &Point) -> Option<(u8, &'static str)> {
+        let drilled = to_hex(&drill.snapshot);
+        if newest.run == drilled {
+            return None;
+        }
+        let is_less = |now: u64, then: u64, least: u64| then >= least && now < then.div_ceil(2);
+        if is_less(newest.entries, drill.total_files, SHRUNK_MIN_COUNT)
+            || is_less(newest.bytes, drill.total_bytes, SHRUNK_MIN_BYTES)
+        {
+            return Some((1, "the newest snapshot holds much less than the one that was drilled"));
+        }
+        let later = self.points.iter().filter(|it| it.started_ms > drill.snapshot_ms);
+        let new: u64 = later.map(|it| it.stored_bytes).sum();
+        (new > newest.bytes / 2 && newest.bytes >= SHRUNK_MIN_BYTES).then_some((
+            1,
+            "most of the newest snapshot was written after the one that was drilled",
+        ))
     }
 }
 
@@ -180,5 +245,16 @@ fn level(is_young: bool, has_any: bool, drills: &[DrillEntry<'_>]) -> (u8, Strin
 #[must_use]
 pub fn measured_full_ms(drill: &Drill) -> Option<u64> {
     let is_full = drill.kind == DrillKind::Full && drill.outcome == Outcome::Passed;
-    is_full.then_some(drill.restore_ms)
+    (is_full && drill.dropped == 0).then_some(drill.restore_ms)
+}
+
+/// Time of a full restore, measured or else estimated, by the newest drill that passed and says it.
+#[must_use]
+pub fn full_time_ms<'a>(drills: &[DrillEntry<'a>]) -> Option<(u64, &'a Entry)> {
+    let passed = drills.iter().rev().filter(|it| it.drill.outcome == Outcome::Passed);
+    let mut timed = passed.filter_map(|it| {
+        let estimated = it.drill.estimate.map(|estimate| estimate.likely_ms);
+        Some((measured_full_ms(it.drill).or(estimated)?, it.entry))
+    });
+    timed.next()
 }

@@ -53,9 +53,9 @@ impl<'a> Work<'a> {
     pub fn new(facts: &'a Facts, scope: &'a Scope) -> Self {
         let period = scope.period;
         let runs = runs(facts, scope);
-        let systems = systems(facts, &scope.plan, &runs, period, &scope.hosts);
         let mut incidents = incidents(facts, period);
         incidents.retain(|one| one.system().is_empty() || is_wanted(scope, one.system()));
+        let systems = systems(facts, &scope.plan, &runs, period, (&scope.hosts, &incidents));
         Self { facts, scope, runs, systems, incidents }
     }
 

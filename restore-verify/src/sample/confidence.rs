@@ -58,7 +58,11 @@ pub fn statement(draws: u64, failures: u64) -> String {
     }
     let bound = defect_bound(draws, failures, CONFIDENCE) * 100.0;
     let digits = if bound < 1.0 { 3 } else { 1 };
-    format!("{failures} failures in {draws} draws: under {bound:.digits$} % defective at 95 %")
+    // Outwards: a bound that is rounded down is none.
+    let scale = 10_f64.powi(digits);
+    let (bound, digits) = ((bound * scale).ceil() / scale, digits as usize);
+    let failed = if failures == 1 { "1 failure" } else { &format!("{failures} failures") };
+    format!("{failed} in {draws} draws: under {bound:.digits$} % defective at 95 %")
 }
 
 #[cfg(test)]
@@ -82,5 +86,18 @@ mod tests {
         assert!(defect_bound(1000, 0, 0.95) < defect_bound(100, 0, 0.95));
         assert!(defect_bound(1000, 3, 0.95) > defect_bound(1000, 2, 0.95));
         assert_eq!(statement(299, 0), "0 failures in 299 draws: under 0.997 % defective at 95 %");
+        assert!(statement(50, 1).starts_with("1 failure in 50 draws: "));
+    }
+
+    #[test]
+    fn a_bound_is_never_said_to_be_less_than_it_is() {
+        for (draws, failures) in (1..400).flat_map(|draws| [(draws, 0), (draws, 1), (draws, 7)]) {
+            let said = statement(draws, failures);
+            let (_, after) = said.split_once("under ").expect("a bound");
+            let shown: f64 =
+                after.split(' ').next().and_then(|it| it.parse().ok()).expect("a number");
+            let bound = defect_bound(draws, failures, CONFIDENCE) * 100.0;
+            assert!(shown >= bound && shown - bound < 0.1 + 1e-9, "{said}: {bound}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::evidence::event::{Event, Restore};
 use crate::report::calendar::DAY_MS;
 use crate::report::facts::Entry;
 use crate::report::model::{Basis, Block, Cell, Figure, Section, Table, Tone, Value};
-use crate::report::system::{DrillEntry, measured_full_ms};
+use crate::report::system::{DrillEntry, full_time_ms, measured_full_ms};
 use crate::report::work::Work;
 
 /// The section on drills.
@@ -61,6 +61,8 @@ fn counts(work: &Work<'_>, all: &[DrillEntry<'_>]) -> Vec<Figure> {
         outcome("drills.passed", "Drills passed", Outcome::Passed, Tone::Good),
         outcome("drills.failed", "Drills failed", Outcome::Failed, Tone::Bad),
         outcome("drills.not_proved", "Drills not proved", Outcome::NotProved, Tone::Warn),
+        cut_off(work),
+        not_run(work),
         Figure::new(
             "drills.systems_share",
             "Systems drilled",
@@ -93,6 +95,33 @@ fn counts(work: &Work<'_>, all: &[DrillEntry<'_>]) -> Vec<Figure> {
     ]
 }
 
+/// Drills that began and have no end: what they would have shown nobody knows.
+fn cut_off(work: &Work<'_>) -> Figure {
+    let ended: BTreeSet<_> =
+        crate::report::system::all_drills(work.facts).map(|it| it.drill.begun).collect();
+    let is_cut_off = |entry: &&Entry| match &entry.event {
+        Event::DrillBegun(begun) => {
+            let is_young = work.facts.read_ms - entry.at_ms < DAY_MS as i64;
+            work.is_wanted(&begun.system) && !is_young && !ended.contains(&entry.reference)
+        }
+        _ => false,
+    };
+    let basis = Basis::of(work.entries().filter(is_cut_off).map(|entry| entry.id.clone()));
+    let tone = if basis.count > 0 { Tone::Warn } else { Tone::Plain };
+    Figure::new("drills.cut_off", "Drills cut off", Value::Count(basis.count), basis)
+        .note("begun and never ended")
+        .tone(tone)
+}
+
+/// Systems of which no drill was even tried.
+fn not_run(work: &Work<'_>) -> Figure {
+    let never = work.systems.iter().filter(|system| system.drills.is_empty());
+    let basis = Basis::of(never.map(|system| format!("system:{}", system.name)));
+    let tone = if basis.count > 0 { Tone::Warn } else { Tone::Plain };
+    Figure::new("drills.not_run", "Systems without a drill", Value::Count(basis.count), basis)
+        .tone(tone)
+}
+
 /// The longest stretch of the period, in days, in which no drill passed.
 fn longest_gap_days(work: &Work<'_>, passed: &[&DrillEntry<'_>]) -> Option<u64> {
     let period = work.period();
@@ -112,7 +141,7 @@ fn times(work: &Work<'_>, all: &[DrillEntry<'_>]) -> Vec<Figure> {
     let mut aimed = Vec::new();
     for system in &work.systems {
         if let (Some(target), Some((time_ms, entry))) =
-            (system.promise.rto_ms, newest_time(&system.drills))
+            (system.promise.rto_ms, full_time_ms(&system.drills))
         {
             aimed.push((time_ms <= target, entry));
         }
@@ -120,7 +149,7 @@ fn times(work: &Work<'_>, all: &[DrillEntry<'_>]) -> Vec<Figure> {
     let kept = aimed.iter().filter(|(is_kept, _)| *is_kept).count();
     let share = (!aimed.is_empty()).then(|| kept as f64 / aimed.len() as f64);
     let longest =
-        work.systems.iter().filter_map(|it| newest_time(&it.drills)).max_by_key(|it| it.0);
+        work.systems.iter().filter_map(|it| full_time_ms(&it.drills)).max_by_key(|it| it.0);
     let errors: Vec<f64> = work.systems.iter().flat_map(|it| estimate_errors(&it.drills)).collect();
     let error = errors.iter().map(|error| error.abs()).reduce(f64::max);
     vec![
@@ -169,16 +198,6 @@ fn times(work: &Work<'_>, all: &[DrillEntry<'_>]) -> Vec<Figure> {
         )
         .note("estimates against full restores"),
     ]
-}
-
-/// Time of a full restore, measured or else estimated, by the newest drill that passed and says it.
-fn newest_time<'a>(drills: &[DrillEntry<'a>]) -> Option<(u64, &'a Entry)> {
-    let passed = drills.iter().rev().filter(|it| it.drill.outcome == Outcome::Passed);
-    let mut timed = passed.filter_map(|it| {
-        let estimated = it.drill.estimate.map(|estimate| estimate.likely_ms);
-        Some((measured_full_ms(it.drill).or(estimated)?, it.entry))
-    });
-    timed.next()
 }
 
 /// Of each full restore, how far the estimate before it was off: estimate ÷ measured − 1.
@@ -271,7 +290,7 @@ fn times_table(work: &Work<'_>) -> Table {
     table.printed_max = 200;
     for system in &work.systems {
         let passed = || system.drills.iter().rev().filter(|it| it.drill.outcome == Outcome::Passed);
-        let full = passed().find(|it| it.drill.kind == DrillKind::Full);
+        let full = passed().find(|it| measured_full_ms(it.drill).is_some());
         let guess = passed().find_map(|it| Some((it, it.drill.estimate?)));
         let Some(newest) = full.or(guess.map(|it| it.0)) else { continue };
         let measured = full.map(|it| it.drill.restore_ms);
@@ -279,7 +298,7 @@ fn times_table(work: &Work<'_>) -> Table {
             let (low, high) = (Value::Span(it.low_ms).shown(), Value::Span(it.high_ms).shown());
             format!("{low} to {high}")
         });
-        let time = newest_time(&system.drills).map(|it| it.0);
+        let time = full_time_ms(&system.drills).map(|it| it.0);
         let verdict = match time.zip(system.promise.rto_ms) {
             Some((time, target)) if time <= target => Cell::toned(Value::text("kept"), Tone::Good),
             Some(_) => Cell::toned(Value::text("exceeded"), Tone::Bad),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::report::calendar::DAY_MS;
+use crate::report::measure::{self, Measure, Unit};
 use crate::report::model::{Basis, Block, Cell, Figure, Section, Table, Tone, Value, figures_of};
 use crate::report::work::Work;
 
@@ -30,6 +30,10 @@ struct Framework {
 struct Control {
     id: String,
     asks: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    source: String,
     figures: Vec<String>,
     #[serde(default)]
     pass: Vec<Condition>,
@@ -39,13 +43,56 @@ struct Control {
     note: String,
 }
 
-#[derive(Deserialize)]
+/// One thing that must be shown.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Condition {
-    figure: String,
-    at_least: Option<f64>,
-    at_most: Option<f64>,
+pub struct Condition {
+    /// A figure of the report.
+    pub figure: Option<String>,
+    /// Or a measure that each system must meet.
+    pub each: Option<String>,
+    /// Its least value.
+    pub at_least: Option<f64>,
+    /// Or its largest.
+    pub at_most: Option<f64>,
 }
+
+/// A control with what it asks for, for whoever wants to know what passes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Its number in its framework.
+    pub id: String,
+    /// Words of the framework.
+    pub text: String,
+    /// Where the thresholds are from.
+    pub source: String,
+    /// What must be shown.
+    pub pass: Vec<Condition>,
+    /// The shortest time of evidence that can show it, in days.
+    pub days: u64,
+}
+
+/// All controls that this tool can answer.
+///
+/// # Errors
+/// In words, if the table is not what it should be; a test reads it.
+pub fn asked() -> Result<Vec<Asked>, String> {
+    let controls: Controls = toml::from_str(CONTROLS).map_err(|error| error.to_string())?;
+    let all = controls.framework.into_iter().flat_map(|framework| framework.control);
+    let answerable = all.filter(|control| !control.pass.is_empty());
+    Ok(answerable
+        .map(|it| Asked {
+            id: it.id,
+            text: it.text,
+            source: it.source,
+            pass: it.pass,
+            days: it.days,
+        })
+        .collect())
+}
+
+/// Systems that are named beside a condition that they do not meet.
+const NAMED_MAX: usize = 3;
 
 /// What a control comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +224,7 @@ fn find<'f>(figures: &[&'f Figure], id: &str, control: &str) -> Result<&'f Figur
     found.ok_or_else(|| format!("{control} names the figure {id}, which no section has"))
 }
 
+/// Judges a control by its conditions. Whatever is not known is not met.
 fn judge(
     work: &Work<'_>,
     control: &Control,
@@ -185,41 +233,128 @@ fn judge(
     if control.pass.is_empty() {
         return Ok((Verdict::NotCovered, control.note.clone()));
     }
-    let mut unmet = Vec::new();
-    let days = work.period().length_ms() / DAY_MS;
-    if days < control.days {
-        unmet.push(format!("a period of {} days shows it, this one has {days}", control.days));
-    }
+    let mut unmet = grounds(work, control);
     let mut conditions = Vec::new();
     for condition in &control.pass {
-        let figure = find(figures, &condition.figure, &control.id)?;
-        let number = figure.value.number();
-        let (is_met, words) = match (condition.at_least, condition.at_most) {
-            (Some(least), None) => {
-                (number.is_some_and(|it| it >= least), format!("at least {}", limit(figure, least)))
+        let (wanted, why) = match (&condition.figure, &condition.each) {
+            (Some(id), None) => of_figure(find(figures, id, &control.id)?, condition),
+            (None, Some(id)) => {
+                let measure = measure::named(id)
+                    .ok_or_else(|| format!("{}: there is no measure {id}", control.id))?;
+                of_each(work, measure, condition)
             }
-            (None, Some(most)) => {
-                (number.is_some_and(|it| it <= most), format!("at most {}", limit(figure, most)))
-            }
-            _ => return Err(format!("{}: a condition has one limit", control.id)),
+            _ => return Err(format!("{}: a condition is of one thing", control.id)),
         };
-        let wanted = format!("{} {words}", lower(&figure.label));
-        if is_met {
-            conditions.push(wanted);
-        } else if number.is_none() {
-            unmet.push(format!("{} is not recorded", lower(&figure.label)));
-        } else {
-            unmet.push(format!("wanted: {wanted}"));
+        if condition.at_least.is_some() == condition.at_most.is_some() {
+            return Err(format!("{}: a condition has one limit", control.id));
+        }
+        match why {
+            None => conditions.push(wanted),
+            Some(why) => unmet.push(why),
         }
     }
-    let with_note = |why: String| match control.note.as_str() {
-        "" => why,
-        note => format!("{why}. {note}"),
+    let words = match unmet.is_empty() {
+        true => conditions.join("; "),
+        false => unmet.join("; "),
     };
-    Ok(match unmet.is_empty() {
-        true => (Verdict::Pass, with_note(conditions.join("; "))),
-        false => (Verdict::Gap, with_note(unmet.join("; "))),
-    })
+    let mut why = vec![words];
+    why.extend([&control.source, &control.note].into_iter().filter(|it| !it.is_empty()).cloned());
+    let why = why.iter().map(|part| part.trim_end_matches('.')).collect::<Vec<_>>().join(". ");
+    Ok((if unmet.is_empty() { Verdict::Pass } else { Verdict::Gap }, why))
+}
+
+/// What keeps everything from passing, whatever the figures are: evidence that is not whole, systems
+/// that nobody has stated, a time that is too short.
+fn grounds(work: &Work<'_>, control: &Control) -> Vec<String> {
+    let mut unmet = Vec::new();
+    if !work.facts.flaws.is_empty() {
+        unmet.push("the evidence is not whole".to_owned());
+    }
+    let is_of_systems = control.pass.iter().any(|condition| condition.each.is_some());
+    if is_of_systems && work.systems.is_empty() {
+        unmet.push("there is no system".to_owned());
+    } else if is_of_systems && work.scope.plan.systems.is_empty() {
+        unmet.push("nobody stated which systems there should be (--systems)".to_owned());
+    }
+    if is_of_systems && !work.scope.hosts.is_empty() {
+        unmet.push("the report is of chosen systems only".to_owned());
+    }
+    let days = measure::shown_days(work);
+    if days < control.days {
+        unmet.push(format!(
+            "{} of evidence show it, and there are {days}",
+            counted(control.days, "day")
+        ));
+    }
+    unmet
+}
+
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn is_met(condition: &Condition, number: Option<f64>) -> bool {
+    let Some(number) = number else { return false };
+    condition.at_least.is_none_or(|least| number >= least)
+        && condition.at_most.is_none_or(|most| number <= most)
+}
+
+/// A limit in words, with the number as `show` writes it.
+fn wanted(condition: &Condition, show: &dyn Fn(f64) -> String) -> String {
+    match (condition.at_least, condition.at_most) {
+        (Some(least), _) => format!("at least {}", show(least)),
+        (None, Some(most)) => format!("at most {}", show(most)),
+        (None, None) => String::new(),
+    }
+}
+
+/// What is wanted of a figure, and why it is not met.
+fn of_figure(figure: &Figure, condition: &Condition) -> (String, Option<String>) {
+    let words = wanted(condition, &|number| limit(figure, number));
+    let wanted = format!("{} {words}", lower(&figure.label));
+    let number = figure.value.number();
+    let why = match number {
+        _ if is_met(condition, number) => None,
+        None => Some(format!("{} is not recorded", lower(&figure.label))),
+        Some(_) => Some(format!("wanted: {wanted}")),
+    };
+    (wanted, why)
+}
+
+/// What is wanted of each system, and which systems do not show it.
+fn of_each(work: &Work<'_>, measure: &Measure, condition: &Condition) -> (String, Option<String>) {
+    let show = |number: f64| match measure.unit {
+        Unit::Count => Value::Count(number as u64).shown(),
+        Unit::Share => Value::Share(number).shown(),
+        Unit::Span => Value::Span(number as u64).shown(),
+        Unit::Days => counted(number.ceil() as u64, "day"),
+        Unit::Fact => String::new(),
+    };
+    let wanted = match measure.unit {
+        Unit::Fact => measure.label.to_owned(),
+        _ => format!("{} {}", measure.label, wanted(condition, &show)),
+    };
+    let mut lacking = Vec::new();
+    for system in &work.systems {
+        let number = measure::of(work, system, measure.id);
+        if !is_met(condition, number) {
+            lacking.push(match (number, measure.unit) {
+                (_, Unit::Fact) => system.name.clone(),
+                (None, _) => format!("{} (not recorded)", system.name),
+                (Some(number), _) => format!("{} ({})", system.name, show(number)),
+            });
+        }
+    }
+    if lacking.is_empty() {
+        return (format!("each system: {wanted}"), None);
+    }
+    let (count, total) = (lacking.len(), work.systems.len());
+    let more = count.saturating_sub(NAMED_MAX);
+    lacking.truncate(NAMED_MAX);
+    let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let which = format!("{}{and}", lacking.join(", "));
+    let why = format!("{count} of {total} systems do not show: {wanted}: {which}");
+    (wanted, Some(why))
 }
 
 /// A limit in the unit of its figure.

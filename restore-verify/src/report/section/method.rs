@@ -15,7 +15,8 @@ pub fn section(work: &Work<'_>) -> Section {
         rule: Some("all records of all chains".to_owned()),
     };
     let is_good = facts.flaws.is_empty();
-    let kept = first.map(|it| (work.period().to_ms - it.at_ms).max(0) as u64 / calendar::DAY_MS);
+    let first_ms = facts.entries.iter().map(crate::report::facts::Entry::proved_ms).min();
+    let kept = first_ms.map(|at_ms| (work.period().to_ms - at_ms).max(0) as u64 / calendar::DAY_MS);
     let stamped = crate::report::work::timestamped(facts);
     let figures = vec![
         Figure::new("evidence.records", "Signed records", Value::Count(all.count), all.clone()),

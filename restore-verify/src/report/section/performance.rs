@@ -71,6 +71,8 @@ fn figures(work: &Work<'_>) -> Vec<Figure> {
         )
         .note("begun, and due without one"),
         Figure::new("runs.ok", "Runs succeeded", Value::Count(good), good_basis),
+        count("runs.noted", "Of these with notes", notes, Tone::Warn)
+            .note("something vanished or changed while it was read"),
         count("runs.partial", "Partial runs", partial, Tone::Warn)
             .note("snapshots that name what they lack"),
         count("runs.failed", "Failed runs", failed, Tone::Bad),

@@ -9,6 +9,9 @@ use crate::report::system::DrillEntry;
 use crate::report::work::Work;
 use crate::sample::confidence::{CONFIDENCE, defect_bound, statement};
 
+/// Parts of one that a share is shown in.
+const SHOWN_PARTS: f64 = 1000.0;
+
 /// The section.
 #[must_use]
 pub fn section(work: &Work<'_>) -> Section {
@@ -135,7 +138,9 @@ fn stored(
 }
 
 fn sampled(draws: u64, failures: u64, basis: &Basis) -> Vec<Figure> {
-    let bound = (draws > 0).then(|| defect_bound(draws, failures, CONFIDENCE));
+    // In tenths of a percent as it is shown, and outwards.
+    let bound = (draws > 0)
+        .then(|| (defect_bound(draws, failures, CONFIDENCE) * SHOWN_PARTS).ceil() / SHOWN_PARTS);
     let count = |id, label: &str, count: u64| {
         let value = if draws > 0 { Value::Count(count) } else { Value::NotRecorded };
         Figure::new(id, label, value, basis.clone())
