@@ -87,7 +87,7 @@ impl ExitCode {
             Self::Busy => "another run of this client is active on this machine",
             Self::Key => "wrong passphrase or key, or none",
             Self::Damage => "damage was found",
-            Self::DrillFailed => "a restore drill failed",
+            Self::DrillFailed => "a restore drill failed, or closes no finding",
             Self::Breached => "a recovery objective is breached",
             Self::Refused => "refused for safety",
             Self::Store => "the store cannot be reached or denies access",

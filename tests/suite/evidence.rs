@@ -13,7 +13,8 @@ use object_store::memory::InMemory;
 use restore_verify::evidence::bundle::{ExportOptions, export};
 use restore_verify::evidence::chain::{Flaw, FlawKind};
 use restore_verify::evidence::container::{self, Files};
-use restore_verify::evidence::event::{Act, Event};
+use restore_verify::evidence::drill_event::Outcome;
+use restore_verify::evidence::event::{Act, Check, Event, Remedy, RemedyStep};
 use restore_verify::evidence::record::Reference;
 use restore_verify::evidence::shelf::{Author, Shelf};
 use restore_verify::evidence::verify::{Trust, Verified, verify};
@@ -294,4 +295,54 @@ fn the_verifier_depends_on_no_engine() {
             assert!(!text.contains(word), "{name} names {word}");
         }
     }
+}
+
+/// Whoever holds a key can sign what nothing supports: it is held against what else was signed.
+#[test]
+fn a_claim_that_nothing_supports_is_a_flaw_though_it_is_signed() {
+    let world = World::in_memory();
+    let one = writer(&world, 1, Role::Verify);
+    let author = Author { identity: &one, actor: "tester", host: "test-host" };
+    let mut shelf = Shelf::open(&world.repo, &world.state()).expect("it opens");
+    let check = |outcome, retest_of: Option<Reference>, method: &str| {
+        Event::Check(Check {
+            snapshots: 1,
+            packs: 1,
+            pack_bytes: 1,
+            bytes_read: 1,
+            damaged: 1,
+            findings: Vec::new(),
+            duration_ms: 1,
+            started_ms: 1,
+            outcome,
+            method: method.to_owned(),
+            packs_read: 1,
+            hurt_paths: 0,
+            retest_of,
+            ticket: None,
+        })
+    };
+    let mut say = |event: &Event| shelf.append(&author, event).expect("it is written").reference();
+    let finding = say(&check(Outcome::Failed, None, "all"));
+    let weak = say(&check(Outcome::Passed, Some(finding), "structure"));
+    let closed = |retest| {
+        Event::Remedy(Remedy {
+            finding,
+            ticket: "T".to_owned(),
+            step: RemedyStep::Closed,
+            retest,
+            note: String::new(),
+        })
+    };
+    say(&closed(Some(weak)));
+    say(&closed(None));
+    drop(shelf);
+    let (bundle, _) = export_by(&world, &one);
+    let trust = Trust::Fingerprint(world.repo.fingerprint());
+    let flaws = verify(&bundle, &trust, &[]).expect_err("it must be found");
+    let said: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+    assert_eq!(flaws.len(), 2, "{said:?}");
+    assert!(flaws.iter().all(|flaw| flaw.kind == FlawKind::Derivation));
+    assert!(said.iter().any(|flaw| flaw.contains("by a weaker test")), "{said:?}");
+    assert!(said.iter().any(|flaw| flaw.contains("names no test of it")), "{said:?}");
 }

@@ -1,5 +1,8 @@
 //! Drills and evidence with the real program: from a key file to an auditor who has only the key.
 
+mod findings;
+mod nothing;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -48,14 +48,22 @@ pub struct DrillArgs {
     #[arg(value_name = "SNAP[:PATH]", value_parser = SnapshotPath::parser(), default_value = "latest")]
     pub source: SnapshotPath,
 
-    /// What to do
-    #[arg(long, value_enum, value_name = "KIND", default_value = "sample")]
-    pub kind: Kind,
+    /// What to do: `sample`, or with --retest what the drill did that failed
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<Kind>,
 
-    /// Files that a sample draws: 299 without a failure show that under 1 % are defective, at 95 %
-    #[arg(long, value_name = "N", default_value_t = 300,
-        value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub files: u64,
+    /// Files that a sample draws: 300, or with --retest as many as before. 299 without a failure
+    /// show that under 1 % are defective, at 95 %
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub files: Option<u64>,
+
+    /// Files that the snapshot must hold at least; without it half of what was there before
+    #[arg(long, value_name = "N")]
+    pub expect_files: Option<u64>,
+
+    /// Bytes that its files must have at least
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub expect_bytes: Option<u64>,
 
     /// Folder in which a scratch folder is made and removed; the default is in the state folder
     #[arg(long, value_name = "DIR")]
@@ -69,13 +77,13 @@ pub struct DrillArgs {
     #[arg(long)]
     pub discard: bool,
 
-    /// A probe that does not run: meta, sqlite, archive, dump, image, command (may be repeated)
+    /// A probe that does not run: meta, kind, sqlite, archive, dump, image (may be repeated)
     #[arg(long, value_name = "PROBE", value_parser = probe)]
     pub skip_probe: Vec<String>,
 
-    /// Test what was restored with a command; it finds the folder in MAINSTAY_RESTORED. Exit code
-    /// 0 passes, 75 cannot tell, others fail. Words as a shell splits them. It is confined: no
-    /// network, no files but the system's, its own and what was restored
+    /// Test what `full` or `paths` restored with a command; it finds the folder in
+    /// MAINSTAY_RESTORED. Exit code 0 passes, 75 cannot tell, others fail. Words as a shell splits
+    /// them. It is confined: no network, no files but the system's, its own and what was restored
     #[arg(long, value_name = "COMMAND", conflicts_with = "discard")]
     pub command: Option<String>,
 
@@ -119,7 +127,8 @@ pub struct DrillArgs {
     #[arg(long, value_name = "FILE", required_if_eq("kind", "kit"))]
     pub kit: Option<PathBuf>,
 
-    /// Test a finding again: the record of the drill that failed
+    /// Test a finding again: the record of the drill that failed. Only a test of the same system
+    /// that looks at least as hard closes it
     #[arg(long, value_name = "RECORD")]
     pub retest: Option<String>,
 

@@ -49,10 +49,16 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     } else {
         tell(&report, context);
     }
-    checked(&opened, &report, read_data, &retest, context);
+    let still_open = checked(&opened, &report, read_data, &retest, context);
     remember(&opened, &report, context);
-    if report.is_sound() {
+    if report.is_sound() && still_open.is_empty() {
         return Ok(ExitCode::Ok);
+    }
+    if report.is_sound() {
+        let message =
+            format!("no damage was found, and that closes nothing: {}", still_open.join("; "));
+        return Err(Fault::new(ExitCode::DrillFailed, "E_STILL_OPEN", message)
+            .hint("a finding is closed by the test that failed, or a harder one"));
     }
     let paths: u64 = report.damage.values().map(|damage| damage.path_count).sum();
     let paths = match paths {

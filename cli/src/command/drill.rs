@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use engine::base::monitor::Monitor;
 use engine::index::catalog::Catalog;
-use restore_verify::drill::options::Place;
+use restore_verify::drill::findings::Found;
+use restore_verify::drill::options::{Place, SAMPLE_FILES, Stated};
+use restore_verify::drill::reveal::drill_at;
 use restore_verify::drill::{self, DrillOptions, DrillReport, absent};
+use restore_verify::evidence::closing::COMMAND;
 use restore_verify::evidence::confinement::{Confinement, Reach};
-use restore_verify::evidence::drill_event::{DrillKind, Outcome};
-use restore_verify::evidence::shelf::Author;
+use restore_verify::evidence::drill_event::{Drill, DrillBegun, DrillKind, Objective, Outcome};
+use restore_verify::evidence::record::Reference;
+use restore_verify::evidence::shelf::{Author, Shelf};
 use restore_verify::objective::level;
 use restore_verify::sample::confidence;
 use restore_verify::sandbox::command::CommandLimits;
@@ -55,25 +59,52 @@ pub fn run(args: &DrillArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         author: Author { identity: &identity, actor: &actor, host: &context.around.host },
         monitor: &monitor as &dyn Monitor,
     };
-    let options = options(args, &opened, context)?;
-    let report = carry_out(args, context, &place, &catalog, &options)?;
+    let retest = Retested::find(&opened, args)?;
+    let options = options(args, (&opened, retest.as_ref()), context)?;
+    let report = carry_out(args, retest.as_ref(), context, &place, &catalog, &options)?;
     drop(monitor);
     stamp_if_due(&opened, &identity, context);
     tell(&report, context);
     verdict(&report)
 }
 
+/// The drill whose finding is tested again.
+struct Retested {
+    finding: Reference,
+    drill: Option<(Drill, DrillBegun)>,
+}
+
+impl Retested {
+    fn find(opened: &Opened, args: &DrillArgs) -> Result<Option<Self>, Fault> {
+        let Some(finding) = find_record(opened, args.retest.as_deref())? else { return Ok(None) };
+        let shelf = Shelf::open(&opened.repo, &opened.state)?;
+        let drill = shelf.find(&finding.to_string()).and_then(|one| drill_at(&shelf, one)).ok();
+        Ok(Some(Self { finding, drill }))
+    }
+
+    fn begun(&self) -> Option<&DrillBegun> {
+        self.drill.as_ref().map(|(_, begun)| begun)
+    }
+}
+
 fn carry_out(
     args: &DrillArgs,
+    retest: Option<&Retested>,
     context: &Context<'_>,
     place: &Place<'_>,
     catalog: &Catalog,
     options: &DrillOptions,
 ) -> Result<DrillReport, Fault> {
-    let choice = Choice::new(catalog, &args.filter, context);
+    let mut filter = args.filter.clone();
+    let tested = retest.and_then(|it| it.drill.as_ref()).map(|(drill, _)| drill.system.clone());
+    // A finding is of one system: `latest` of another one would say nothing of it.
+    if let Some(system) = tested.filter(|it| filter.host.is_empty() && !it.is_empty()) {
+        filter.host.push(system);
+    }
+    let choice = Choice::new(catalog, &filter, context);
     // That there is nothing to drill is a result like any other, and must not go unrecorded.
     if catalog.snapshots.is_empty() {
-        let system = args.filter.host.first().map_or("", String::as_str);
+        let system = filter.host.first().map_or("", String::as_str);
         return Ok(absent::record(place, catalog, system, options)?);
     }
     let committed = choice.one(&args.source.snapshot)?;
@@ -82,16 +113,19 @@ fn carry_out(
 
 fn options(
     args: &DrillArgs,
-    opened: &Opened,
+    (opened, retest): (&Opened, Option<&Retested>),
     context: &Context<'_>,
 ) -> Result<DrillOptions, Fault> {
+    let begun = retest.and_then(Retested::begun);
     let kind = match args.kind {
-        Kind::Sample => DrillKind::Sample,
-        Kind::Paths => DrillKind::Paths,
-        Kind::Full => DrillKind::Full,
-        Kind::IndexLoss => DrillKind::IndexLoss,
-        Kind::Kit => DrillKind::Kit,
+        Some(Kind::Sample) => DrillKind::Sample,
+        Some(Kind::Paths) => DrillKind::Paths,
+        Some(Kind::Full) => DrillKind::Full,
+        Some(Kind::IndexLoss) => DrillKind::IndexLoss,
+        Some(Kind::Kit) => DrillKind::Kit,
+        None => begun.map_or(DrillKind::Sample, |begun| begun.kind),
     };
+    let wanted = begun.map(|begun| begun.wanted).filter(|wanted| *wanted > 0);
     if kind == DrillKind::Paths && args.source.path.is_none() {
         return Err(Fault::usage("--kind paths needs a path")
             .hint("for example: mainstay drill --kind paths latest:/etc"));
@@ -101,11 +135,10 @@ fn options(
         // Nobody else can put anything there.
         None => opened.state.join("drills"),
     };
-    let command = command(args, context)?;
-    let retest_of = find_record(opened, args.retest.as_deref())?;
+    let command = command(args, kind, context)?;
     let millis = |time: Duration| time.as_millis() as u64;
     Ok(DrillOptions {
-        sample_files: args.files,
+        sample_files: args.files.or(wanted).unwrap_or(SAMPLE_FILES),
         paths: args.source.path.iter().cloned().collect(),
         quota_bytes: args.quota,
         discard: args.discard,
@@ -128,22 +161,40 @@ fn options(
         rto_target_ms: args.rto.map(millis),
         estimate: !args.no_estimate,
         words: words(args, context)?,
-        retest_of,
+        retest_of: retest.map(|retest| retest.finding),
         ticket: args.ticket.clone(),
+        expected: Stated { files: args.expect_files, bytes: args.expect_bytes },
         ..DrillOptions::new(kind, scratch)
     })
 }
 
-/// The words of `--command`; a program that is named by a path is that from here, not from the folder
-/// of what was restored.
-fn command(args: &DrillArgs, context: &Context<'_>) -> Result<Vec<OsString>, Fault> {
+/// The user's own test. One that would not run is refused: silence about it would be a pass.
+fn command(
+    args: &DrillArgs,
+    kind: DrillKind,
+    context: &Context<'_>,
+) -> Result<Vec<OsString>, Fault> {
     let Some(text) = &args.command else { return Ok(Vec::new()) };
-    let words =
-        shlex::split(text).ok_or_else(|| Fault::usage("the quotes in --command do not match"))?;
-    let mut words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-    if let Some(program) = words.first_mut()
-        && program.as_encoded_bytes().contains(&b'/')
-    {
+    if !matches!(kind, DrillKind::Full | DrillKind::Paths) {
+        return Err(Fault::usage(format!(
+            "--command tests a folder as it was, and the kind {} restores none",
+            kind.name()
+        ))
+        .hint("add --kind full, or --kind paths with a path"));
+    }
+    if args.skip_probe.iter().any(|probe| probe == COMMAND) {
+        return Err(Fault::usage("--command and --skip-probe command exclude each other"));
+    }
+    let mut words: Vec<OsString> = shlex::split(text)
+        .ok_or_else(|| Fault::usage("the quotes in --command do not match"))?
+        .into_iter()
+        .map(OsString::from)
+        .collect();
+    let Some(program) = words.first_mut() else {
+        return Err(Fault::usage("--command names no command"));
+    };
+    // Never a program that lies in what was restored: the path is one of this machine.
+    if program.as_encoded_bytes().contains(&b'/') {
         *program = absolute(Path::new(&program), context.around)?.into_os_string();
     }
     Ok(words)
@@ -215,6 +266,9 @@ fn tell(report: &DrillReport, context: &Context<'_>) {
     if let Some(ticket) = &report.ticket {
         line("ticket", printable(ticket));
     }
+    for why in &report.still_open {
+        line("still open", printable(why));
+    }
 }
 
 fn walls(confinement: &Confinement) -> String {
@@ -271,6 +325,7 @@ fn summary(report: &DrillReport) -> DrillSummary {
             gaps: confinement.gaps(),
         }),
         ticket: report.ticket.clone(),
+        still_open: report.still_open.clone(),
     }
 }
 
@@ -279,21 +334,41 @@ fn verdict(report: &DrillReport) -> Result<ExitCode, Fault> {
     let at = report.record;
     match report.outcome() {
         Outcome::Failed => {
-            let message = format!("the drill failed with {count} findings; evidence {at}");
+            let findings = units::counted(count, "finding");
+            let message = format!("the drill failed with {findings}; evidence {at}");
             Err(Fault::new(ExitCode::DrillFailed, "E_DRILL_FAILED", message).hint(format!(
                 "`mainstay check --read-data` shows all damage; after the fix `mainstay drill \
                  --retest {at}` closes the finding"
             )))
         }
         Outcome::NotProved => {
-            let message = format!("the drill proved nothing, for {count} reasons; evidence {at}");
-            Err(Fault::new(ExitCode::DrillFailed, "E_NOT_PROVED", message)
-                .hint("remove what was in the way and repeat the drill"))
+            let reasons = units::counted(count, "reason");
+            let message = format!("the drill proved nothing, for {reasons}; evidence {at}");
+            let is_expected = |found: &Found| found.finding.probe == "expectation";
+            let hint = match report.findings.iter().any(is_expected) {
+                true => {
+                    "if the snapshot holds all that it should by now, repeat the drill and state \
+                     it: --expect-files N --expect-bytes SIZE"
+                }
+                false => "remove what was in the way and repeat the drill",
+            };
+            Err(Fault::new(ExitCode::DrillFailed, "E_NOT_PROVED", message).hint(hint))
+        }
+        Outcome::Passed if !report.still_open.is_empty() => {
+            let why = report.still_open.join("; ");
+            let message = format!("the drill passed and closes nothing: {why}; evidence {at}");
+            Err(Fault::new(ExitCode::DrillFailed, "E_STILL_OPEN", message)
+                .hint("a finding is closed by the test that failed, or a harder one"))
         }
         Outcome::Passed if report.is_breached => {
-            let message = format!("a recovery objective is breached; evidence {at}");
-            Err(Fault::new(ExitCode::Breached, "E_OBJECTIVE", message)
-                .hint("back up more often, or restore from a faster place; or change --rpo, --rto"))
+            let names: Vec<&str> =
+                report.drill.breaches().into_iter().map(Objective::name).collect();
+            let message =
+                format!("the {} is beyond its objective; evidence {at}", names.join(" and the "));
+            Err(Fault::new(ExitCode::Breached, "E_OBJECTIVE", message).hint(
+                "back up more often, or restore from a faster place; the finding closes with the \
+                 first drill that meets the objective",
+            ))
         }
         Outcome::Passed => Ok(ExitCode::Ok),
     }

@@ -47,12 +47,18 @@ fn tell(case: &Case, context: &Context<'_>) {
     let line = |text: String| context.ui.result(&printable(&text));
     let when = |at_ms| units::local_time(time(at_ms), &context.around.time_zone);
     let system = if case.system.is_empty() { "the repository" } else { &case.system };
+    let what = match case.breaches.as_slice() {
+        [] => units::counted(case.finding_count, "finding"),
+        breaches => {
+            let names: Vec<&str> = breaches.iter().map(|breach| breach.name()).collect();
+            format!("{} beyond its objective", names.join(" and "))
+        }
+    };
     line(format!(
-        "{}  {}  {} of {system}: {}, {}",
+        "{}  {}  {} of {system}: {what}, {}",
         case.finding,
         when(case.found_ms),
         case.event,
-        units::counted(case.finding_count, "finding"),
         case.state().name()
     ));
     for step in &case.steps {
@@ -66,7 +72,11 @@ fn tell(case: &Case, context: &Context<'_>) {
         ));
     }
     for test in &case.retests {
-        line(format!("  {}  test {}: {}", when(test.at_ms), test.record, test.outcome.name()));
+        let outcome = test.outcome.name();
+        line(format!("  {}  test {}: {outcome}", when(test.at_ms), test.record));
+        for why in &test.shortfalls {
+            line(format!("    closes nothing: {why}"));
+        }
     }
 }
 
@@ -77,6 +87,7 @@ fn record(case: &Case) -> FindingRecord {
         time: units::rfc3339(time(case.found_ms)),
         hostname: case.system.clone(),
         findings_count: case.finding_count,
+        breaches: case.breaches.iter().map(|breach| breach.name()).collect(),
         state: case.state().name(),
         ticket: case.ticket().map(str::to_owned),
         steps: case
@@ -97,6 +108,7 @@ fn record(case: &Case) -> FindingRecord {
             .map(|test| FindingTest {
                 time: units::rfc3339(time(test.at_ms)),
                 outcome: test.outcome.name(),
+                shortfalls: test.shortfalls.clone(),
                 evidence: test.record.to_string(),
             })
             .collect(),

@@ -27,6 +27,8 @@ use crate::ui::output::printable;
 use crate::ui::report::{DrawnRun, ReportFile, ReportWritten, RunSample};
 use crate::units;
 
+/// How many systems are named as those that there are.
+const SHOWN_MAX: usize = 8;
 /// The schema of JSON reports.
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
 
@@ -65,9 +67,10 @@ fn make(kind: Kind, args: &MakeArgs, context: &Context<'_>) -> Result<ExitCode, 
     let mut formats = args.format.clone();
     formats.sort_unstable();
     formats.dedup();
-    let targets = targets(kind, &client, &scope, &formats, args.out.as_deref(), context)?;
     let facts = facts(&opened, context)?;
     let work = Work::new(&facts, &scope);
+    about_something(&work)?;
+    let targets = targets(kind, &client, &scope, &formats, args.out.as_deref(), context)?;
     let cover = Cover {
         client,
         host: context.around.host.clone(),
@@ -101,7 +104,36 @@ fn render(format: Format, report: &Report, work: &Work<'_>) -> Result<Vec<u8>, F
     }
 }
 
-/// Where each format goes; `None` is standard output. Files are made before anything is computed.
+/// A page about nobody, or about a time of which nothing is known, would look like good news.
+fn about_something(work: &Work<'_>) -> Result<(), Fault> {
+    let known: Vec<&str> = work.systems.iter().map(|system| system.name.as_str()).collect();
+    let unknown = work.scope.hosts.iter().find(|host| !known.contains(&host.as_str()));
+    let day = |at_ms| calendar::day(at_ms);
+    let period = format!("{} to {}", day(work.period().from_ms), day(work.period().to_ms - 1));
+    if let Some(host) = unknown {
+        let message = format!("nothing is known of the system {host:?} from {period}");
+        let others = work.facts.systems();
+        let names: Vec<&str> = others.iter().take(SHOWN_MAX).copied().collect();
+        return Err(Fault::usage(message).hint(
+            match (names.is_empty(), others.len() > SHOWN_MAX) {
+                (true, _) => "the repository holds no snapshot and no drill".to_owned(),
+                (false, false) => format!("there are: {}", names.join(", ")),
+                (false, true) => format!("there are: {} and others", names.join(", ")),
+            },
+        ));
+    }
+    if !known.is_empty() {
+        return Ok(());
+    }
+    let message = format!("nothing is known of any system from {period}");
+    Err(Fault::usage(message).hint(match work.facts.points.first() {
+        Some(first) => format!("the first snapshot is of {}", day(first.started_ms)),
+        None => "the repository holds no snapshot; --systems FILE states what there should be"
+            .to_owned(),
+    }))
+}
+
+/// Where each format goes; `None` is standard output. Files are made before anything is written.
 fn targets(
     kind: Kind,
     client: &str,
@@ -153,14 +185,22 @@ fn scope(
 ) -> Result<Scope, Fault> {
     let now = context.around.clock.now();
     let resolve = |moment: &Moment| moment.resolve(now, &context.around.time_zone);
-    let to_ms = after(args.to.as_ref().map_or(now, resolve));
+    let asked_ms = after(args.to.as_ref().map_or(now, resolve));
+    // Of what is to come nothing can be said; that the last day is not over is no surprise.
+    let to_ms = asked_ms.min(after(now));
+    if asked_ms - to_ms > calendar::DAY_MS as i64 {
+        context.ui.note("the period ends now: what is to come is in no report");
+    }
     let from_ms = match &args.from {
         Some(moment) => millis(resolve(moment)),
         None => to_ms - (days * calendar::DAY_MS) as i64,
     };
     if from_ms >= to_ms {
-        return Err(Fault::usage("the period ends before it begins")
-            .hint("--from is its first day, --to its last"));
+        let message = match asked_ms > to_ms {
+            true => "the period has not begun",
+            false => "the period ends before it begins",
+        };
+        return Err(Fault::usage(message).hint("--from is its first day, --to its last"));
     }
     let mut plan = Plan { default, ..Plan::default() };
     if let Some(path) = &args.systems {
@@ -198,6 +238,7 @@ fn sample(args: &SampleArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         None => None,
     };
     let facts = facts(&opened, context)?;
+    about_something(&Work::new(&facts, &scope))?;
     let population = runs(&facts, &scope);
     let drawn = draw(&population, args.n, &args.seed);
     if context.ui.is_json() {

@@ -9,12 +9,12 @@ use engine::format::snapshot::Snapshot;
 use engine::index::identity::writer_identity;
 use engine::repo::keyring::Identity;
 use engine::restore::RestoreReport;
-use restore_verify::drill::close::ticket_name;
+use restore_verify::drill::close::{still_open, ticket_name};
 use restore_verify::evidence::drill_event::{FINDINGS_MAX, Finding, Outcome, TEXT_MAX_BYTES};
 use restore_verify::evidence::event::{Act, Check, Event, Remedy, RemedyStep, Restore, may_write};
 use restore_verify::evidence::journal::{self, Noted};
 use restore_verify::evidence::record::{Reference, Writer};
-use restore_verify::evidence::remedy::cases;
+use restore_verify::evidence::remedy::{Case, cases};
 use restore_verify::evidence::shelf::{Author, Shelf, millis, role_number};
 use restore_verify::evidence::stamp::{self, Standing};
 
@@ -120,15 +120,15 @@ pub struct Retest {
     pub ticket: Option<String>,
 }
 
-/// A check of the whole repository; one that fails opens a ticket, one that tests a finding again
-/// and passes closes it.
+/// A check of the whole repository; one that fails opens a ticket, one that tests a finding again,
+/// looks as hard and passes closes it. Answers why the finding stays open although it passed.
 pub fn checked(
     opened: &Opened,
     report: &CheckReport,
     read_data: ReadData,
     retest: &Retest,
     context: &Context<'_>,
-) {
+) -> Vec<String> {
     let outcome = if report.is_sound() { Outcome::Passed } else { Outcome::Failed };
     let damage = report.damage.iter().flat_map(|(key, damage)| {
         damage.findings.iter().map(move |why| Finding {
@@ -160,18 +160,34 @@ pub fn checked(
         retest_of: retest.finding,
         ticket: retest.ticket.clone(),
     };
-    let Some(at) = witness(opened, &Event::Check(check), context) else { return };
-    let (finding, step, closing) = match (outcome, retest.finding) {
-        (Outcome::Passed, Some(finding)) => (finding, RemedyStep::Closed, Some(at)),
-        (Outcome::Failed, None) => (at, RemedyStep::Opened, None),
-        _ => return,
+    let Some(at) = witness(opened, &Event::Check(check), context) else {
+        let why = || vec!["no evidence of this check is written yet".to_owned()];
+        return if retest.finding.is_some() { why() } else { Vec::new() };
     };
-    let ticket = retest.ticket.clone().unwrap_or_else(|| ticket_name(finding));
-    if step == RemedyStep::Opened {
-        context.ui.detail(1, &format!("ticket {ticket} for the finding {at}"));
+    let note = |finding, step, test| {
+        let ticket = retest.ticket.clone().unwrap_or_else(|| ticket_name(finding));
+        if step == RemedyStep::Opened {
+            context.ui.detail(1, &format!("ticket {ticket} for the finding {at}"));
+        }
+        let remedy = Remedy { finding, ticket, step, retest: test, note: String::new() };
+        witness(opened, &Event::Remedy(remedy), context);
+    };
+    match (outcome, retest.finding) {
+        (Outcome::Failed, None) => note(at, RemedyStep::Opened, None),
+        (Outcome::Passed, Some(finding)) => {
+            let all = match Shelf::open(&opened.repo, &opened.state) {
+                Ok(shelf) => cases(shelf.records()),
+                Err(error) => return vec![in_one_line(&error)],
+            };
+            let is_closed = |case: &&Case| case.closed_by().is_some_and(|test| test.record == at);
+            for case in all.iter().filter(is_closed) {
+                note(case.finding, RemedyStep::Closed, Some(at));
+            }
+            return still_open(&all, finding, at);
+        }
+        _ => {}
     }
-    let remedy = Remedy { finding, ticket, step, retest: closing, note: String::new() };
-    witness(opened, &Event::Remedy(remedy), context);
+    Vec::new()
 }
 
 /// Why somebody restores.

@@ -84,6 +84,7 @@ pub(super) fn drill_summary() -> DrillSummary {
             gaps: vec!["none"],
         }),
         ticket: Some(text()),
+        still_open: vec![text()],
     }
 }
 

@@ -59,6 +59,9 @@ pub struct DrillSummary {
     /// The ticket that it opened or belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Why the finding that it tested again stays open although it passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub still_open: Vec<String>,
 }
 
 /// Walls around the process that probes.
@@ -129,6 +132,9 @@ pub struct FindingRecord {
     pub hostname: String,
     /// Findings in it.
     pub findings_count: u64,
+    /// Objectives that were breached: `recovery point`, `recovery time`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<&'static str>,
     /// `open`, `fixed`, `closed`.
     pub state: &'static str,
     /// The ticket.
@@ -164,6 +170,9 @@ pub struct FindingTest {
     pub time: String,
     /// `pass`, `fail`, `not-proved`.
     pub outcome: &'static str,
+    /// Why it closes nothing although it passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shortfalls: Vec<String>,
     /// The record.
     pub evidence: String,
 }

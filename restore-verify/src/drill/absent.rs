@@ -2,13 +2,15 @@
 
 use engine::index::catalog::Catalog;
 
-use crate::drill::close::close;
+use crate::drill::close::{close, open_ticket};
 use crate::drill::findings::{About, Findings};
 use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
 use crate::drill::standing;
 use crate::evidence::drill_event::{Drill, DrillBegun};
 use crate::evidence::event::Event;
 use crate::evidence::merkle::RootBuilder;
+use crate::evidence::record::Reference;
+use crate::evidence::remedy::cases;
 use crate::evidence::shelf::{Shelf, millis};
 
 /// Records that `system` has no snapshot that could be drilled: failed if something shows that one
@@ -39,20 +41,46 @@ pub fn record(
         discards: options.discard,
         retest_of: options.retest_of,
         ticket: options.ticket.clone(),
+        skipped: options.skipped(),
+        command: options.command_hash(),
+        roots: Vec::new(),
+        expected: None,
     });
     let begun = shelf.append(&place.author, &begun)?.reference();
+    let finished_ms = millis(place.repo.clock().now());
+    let drill = ended(options, system, begun, (started_ms, finished_ms), &findings);
+    let record = shelf.append(&place.author, &Event::Drill(Box::new(drill.clone())))?.reference();
+    let is_case = cases(shelf.records()).iter().any(|case| case.finding == record);
+    let ticket = match is_case {
+        true => Some(open_ticket(place, &mut shelf, record, options.ticket.clone())?),
+        false => options.ticket.clone(),
+    };
+    close(place, &mut shelf, catalog);
+    let is_breached = options.rpo_target_ms.is_some();
+    let (findings, still_open) = (findings.into_named(), Vec::new());
+    Ok(DrillReport { drill, record, findings, is_breached, ticket, still_open })
+}
+
+/// The end of a drill of nothing.
+fn ended(
+    options: &DrillOptions,
+    system: &str,
+    begun: Reference,
+    (started_ms, finished_ms): (i64, i64),
+    findings: &Findings,
+) -> Drill {
     let nothing = RootBuilder::default();
-    let drill = Drill {
+    Drill {
         begun,
-        kind,
-        snapshot,
+        kind: options.kind,
+        snapshot: [0; 24],
         system: system.to_owned(),
         snapshot_ms: 0,
         outcome: findings.outcome(),
         level: 0,
         lacks: "there is no snapshot".to_owned(),
         started_ms,
-        finished_ms: millis(place.repo.clock().now()),
+        finished_ms,
         restore_ms: 0,
         files: 0,
         bytes: 0,
@@ -72,11 +100,8 @@ pub fn record(
         retest_of: options.retest_of,
         ticket: options.ticket.clone(),
         authenticated_ppm: 0,
+        retested: Vec::new(),
+        dropped: 0,
         confinement: None,
-    };
-    let record = shelf.append(&place.author, &Event::Drill(Box::new(drill.clone())))?.reference();
-    close(place, &mut shelf, catalog);
-    let is_breached = options.rpo_target_ms.is_some();
-    let ticket = options.ticket.clone();
-    Ok(DrillReport { drill, record, findings: findings.into_named(), is_breached, ticket })
+    }
 }

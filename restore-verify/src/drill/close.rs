@@ -4,9 +4,11 @@ use engine::base::error::in_one_line;
 use engine::index::catalog::Catalog;
 
 use crate::drill::options::Place;
+use crate::evidence::drill_event::Outcome;
 use crate::evidence::event::{Event, Remedy, RemedyStep};
 use crate::evidence::journal;
 use crate::evidence::record::Reference;
+use crate::evidence::remedy::{Case, State, cases};
 use crate::evidence::runs;
 use crate::evidence::shelf::{Shelf, ShelfError};
 
@@ -46,6 +48,50 @@ pub fn open_ticket(
     };
     shelf.append(&place.author, &Event::Remedy(remedy))?;
     Ok(ticket)
+}
+
+/// Writes that a record closed the findings that it closes; answers why the one that it was made
+/// for stays open, if it passed and does not close it.
+///
+/// # Errors
+/// Those of [`Shelf::append`].
+pub fn settle(
+    place: &Place<'_>,
+    shelf: &mut Shelf<'_>,
+    record: Reference,
+    wanted: Option<Reference>,
+) -> Result<Vec<String>, ShelfError> {
+    let all = cases(shelf.records());
+    for case in &all {
+        if case.closed_by().is_none_or(|test| test.record != record) {
+            continue;
+        }
+        let remedy = Remedy {
+            finding: case.finding,
+            ticket: case.ticket().map_or_else(|| ticket_name(case.finding), str::to_owned),
+            step: RemedyStep::Closed,
+            retest: Some(record),
+            note: String::new(),
+        };
+        shelf.append(&place.author, &Event::Remedy(remedy))?;
+    }
+    Ok(wanted.map_or_else(Vec::new, |wanted| still_open(&all, wanted, record)))
+}
+
+/// Why a test leaves the finding open that it was made for; nothing if it does not, or if it did
+/// not even pass.
+#[must_use]
+pub fn still_open(all: &[Case], wanted: Reference, record: Reference) -> Vec<String> {
+    let Some(case) = all.iter().find(|case| case.finding == wanted) else {
+        return vec![format!("the record {wanted} says of nothing that it failed")];
+    };
+    let test = case.retests.iter().find(|test| test.record == record);
+    match test {
+        _ if case.state() == State::Closed => Vec::new(),
+        Some(test) if test.outcome != Outcome::Passed => Vec::new(),
+        Some(test) => test.shortfalls.clone(),
+        None => vec!["it says nothing of what was breached".to_owned()],
+    }
 }
 
 /// The name of a ticket that nobody named.

@@ -45,6 +45,8 @@ pub struct Results {
     pub decoded_bytes: u64,
     /// Wall time of restoring alone.
     pub restore_ms: u64,
+    /// Files whose bytes were verified and dropped.
+    pub dropped_files: u64,
 }
 
 impl Results {
@@ -141,9 +143,11 @@ impl Restorer<'_> {
         let (row, proved) = prove(self.fetcher, self.key, one, Some(Restored::Dropped));
         results.restore_ms += clock.monotonic().saturating_sub(started).as_millis() as u64;
         results.decoded_bytes += one.entry.size_bytes;
+        results.dropped_files += 1;
         results.take(row, proved.is_ok());
-        if let Err(why) = proved {
-            findings.fail("bytes", About::File(&one.path, one.hash), why);
+        match proved {
+            Ok(()) => findings.equal(&one.path),
+            Err(why) => findings.fail("bytes", About::File(&one.path, one.hash), why),
         }
     }
 
@@ -399,6 +403,9 @@ impl Restorer<'_> {
         let restored = opened.as_ref().ok().map(Restored::File);
         let (row, proved) = prove(self.fetcher, self.key, one, restored);
         results.take(row, proved.is_ok());
+        if proved.is_ok() {
+            findings.equal(&one.path);
+        }
         if let Err(why) = proved {
             let open_error = opened.err().map(|error| in_one_line(&error));
             let why = cause.map(str::to_owned).or(open_error).unwrap_or(why);
@@ -407,14 +414,14 @@ impl Restorer<'_> {
     }
 
     fn metadata(&self, path: &Path, one: &Picked, findings: &mut Findings) {
-        if self.options.runs("meta") {
+        if self.options.runs("meta") && !findings.is_unequal(&one.path) {
             let about = About::File(&one.path, one.hash);
             findings.probed("meta", about, meta::look(path, &one.entry));
         }
     }
 
     fn look(&self, looker: &mut Looker<'_>, path: &Path, one: &Picked, findings: &mut Findings) {
-        if one.entry.kind == EntryKind::File {
+        if one.entry.kind == EntryKind::File && !findings.is_unequal(&one.path) {
             looker.file(
                 path,
                 one,

@@ -1,17 +1,25 @@
 //! Findings as they come: with names for the people of the house, without for evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use engine::base::error::{Classified, ErrorClass, in_one_line};
 use engine::base::path::TreePath;
 
-use crate::evidence::drill_event::{FINDINGS_MAX, Finding, Outcome, ProbeTally, TEXT_MAX_BYTES};
+use crate::drill::again::Again;
+use crate::evidence::claims::APPLICATION_PROBES;
+use crate::evidence::closing::COMMAND;
+use crate::evidence::drill_event::{
+    FINDINGS_MAX, Finding, Outcome, ProbeTally, Retested, TEXT_MAX_BYTES,
+};
 use crate::evidence::record::Hash32;
 use crate::probe::verdict::Verdict;
+use crate::sandbox::command::OUTPUT_MARK;
 
-/// Probes that look at what an application works with: a database, a dump of one, the user's own
-/// test. That an archive or a picture is whole says nothing of an application.
-const APPLICATION_PROBES: [&str; 3] = ["sqlite", "dump", "command"];
+/// Files of which it is remembered that they came back wrong.
+const UNEQUAL_MAX: usize = 100_000;
+
+/// Rows of files that were tested again: each file of a finding, by each probe.
+const RETESTED_MAX: usize = 16 * FINDINGS_MAX;
 
 /// Findings that are kept with names; more are counted.
 const NAMED_MAX: usize = 1000;
@@ -35,20 +43,42 @@ pub enum About<'a> {
 }
 
 /// All findings of a drill.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Findings {
     found: Vec<Found>,
     count: u64,
     has_failed: bool,
     has_doubt: bool,
     probes: BTreeMap<&'static str, ProbeTally>,
+    /// Files that did not come back as they were: what else is wrong with them says nothing.
+    unequal: HashSet<TreePath>,
+    again: Option<Again>,
+    retested: BTreeMap<(String, Hash32), Outcome>,
 }
 
 impl Findings {
+    /// Those of a drill that tests the findings of an earlier one again, if it does.
+    #[must_use]
+    pub fn testing(again: Option<Again>) -> Self {
+        Self { again, ..Self::default() }
+    }
+
     /// Something is wrong.
     pub fn fail(&mut self, probe: &str, about: About<'_>, why: impl Into<String>) {
         self.has_failed = true;
+        if let About::File(path, _) = about
+            && probe == "bytes"
+            && self.unequal.len() < UNEQUAL_MAX
+        {
+            self.unequal.insert(path.clone());
+        }
         self.push(probe, about, false, why.into());
+    }
+
+    /// Whether a file came back with other bytes, or not at all: that was said.
+    #[must_use]
+    pub fn is_unequal(&self, path: &TreePath) -> bool {
+        self.unequal.contains(path)
     }
 
     /// Something could not be proved, and the drill is incomplete without it.
@@ -67,23 +97,49 @@ impl Findings {
         }
     }
 
+    /// A file came back as it was backed up.
+    pub fn equal(&mut self, path: &TreePath) {
+        self.tested("bytes", path, Outcome::Passed);
+    }
+
+    /// Remembers how a file fared that the earlier drill named. The worse of two counts.
+    fn tested(&mut self, probe: &str, path: &TreePath, outcome: Outcome) {
+        let Some(again) = &self.again else { return };
+        for file in again.hashes_of(path) {
+            let known = self.retested.entry((probe.to_owned(), file)).or_insert(outcome);
+            if outcome != Outcome::Passed {
+                *known = outcome;
+            }
+        }
+    }
+
     /// What a probe said of a file. A probe that cannot tell is counted and leaves the rest of the
-    /// drill as good as it is.
+    /// drill as good as it is; but a test that somebody asked for and that gave no answer leaves the
+    /// drill unproved.
     pub fn probed(&mut self, probe: &'static str, about: About<'_>, verdict: Verdict) {
         let tally = self
             .probes
             .entry(probe)
             .or_insert_with(|| ProbeTally { probe: probe.to_owned(), ..ProbeTally::default() });
-        match verdict {
-            Verdict::Passed => tally.passed += 1,
+        let outcome = match verdict {
+            Verdict::Passed => {
+                tally.passed += 1;
+                Outcome::Passed
+            }
             Verdict::Failed(why) => {
                 tally.failed += 1;
                 self.fail(probe, about, why);
+                Outcome::Failed
             }
             Verdict::NotProved(why) => {
                 tally.not_proved += 1;
+                self.has_doubt |= probe == COMMAND;
                 self.push(probe, about, true, why);
+                Outcome::NotProved
             }
+        };
+        if let About::File(path, _) = about {
+            self.tested(probe, path, outcome);
         }
     }
 
@@ -109,6 +165,7 @@ impl Findings {
         self.count += other.count;
         self.has_failed |= other.has_failed;
         self.has_doubt |= other.has_doubt;
+        self.retested.extend(other.retested);
         let room = NAMED_MAX.saturating_sub(self.found.len());
         self.found.extend(other.found.into_iter().take(room));
     }
@@ -135,10 +192,27 @@ impl Findings {
         }
     }
 
+    /// What was seen of each file of the earlier drill's findings.
+    #[must_use]
+    pub fn retested(&self) -> Vec<Retested> {
+        let row = |((probe, file), outcome): (&(String, Hash32), &Outcome)| Retested {
+            probe: probe.clone(),
+            file: *file,
+            outcome: *outcome,
+        };
+        self.retested.iter().take(RETESTED_MAX).map(row).collect()
+    }
+
     /// How the probes fared.
     #[must_use]
     pub fn probes(&self) -> Vec<ProbeTally> {
         self.probes.values().cloned().collect()
+    }
+
+    /// Whether a probe has passed something.
+    #[must_use]
+    pub fn has_passed(&self, probe: &str) -> bool {
+        self.probes.get(probe).is_some_and(|tally| tally.passed > 0)
     }
 
     /// Whether checks of applications ran and all passed, and nothing else was found broken.
@@ -150,7 +224,8 @@ impl Findings {
             && self.probes.values().filter(is_check).all(|tally| tally.not_proved == 0)
     }
 
-    /// Those that evidence names: failures before doubts, and no name of a file in any text.
+    /// Those that evidence names: failures before doubts, no name of a file in any text, and of
+    /// what the user's own test printed only that it did, because nobody knows what stands in it.
     #[must_use]
     pub fn for_evidence(&self) -> Vec<Finding> {
         let mut order: Vec<&Found> = self.found.iter().collect();
@@ -160,6 +235,11 @@ impl Findings {
             if let Some(path) = &found.path {
                 let text = path.to_string();
                 finding.why = finding.why.replace(&text, "the file");
+            }
+            if finding.probe == COMMAND
+                && let Some((how, _)) = finding.why.split_once(OUTPUT_MARK)
+            {
+                finding.why = how.to_owned();
             }
             finding
         };

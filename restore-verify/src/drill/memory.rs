@@ -15,7 +15,7 @@ use engine::repo::Repo;
 use engine::store::name::ObjectName;
 
 use crate::drill::options::DrillError;
-use crate::evidence::record::Reference;
+use crate::evidence::record::{Hash32, Reference};
 use crate::evidence::table::{ResultRow, read_results, results_text};
 
 /// Stands for one file of one system.
@@ -203,5 +203,11 @@ impl FileIds {
         let mut id = [0; 16];
         id.copy_from_slice(&mac(&self.key, path.key())[..16]);
         id
+    }
+
+    /// Stands for what was backed up, in the evidence: only holders of keys can say of which path.
+    #[must_use]
+    pub fn root(&self, kind: &str, name: &[u8]) -> Hash32 {
+        Hash32(mac(&self.key, &[b"root\0".as_slice(), kind.as_bytes(), &[0], name].concat()))
     }
 }

@@ -5,6 +5,10 @@
 //! and signs what it found: passed, failed, or not proved. There is no fourth outcome. It needs
 //! the role `verify` and writes nothing but its evidence and the pin that keeps its snapshot.
 
+/// Hashes of paths that give nothing away.
+pub mod salt;
+/// Files of the findings of an earlier test.
+pub mod again;
 /// Findings as they come.
 pub mod findings;
 /// What a drill is asked to do, and what it answers.
@@ -13,10 +17,8 @@ pub mod options;
 pub mod memory;
 /// Where files are restored to.
 pub mod scratch;
-/// Hashes of paths that give nothing away.
-pub mod salt;
-/// Files of the findings of an earlier test.
-pub mod again;
+/// What a snapshot must hold at least.
+pub mod expect;
 /// Parts of a tree for the estimate.
 pub mod stretch;
 /// All files of a snapshot, and what is drawn from them.

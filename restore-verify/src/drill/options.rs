@@ -1,5 +1,6 @@
 //! What a drill is asked to do, and what it answers.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,9 @@ use engine::repo::Repo;
 use engine::repo::error::RepoError;
 
 use crate::drill::findings::Found;
+use crate::evidence::closing::COMMAND;
 use crate::evidence::drill_event::{Drill, DrillKind, Outcome};
-use crate::evidence::record::Reference;
+use crate::evidence::record::{Hash32, Reference};
 use crate::evidence::shelf::{Author, ShelfError};
 use crate::probe::verdict::Limits;
 use crate::sandbox::command::CommandLimits;
@@ -37,6 +39,15 @@ pub struct Place<'a> {
     pub author: Author<'a>,
     /// Hears how it goes.
     pub monitor: &'a dyn Monitor,
+}
+
+/// What a user states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stated {
+    /// Regular files.
+    pub files: Option<u64>,
+    /// Their bytes.
+    pub bytes: Option<u64>,
 }
 
 /// What is done.
@@ -78,6 +89,8 @@ pub struct DrillOptions {
     pub ticket: Option<String>,
     /// Period of the rotation whose coverage counts, in days.
     pub rotation_days: u32,
+    /// What the snapshot holds at least, if somebody states it.
+    pub expected: Stated,
 }
 
 impl DrillOptions {
@@ -103,7 +116,29 @@ impl DrillOptions {
             retest_of: None,
             ticket: None,
             rotation_days: 28,
+            expected: Stated::default(),
         }
+    }
+
+    /// Probes that do not run, in order, each once.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.skip_probes.iter().collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// A hash of the user's own test, if there is one: its words may be nobody else's business.
+    #[must_use]
+    pub fn command_hash(&self) -> Option<Hash32> {
+        if self.command.is_empty() || !self.runs(COMMAND) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        for word in &self.command {
+            bytes.extend_from_slice(word.as_encoded_bytes());
+            bytes.push(0);
+        }
+        Some(Hash32::of(&bytes))
     }
 
     /// Whether a probe runs.
@@ -126,6 +161,8 @@ pub struct DrillReport {
     pub is_breached: bool,
     /// The ticket that a failed drill opened or belongs to.
     pub ticket: Option<String>,
+    /// Why the finding that it tested again stays open although it passed.
+    pub still_open: Vec<String>,
 }
 
 impl DrillReport {

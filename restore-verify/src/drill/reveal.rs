@@ -82,6 +82,7 @@ pub fn add_drill(
         keep_rows: true,
         again: None,
         stretches: false,
+        before: None,
     };
     let mut ignored = Findings::default();
     let found = survey(place, &fetcher, snapshot, &wish, &Packs::new(), &mut ignored)?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use engine::base::id::ChunkId;
 use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::monitor::Phase;
 use engine::blob::fetch::ChunkFetcher;
@@ -9,20 +10,25 @@ use engine::index::catalog::{Catalog, Committed};
 use engine::index::pin::Pin;
 
 use crate::drill::again::Again;
-use crate::drill::close::{close, open_ticket, ticket_name};
+use crate::drill::close::{close, open_ticket, settle};
+use crate::drill::expect::{self, Known};
 use crate::drill::files::{Observed, Restorer, Results};
 use crate::drill::findings::{About, Findings};
 use crate::drill::look::Looker;
 use crate::drill::memory::{FileId, FileIds, Memory};
-use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place};
+use crate::drill::options::{DrillError, DrillOptions, DrillReport, Place, Stated};
 use crate::drill::salt::Salts;
 use crate::drill::scratch::Scratch;
 use crate::drill::survey::{Survey, Wish, list_packs, survey};
 use crate::drill::{index_loss, kit, standing};
+use crate::evidence::closing::COMMAND;
 use crate::evidence::confinement::Confinement;
-use crate::evidence::drill_event::{Drill, DrillBegun, DrillKind, EstimateFacts, Outcome};
-use crate::evidence::event::{Event, Remedy, RemedyStep};
+use crate::evidence::drill_event::{
+    Drill, DrillBegun, DrillKind, EstimateFacts, Expected, Outcome,
+};
+use crate::evidence::event::Event;
 use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
+use crate::evidence::remedy::cases;
 use crate::evidence::shelf::{Author, Shelf, millis};
 use crate::objective::estimate::estimate;
 use crate::objective::level::{Facts, lacks, level};
@@ -45,7 +51,8 @@ pub fn run(
 ) -> Result<DrillReport, DrillError> {
     place.repo.keys().data()?;
     let mut shelf = Shelf::open(place.repo, place.state)?;
-    let mut findings = Findings::default();
+    let again = options.retest_of.and_then(|finding| Again::of(place.repo, &shelf, finding));
+    let mut findings = Findings::testing(again.clone());
     standing::look(place, &shelf, catalog, &mut findings)?;
     let own = Writer(*place.author.identity.client.as_bytes());
     let memory = Memory::open(place.state)?;
@@ -53,6 +60,9 @@ pub fn run(
     let ids = FileIds::new(place.repo, &snapshot.host);
     let generation = generation(&shelf, own, &snapshot.host);
     let number = shelf.head(own).map_or(0, |head| head.record.number + 1);
+    let roots = expect::roots(&ids, snapshot);
+    let known = expect::passed(&shelf.records(), &snapshot.host, &roots);
+    let expected = expect::expected(options.expected, &known, catalog, committed, &ids);
     let mut drill = Running {
         place,
         options,
@@ -61,7 +71,11 @@ pub fn run(
         generation,
         drilled: memory.drawn(generation, number)?,
         previous: shelf.previous(own),
-        again: options.retest_of.and_then(|finding| Again::of(place.repo, &shelf, finding)),
+        again,
+        roots,
+        known,
+        expected,
+        before: expect::before(catalog, committed, &ids).first().map(|one| one.root),
         started_ms: millis(place.repo.clock().now()),
         requests: place.repo.store().usage().requests(),
     };
@@ -100,6 +114,10 @@ struct Running<'a> {
     drilled: HashSet<FileId>,
     previous: Hash32,
     again: Option<Again>,
+    roots: Vec<Hash32>,
+    known: Vec<Known>,
+    expected: Option<Expected>,
+    before: Option<ChunkId>,
     started_ms: i64,
     requests: u64,
 }
@@ -207,6 +225,7 @@ impl Running<'_> {
                 keep_rows: false,
                 again: self.again.as_ref(),
                 stretches: self.options.estimate && !self.options.discard,
+                before: self.before.filter(|_| self.options.runs("kind")),
             };
             let mut found = Findings::default();
             let survey = survey(place, fetcher, snapshot, &wish, &packs, &mut found)?;
@@ -237,6 +256,10 @@ impl Running<'_> {
             discards: self.options.discard,
             retest_of: self.options.retest_of,
             ticket: self.options.ticket.clone(),
+            skipped: self.options.skipped(),
+            command: self.options.command_hash(),
+            roots: self.roots.clone(),
+            expected: self.expected,
         });
         // The seed follows from what stands before: if that changed meanwhile, it is another drill.
         Ok(shelf.append_here(&self.place.author, &event)?.reference())
@@ -283,10 +306,6 @@ impl Running<'_> {
                 // Nobody drew these, so they are no part of the sample and of what it shows.
                 let mut apart = Results::default();
                 restorer.picked(&done.survey.again, looker.as_mut(), &mut apart, findings)?;
-                if done.results.root.count() == 0 && done.survey.is_complete {
-                    let why = "the snapshot has no file that could be restored";
-                    findings.doubt("restore", About::Object("the snapshot"), why);
-                }
             }
             DrillKind::Full => {
                 let root = engine::base::path::TreePath::root();
@@ -302,6 +321,10 @@ impl Running<'_> {
             }
         }
         done.confinement = looker.and_then(|looker| looker.finish(findings));
+        if done.results.root.count() == 0 && done.survey.is_complete {
+            let why = "there was no file that could be restored";
+            findings.doubt("restore", About::Object("the snapshot"), why);
+        }
         Ok(())
     }
 
@@ -311,11 +334,12 @@ impl Running<'_> {
         memory: &Memory,
         begun: Reference,
         done: Done,
-        findings: Findings,
+        mut findings: Findings,
     ) -> Result<DrillReport, DrillError> {
+        self.judge_expectations(&done.survey, &mut findings);
         let drill = self.describe(begun, &done, &findings, memory)?;
         let Done { survey, results, .. } = done;
-        let is_breached = is_breached(&drill);
+        let is_breached = !drill.breaches().is_empty();
         let record = shelf.append(&self.place.author, &Event::Drill(Box::new(drill.clone())))?;
         let record = record.reference();
         memory.keep_results(record, &results.rows)?;
@@ -324,8 +348,24 @@ impl Running<'_> {
                 survey.drawn.iter().map(|picked| self.ids.of(&picked.path)).collect();
             memory.add_drawn(self.generation, begun.number, &files)?;
         }
-        let ticket = self.remedy(shelf, record, drill.outcome)?;
-        Ok(DrillReport { drill, record, findings: findings.into_named(), is_breached, ticket })
+        let (ticket, still_open) = self.remedy(shelf, record, drill.outcome)?;
+        let findings = findings.into_named();
+        Ok(DrillReport { drill, record, findings, is_breached, ticket, still_open })
+    }
+
+    /// Whether the snapshot holds what it must, if the drill is one of what it holds.
+    fn judge_expectations(&self, survey: &Survey, findings: &mut Findings) {
+        let kind = self.options.kind;
+        if !survey.is_complete || !matches!(kind, DrillKind::Sample | DrillKind::Full) {
+            return;
+        }
+        let entries = self.committed.snapshot.summary.entries;
+        expect::judge(self.expected.as_ref(), &survey.population, entries, findings);
+        let is_stated = self.options.expected != Stated::default();
+        if kind == DrillKind::Full && !self.options.discard && !is_stated {
+            let (skipped, probes) = (self.options.skipped(), findings.probes());
+            expect::judge_probes(&self.known, &skipped, &probes, findings);
+        }
     }
 
     fn describe(
@@ -351,13 +391,18 @@ impl Running<'_> {
         let is_in_time =
             self.options.rto_target_ms.is_none_or(|target| results.restore_ms <= target);
         let is_good = findings.outcome() == Outcome::Passed;
+        // What the operator chose is no sample, and what was dropped was not restored.
+        let is_written = results.dropped_files < results.root.count();
+        let is_sample = is_written && self.options.kind != DrillKind::Paths;
+        let is_full = self.options.kind == DrillKind::Full && results.dropped_files == 0;
+        let is_compared = self.expected.is_some() || findings.has_passed(COMMAND);
         let facts = Facts {
             has_recovery_point: self.options.rpo_target_ms.is_none_or(|target| rpo_ms <= target),
             is_structure_complete: survey.is_complete,
             authenticated_ppm,
-            is_sample_equal: is_good && is_equal,
-            is_full_in_time: is_good && self.options.kind == DrillKind::Full && is_in_time,
-            is_application_good: is_good && findings.is_application_good(),
+            is_sample_equal: is_good && is_equal && is_sample,
+            is_full_in_time: is_good && is_full && is_in_time,
+            is_application_good: is_good && is_compared && findings.is_application_good(),
         };
         Ok(Drill {
             begun,
@@ -389,6 +434,8 @@ impl Running<'_> {
             retest_of: self.options.retest_of,
             ticket: self.options.ticket.clone(),
             authenticated_ppm,
+            retested: findings.retested(),
+            dropped: results.dropped_files,
             confinement: confinement.clone(),
         })
     }
@@ -412,26 +459,24 @@ impl Running<'_> {
         Ok(share(bytes).max(own).min(1_000_000))
     }
 
-    /// Opens a ticket for a finding, or closes the one whose finding was tested again.
+    /// Opens a ticket for what was found, or closes what is shown to be mended; answers the ticket,
+    /// and why the finding that was tested again stays open.
     fn remedy(
         &self,
         shelf: &mut Shelf<'_>,
         record: Reference,
         outcome: Outcome,
-    ) -> Result<Option<String>, DrillError> {
+    ) -> Result<(Option<String>, Vec<String>), DrillError> {
         let known = self.options.retest_of.and_then(|finding| ticket_of(shelf, finding));
         let given = self.options.ticket.clone().or(known);
-        let (finding, step, retest) = match (outcome, self.options.retest_of) {
-            (Outcome::Passed, Some(finding)) => (finding, RemedyStep::Closed, Some(record)),
-            (Outcome::Failed, None) => {
-                return Ok(Some(open_ticket(self.place, shelf, record, given)?));
-            }
-            _ => return Ok(given),
-        };
-        let ticket = given.unwrap_or_else(|| ticket_name(finding));
-        let remedy = Remedy { finding, ticket: ticket.clone(), step, retest, note: String::new() };
-        shelf.append(&self.place.author, &Event::Remedy(remedy))?;
-        Ok(Some(ticket))
+        let is_case = cases(shelf.records()).iter().any(|case| case.finding == record);
+        if is_case && (outcome != Outcome::Failed || self.options.retest_of.is_none()) {
+            let given = self.options.ticket.clone();
+            let ticket = open_ticket(self.place, shelf, record, given)?;
+            return Ok((Some(ticket), settle(self.place, shelf, record, self.options.retest_of)?));
+        }
+        let still_open = settle(self.place, shelf, record, self.options.retest_of)?;
+        Ok((given, still_open))
     }
 }
 
@@ -443,15 +488,4 @@ fn ticket_of(shelf: &Shelf<'_>, finding: Reference) -> Option<String> {
             _ => None,
         }
     })
-}
-
-fn is_breached(drill: &Drill) -> bool {
-    let is_old = drill.rpo_target_ms.is_some_and(|target| drill.rpo_ms > target);
-    let time_ms = match (drill.kind, drill.estimate) {
-        (DrillKind::Full, _) => Some(drill.restore_ms),
-        (_, Some(estimate)) => Some(estimate.likely_ms),
-        _ => None,
-    };
-    let is_slow = drill.rto_target_ms.zip(time_ms).is_some_and(|(target, time)| time > target);
-    is_old || is_slow
 }

@@ -13,6 +13,7 @@ use crate::evidence::record::Hash32;
 use crate::evidence::table::path_hash;
 
 /// Makes the salts of one drill.
+#[derive(Clone)]
 pub struct Salts {
     key: SecretKey,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use engine::base::error::in_one_line;
-use engine::base::id::PackId;
+use engine::base::id::{ChunkId, PackId};
 use engine::base::monitor::{Counter, Phase};
 use engine::base::path::TreePath;
 use engine::blob::fetch::ChunkFetcher;
@@ -13,7 +13,7 @@ use engine::format::snapshot::Snapshot;
 use engine::index::IndexReader;
 use engine::repo::Repo;
 use engine::store::name::{ObjectName, prefix};
-use engine::tree::cursor::EntryCursor;
+use engine::tree::cursor::{EntryCursor, find};
 use engine::tree::extents::ExtentCursor;
 
 use crate::drill::again::Again;
@@ -26,6 +26,7 @@ use crate::evidence::drill_event::PopulationFacts;
 use crate::evidence::merkle::RootBuilder;
 use crate::evidence::record::Hash32;
 use crate::objective::estimate::Load;
+use crate::probe::choose::is_lost_if_emptied;
 use crate::sample::draw::{Drawer, Row, stratum};
 
 /// A file that a drill restores.
@@ -78,7 +79,12 @@ pub struct Wish<'a> {
     pub again: Option<&'a Again>,
     /// Pick stretches.
     pub stretches: bool,
+    /// The tree of the snapshot before, to be asked for files that are empty now.
+    pub before: Option<ChunkId>,
 }
+
+/// Files that are asked for in the snapshot before: of more, nothing is said.
+const EMPTIED_MAX: u32 = 10_000;
 
 /// Names and sizes of all packs in the store.
 pub type Packs = BTreeMap<PackId, u64>;
@@ -130,6 +136,7 @@ pub fn survey(
         missing: HashSet::new(),
         stretcher: stretcher(snapshot, wish.stretches),
         entries: 0,
+        emptied: 0,
     };
     for item in EntryCursor::new(fetcher, snapshot.root) {
         match item {
@@ -167,6 +174,7 @@ struct Walker<'a> {
     missing: HashSet<PackId>,
     stretcher: Stretcher,
     entries: u64,
+    emptied: u32,
 }
 
 impl Walker<'_> {
@@ -186,6 +194,7 @@ impl Walker<'_> {
             return Ok(());
         }
         let hash = self.wish.salts.hash(path);
+        self.look_whether_emptied(path, hash, &entry, findings);
         let before = self.survey.content_bytes;
         self.look_up(path, hash, &entry, findings)?;
         self.stretcher.take(path, &entry, self.survey.content_bytes - before);
@@ -211,6 +220,31 @@ impl Walker<'_> {
             drawer.push(row, || (path.clone(), entry));
         }
         Ok(())
+    }
+
+    /// A dump, a database or a document that is empty now and was not in the snapshot before was
+    /// lost, whatever a probe can tell of an empty file.
+    fn look_whether_emptied(
+        &mut self,
+        path: &TreePath,
+        hash: Hash32,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) {
+        let Some(before) = self.wish.before.filter(|_| entry.size_bytes == 0) else { return };
+        if !is_lost_if_emptied(path.name()) || self.emptied >= EMPTIED_MAX {
+            return;
+        }
+        self.emptied += 1;
+        // What cannot be read there is damage of that snapshot, and found when it is drilled.
+        if let Ok(Some(old)) = find(self.fetcher, before, path)
+            && old.kind == EntryKind::File
+            && old.size_bytes > 0
+        {
+            let why =
+                format!("it is empty, and had {} bytes in the snapshot before", old.size_bytes);
+            findings.fail("kind", About::File(path, hash), why);
+        }
     }
 
     /// Whether every chunk of a file has a place in a pack that is there.

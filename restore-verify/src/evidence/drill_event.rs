@@ -10,6 +10,10 @@ use crate::evidence::record::{Hash32, Reference};
 pub const FINDINGS_MAX: usize = 64;
 /// Longest text of a finding, in bytes.
 pub const TEXT_MAX_BYTES: usize = 400;
+/// Roots of a source that a body names; of more it names one for all of them.
+pub const ROOTS_MAX: usize = 64;
+/// Probes that can be switched off, at most.
+pub const SKIPPED_MAX: usize = 32;
 
 /// How a drill ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -125,6 +129,87 @@ pub struct DrillBegun {
     /// The ticket that it belongs to.
     #[n(9)]
     pub ticket: Option<String>,
+    /// Probes that were switched off, by name, in order.
+    #[cbor(n(10), default, skip_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
+    /// BLAKE3 over the words of the user's own test, each followed by a zero byte.
+    #[n(11)]
+    pub command: Option<Hash32>,
+    /// What was backed up, as keyed hashes of its roots, in order: the same roots of the same
+    /// system have the same hashes in every drill.
+    #[cbor(n(12), default, skip_if = "Vec::is_empty")]
+    pub roots: Vec<Hash32>,
+    /// What there must be at least.
+    #[n(13)]
+    pub expected: Option<Expected>,
+}
+
+impl DrillBegun {
+    /// Whether all lists are as short as they must be.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.skipped.len() <= SKIPPED_MAX && self.roots.len() <= ROOTS_MAX
+    }
+}
+
+/// Where an expectation is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ExpectedFrom {
+    /// Somebody stated it.
+    #[n(1)]
+    Stated,
+    /// From the last drill of the same source that passed.
+    #[n(2)]
+    Drill,
+    /// From snapshots of the same source that were made before.
+    #[n(3)]
+    Snapshots,
+}
+
+impl ExpectedFrom {
+    /// In words, behind "as".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Drill => "the last drill that passed has shown",
+            Self::Snapshots => "snapshots before it had",
+        }
+    }
+}
+
+/// What a snapshot must hold at least, so that a drill of it shows something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Expected {
+    /// Regular files.
+    #[n(0)]
+    pub files: u64,
+    /// Their bytes.
+    #[n(1)]
+    pub bytes: u64,
+    /// Where it is from.
+    #[n(2)]
+    pub from: ExpectedFrom,
+    /// Entries: files, folders and everything else.
+    #[n(3)]
+    pub entries: u64,
+}
+
+/// What became of one finding of an earlier test when it was tested again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(map)]
+pub struct Retested {
+    /// The step or probe.
+    #[n(0)]
+    pub probe: String,
+    /// The file, by the hash that the earlier test gave it.
+    #[n(1)]
+    pub file: Hash32,
+    /// How it fared now.
+    #[n(2)]
+    pub outcome: Outcome,
 }
 
 /// How one probe fared over all files that it looked at.
@@ -275,7 +360,88 @@ pub struct Drill {
     /// Stored bytes that were authenticated within the rotation, in parts per million of all.
     #[n(28)]
     pub authenticated_ppm: u32,
+    /// Files of the finding that is tested again, with what was seen of each now.
+    #[cbor(n(29), default, skip_if = "Vec::is_empty")]
+    pub retested: Vec<Retested>,
+    /// Files whose bytes were verified and dropped: nothing was written, and no probe has looked.
+    #[cbor(n(30), default, skip_if = "is_zero")]
+    pub dropped: u64,
     /// How probes were confined; nothing if none ran in a process of its own.
     #[n(40)]
     pub confinement: Option<Confinement>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What can be promised of a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Objective {
+    /// How old the newest snapshot may be.
+    Point,
+    /// How long a full restore may take.
+    Time,
+}
+
+impl Objective {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Point, Self::Time];
+
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Point => "recovery point",
+            Self::Time => "recovery time",
+        }
+    }
+}
+
+/// What a drill says of an objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Milliseconds.
+    pub ms: u64,
+    /// Whether it was measured, not estimated.
+    pub is_measured: bool,
+}
+
+impl Drill {
+    /// The objective that was set.
+    #[must_use]
+    pub const fn target_ms(&self, objective: Objective) -> Option<u64> {
+        match objective {
+            Objective::Point => self.rpo_target_ms,
+            Objective::Time => self.rto_target_ms,
+        }
+    }
+
+    /// What it says of an objective. Bytes that were dropped were not restored, and tell no time.
+    #[must_use]
+    pub fn measured(&self, objective: Objective) -> Option<Measured> {
+        let passed = self.outcome == Outcome::Passed;
+        match objective {
+            Objective::Point => Some(Measured { ms: self.rpo_ms, is_measured: true }),
+            Objective::Time if passed && self.kind == DrillKind::Full && self.dropped == 0 => {
+                Some(Measured { ms: self.restore_ms, is_measured: true })
+            }
+            Objective::Time if passed => {
+                let ms = self.estimate?.likely_ms;
+                Some(Measured { ms, is_measured: false })
+            }
+            Objective::Time => None,
+        }
+    }
+
+    /// The objectives that are not met.
+    #[must_use]
+    pub fn breaches(&self) -> Vec<Objective> {
+        let is_breached = |objective: &Objective| {
+            let target = self.target_ms(*objective);
+            let measured = self.measured(*objective).map(|it| it.ms);
+            target.zip(measured).is_some_and(|(target, ms)| ms > target)
+        };
+        Objective::ALL.into_iter().filter(is_breached).collect()
+    }
 }

@@ -377,7 +377,13 @@ impl Event {
     /// In words, if a known event has a body of another shape.
     pub fn decode(event: &str, body: &[u8]) -> Result<Self, String> {
         Ok(match event {
-            "drill-begun" => Self::DrillBegun(whole(body)?),
+            "drill-begun" => {
+                let begun: DrillBegun = whole(body)?;
+                match begun.is_bounded() {
+                    true => Self::DrillBegun(begun),
+                    false => return Err("it has a list that is too long".to_owned()),
+                }
+            }
             "drill" => Self::Drill(Box::new(whole(body)?)),
             "rotation" => Self::Rotation(whole(body)?),
             "check" => Self::Check(whole(body)?),

@@ -15,6 +15,8 @@ pub mod drill_event;
 pub mod event;
 /// A hash tree over rows.
 pub mod merkle;
+/// Whether a test closes a finding.
+pub mod closing;
 /// Findings on their way to their end.
 pub mod remedy;
 /// Runs of backups as rows.
@@ -27,6 +29,8 @@ pub mod container;
 pub mod table;
 /// RFC 3161: what a token says.
 pub mod token;
+/// What records claim, derived again.
+pub mod claims;
 /// What follows from signed roots.
 pub mod derive;
 /// A bundle against a public key.

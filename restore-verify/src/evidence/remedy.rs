@@ -2,13 +2,15 @@
 //!
 //! A case begins with a record that says that something failed. Steps and tests that name the
 //! record belong to it. Nobody can close one by saying so: it is closed by a later drill or check
-//! that was made to test it again and that passed.
+//! that was made to test it again, that looked at least as hard, and that passed. An objective that
+//! was breached is a case too; the next drill of the system that meets it closes it.
 
 use std::collections::BTreeMap;
 
-use crate::evidence::drill_event::Outcome;
+use crate::evidence::closing::{Test, shortfalls, unmet};
+use crate::evidence::drill_event::{Drill, DrillBegun, Objective, Outcome};
 use crate::evidence::event::{Event, RemedyStep};
-use crate::evidence::record::{Reference, SignedRecord};
+use crate::evidence::record::{Hash32, Reference, SignedRecord};
 
 /// How far a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +61,16 @@ pub struct Retest {
     pub at_ms: i64,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it closes nothing although it passed; empty if it does.
+    pub shortfalls: Vec<String>,
+}
+
+impl Retest {
+    /// Whether it passed and looked at least as hard as what failed.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.outcome == Outcome::Passed && self.shortfalls.is_empty()
+    }
 }
 
 /// Something that failed, and everything that was done about it.
@@ -72,6 +84,8 @@ pub struct Case {
     pub found_ms: i64,
     /// The system; empty if it is the whole repository.
     pub system: String,
+    /// Objectives that were breached, if that is all that is wrong.
+    pub breaches: Vec<Objective>,
     /// Findings in it.
     pub finding_count: u64,
     /// What was done, in the order of the times of the records.
@@ -104,12 +118,12 @@ impl Case {
         }
     }
 
-    /// The first test that passed, with no failed one after it.
+    /// The first test that closes it, with no failed one after it.
     #[must_use]
     pub fn closed_by(&self) -> Option<&Retest> {
         let failed = self.retests.iter().rposition(|test| test.outcome == Outcome::Failed);
         let after = failed.map_or(0, |at| at + 1);
-        self.retests[after..].iter().find(|test| test.outcome == Outcome::Passed)
+        self.retests[after..].iter().find(|test| test.closes())
     }
 }
 
@@ -118,42 +132,176 @@ impl Case {
 pub fn cases<'r>(records: impl IntoIterator<Item = &'r SignedRecord>) -> Vec<Case> {
     let mut records: Vec<&SignedRecord> = records.into_iter().collect();
     records.sort_by_key(|one| (one.record.at_ms, one.record.writer, one.record.number));
-    let mut found: BTreeMap<Reference, Case> = BTreeMap::new();
-    for one in &records {
-        let Ok(event) = Event::decode(&one.record.event, &one.record.body) else { continue };
-        if let Some((system, finding_count)) = failure(&event) {
-            let case = Case {
-                finding: one.reference(),
-                event: one.record.event.clone(),
-                found_ms: one.record.at_ms,
-                system,
-                finding_count,
-                steps: Vec::new(),
-                retests: Vec::new(),
-            };
-            found.insert(case.finding, case);
-        }
-    }
+    let decode = |one: &'r SignedRecord| {
+        let event = Event::decode(&one.record.event, &one.record.body).ok()?;
+        Some(Read { record: one.reference(), one, event })
+    };
+    let all: Vec<Read<'r>> = records.into_iter().filter_map(decode).collect();
+    let mut found = Found::new(&all);
+    all.iter().for_each(|one| found.begin(one));
     // Steps and tests come later than what they name, but clocks of several writers may differ.
-    for one in &records {
-        let Ok(event) = Event::decode(&one.record.event, &one.record.body) else { continue };
-        let (record, at_ms) = (one.reference(), one.record.at_ms);
-        if let Some((finding, outcome)) = retest(&event)
-            && let Some(case) = found.get_mut(&finding)
-        {
-            case.retests.push(Retest { record, at_ms, outcome });
-        }
-        if let Event::Remedy(remedy) = event
-            && let Some(case) = found.get_mut(&remedy.finding)
-        {
-            let actor = one.record.actor.clone();
-            let (step, ticket, note) = (remedy.step, remedy.ticket, remedy.note);
-            case.steps.push(Step { record, at_ms, actor, step, ticket, note });
-        }
+    for one in &all {
+        found.test(one);
+        found.step(one);
     }
-    let mut cases: Vec<Case> = found.into_values().collect();
+    let mut cases: Vec<Case> = found.cases.into_values().collect();
     cases.sort_by_key(|case| (case.found_ms, case.finding));
     cases
+}
+
+/// A record with its event.
+struct Read<'r> {
+    record: Reference,
+    one: &'r SignedRecord,
+    event: Event,
+}
+
+/// Cases as they are put together.
+struct Found<'a> {
+    cases: BTreeMap<Reference, Case>,
+    events: BTreeMap<Reference, &'a Event>,
+    /// The first finding of a line of tests that failed again, by each of its members.
+    lines: BTreeMap<Reference, Reference>,
+    /// Cases of objectives that are not met so far, by system, in the order of their times.
+    unmet: BTreeMap<&'a str, Vec<Reference>>,
+}
+
+impl<'a> Found<'a> {
+    fn new(all: &'a [Read<'_>]) -> Self {
+        let events = all.iter().map(|one| (one.record, &one.event)).collect();
+        Self { cases: BTreeMap::new(), events, lines: BTreeMap::new(), unmet: BTreeMap::new() }
+    }
+
+    fn of(&self, at: Reference) -> Option<Test<'a>> {
+        match self.events.get(&at)? {
+            Event::Drill(drill) => Some(Test::Drill(drill, self.beginning(drill))),
+            Event::Check(check) => Some(Test::Check(check)),
+            Event::Rotation(_) => Some(Test::Rotation),
+            _ => None,
+        }
+    }
+
+    /// What was backed up, as the beginning of a drill names it.
+    fn roots(&self, drill: &Drill) -> &'a [Hash32] {
+        self.beginning(drill).map_or(&[], |begun| begun.roots.as_slice())
+    }
+
+    fn beginning(&self, drill: &Drill) -> Option<&'a DrillBegun> {
+        match self.events.get(&drill.begun) {
+            Some(Event::DrillBegun(begun)) => Some(begun),
+            _ => None,
+        }
+    }
+
+    /// Opens a case if the record says that something failed.
+    fn begin(&mut self, one: &'a Read<'_>) {
+        if let Event::Drill(drill) = &one.event {
+            self.look_at_objectives(one, drill);
+        }
+        let Some((system, finding_count)) = failure(&one.event) else { return };
+        self.cases.insert(one.record, case(one, system, finding_count));
+        if let Some((tested, _)) = retest(&one.event) {
+            let first = self.lines.get(&tested).copied().unwrap_or(tested);
+            self.lines.insert(one.record, first);
+        }
+    }
+
+    /// A drill that breaches an objective opens a case, if none is open; one that meets it closes
+    /// the case, whatever it was made for.
+    fn look_at_objectives(&mut self, one: &'a Read<'_>, drill: &'a Drill) {
+        let roots = self.roots(drill);
+        let mut known = Vec::new();
+        let mut open = self.unmet.remove(drill.system.as_str()).unwrap_or_default();
+        open.retain(|at| {
+            let Some(Event::Drill(found)) = self.events.get(at) else { return false };
+            let is_same = self.roots(found).iter().all(|root| roots.contains(root));
+            let Some(case) = self.cases.get_mut(at) else { return false };
+            if !is_same {
+                return true;
+            }
+            known.extend(case.breaches.iter().copied());
+            match looked_again(case, found, drill) {
+                Some((outcome, shortfalls)) => {
+                    let (record, at_ms) = (one.record, one.one.record.at_ms);
+                    case.retests.push(Retest { record, at_ms, outcome, shortfalls });
+                }
+                None => return true,
+            }
+            case.closed_by().is_none()
+        });
+        // What failed is a case already, and is closed only by a test that meets the objectives.
+        let mut breaches = drill.breaches();
+        breaches.retain(|breach| !known.contains(breach));
+        if drill.outcome != Outcome::Failed && !breaches.is_empty() && !drill.system.is_empty() {
+            let made = case(one, drill.system.clone(), breaches.len() as u64);
+            self.cases.insert(one.record, Case { breaches, ..made });
+            open.push(one.record);
+        }
+        self.unmet.insert(&drill.system, open);
+    }
+
+    /// A test that was made for a finding is one of each finding of its line.
+    fn test(&mut self, one: &Read<'_>) {
+        let Some((tested, outcome)) = retest(&one.event) else { return };
+        let first = self.lines.get(&tested).copied().unwrap_or(tested);
+        let line = self.lines.iter().filter(|(_, it)| **it == first).map(|(at, _)| *at);
+        for at in [first].into_iter().chain(line.collect::<Vec<_>>()) {
+            let tests = (self.of(at), self.of(one.record));
+            let Some(case) = self.cases.get_mut(&at) else { continue };
+            // Nothing tests itself, and an objective is looked at by every drill.
+            if at == one.record || !case.breaches.is_empty() {
+                continue;
+            }
+            let shortfalls = match (outcome, tests) {
+                (Outcome::Passed, (Some(found), Some(again))) => shortfalls(found, again),
+                _ => Vec::new(),
+            };
+            let (record, at_ms) = (one.record, one.one.record.at_ms);
+            case.retests.push(Retest { record, at_ms, outcome, shortfalls });
+        }
+    }
+
+    fn step(&mut self, one: &Read<'_>) {
+        let Event::Remedy(remedy) = &one.event else { return };
+        let Some(case) = self.cases.get_mut(&remedy.finding) else { return };
+        case.steps.push(Step {
+            record: one.record,
+            at_ms: one.one.record.at_ms,
+            actor: one.one.record.actor.clone(),
+            step: remedy.step,
+            ticket: remedy.ticket.clone(),
+            note: remedy.note.clone(),
+        });
+    }
+}
+
+fn case(one: &Read<'_>, system: String, finding_count: u64) -> Case {
+    Case {
+        finding: one.record,
+        event: one.one.record.event.clone(),
+        found_ms: one.one.record.at_ms,
+        system,
+        breaches: Vec::new(),
+        finding_count,
+        steps: Vec::new(),
+        retests: Vec::new(),
+    }
+}
+
+/// What a later drill says of objectives that `found` breached; nothing if it measured none.
+fn looked_again(case: &Case, found: &Drill, again: &Drill) -> Option<(Outcome, Vec<String>)> {
+    let targets = case.breaches.iter().filter_map(|it| Some((*it, found.target_ms(*it)?)));
+    let says: Vec<(Objective, bool)> =
+        targets.filter_map(|(it, target)| Some((it, again.measured(it)?.ms > target))).collect();
+    let missed = says.iter().any(|(_, is_missed)| *is_missed);
+    match (missed, again.outcome) {
+        (true, _) => Some((Outcome::Failed, Vec::new())),
+        (false, Outcome::Passed) if !says.is_empty() => {
+            let left = case.breaches.iter().filter_map(|it| unmet(found, again, *it));
+            Some((Outcome::Passed, left.collect()))
+        }
+        (false, _) => None,
+    }
 }
 
 /// System and number of findings, if the event says that something failed.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::Decode;
 
 use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
+use crate::evidence::claims::check_claims;
 use crate::evidence::container::{self, Files};
 use crate::evidence::derive::{DRILLS_FOLDER, check_drill, check_populations};
 use crate::evidence::drill_event::{Drill, DrillBegun};
@@ -48,6 +49,9 @@ impl Trust {
     /// Reads a public key (64 digits) or a fingerprint.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // People read them aloud and type them again.
+        let text = text.trim().to_ascii_lowercase();
+        let text = text.as_str();
         if let Some(key) = from_hex(text).and_then(|bytes| bytes.try_into().ok()) {
             return Some(Self::Key(key));
         }
@@ -163,6 +167,7 @@ fn verify_files(
     }
     check_heads(&verified.records, pins, flaws);
     check_export(files, &mut verified, flaws);
+    check_claims(&verified.records, flaws);
     check_drills(files, &mut verified, flaws);
     verified.populations = check_populations(files, &verified.records, flaws);
     check_tokens(files, &mut verified, flaws);

@@ -129,9 +129,12 @@ fn what(event: &Event) -> String {
         Event::Drill(drill) if drill.outcome != Outcome::Failed => {
             let words = drill.breaches().into_iter().filter_map(|objective| {
                 let ms = drill.measured(objective)?.ms;
-                let (found, target) = (Value::Span(ms), Value::Span(drill.target_ms(objective)?));
-                let name = objective.name();
-                Some(format!("{name} {}, objective {}", found.shown(), target.shown()))
+                let target = Value::Span(drill.target_ms(objective)?).shown();
+                let found = match ms {
+                    u64::MAX => "none, without a snapshot".to_owned(),
+                    ms => Value::Span(ms).shown(),
+                };
+                Some(format!("{} {found}, objective {target}", objective.name()))
             });
             words.collect::<Vec<_>>().join("; ")
         }

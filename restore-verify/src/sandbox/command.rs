@@ -2,7 +2,8 @@
 //!
 //! It gets the folder in `MAINSTAY_RESTORED` and nothing else of the environment but the `PATH`. It
 //! may read what the system brings, run it, and change what was restored. Exit code 0 passes, 75 says
-//! that it could not test, anything else fails.
+//! that it could not test, anything else fails. A test that was not found, that somebody ended or that
+//! came to no end has given no answer either.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -38,8 +39,23 @@ impl Default for CommandLimits {
     }
 }
 
+/// Stands between how a test ended and what it printed.
+pub const OUTPUT_MARK: &str = "; it printed: ";
+
 /// Exit code of a test that could not test.
 const CANNOT_TELL: i32 = 75;
+/// Exit codes by which shells say that a program cannot be run, or is not there.
+const NOT_RUN: [i32; 2] = [126, 127];
+/// Signals by which somebody else ends a program: a fault of its own has others.
+const ENDED_BY: [(i32, &str); 7] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (3, "SIGQUIT"),
+    (9, "SIGKILL"),
+    (13, "SIGPIPE"),
+    (15, "SIGTERM"),
+    (24, "SIGXCPU"),
+];
 /// Bytes of output that a finding quotes, the last ones.
 const QUOTED_BYTES: usize = 300;
 /// Between two looks at whether the command has ended.
@@ -183,7 +199,7 @@ impl Test<'_> {
             }
             match (stopped, status) {
                 (Some(INTERRUPTED), _) => Verdict::NotProved(INTERRUPTED.to_owned()),
-                (Some(why), _) => Verdict::Failed(why.to_owned()),
+                (Some(why), _) => Verdict::NotProved(format!("it gave no answer: {why}")),
                 (None, Err(error)) => Verdict::NotProved(error.to_string()),
                 (None, Ok(status)) => judge(status.code().unwrap_or_default(), &out, &err),
             }
@@ -228,19 +244,24 @@ impl Test<'_> {
 const INTERRUPTED: &str = "it was interrupted";
 
 fn judge(code: i32, out: &[u8], err: &[u8]) -> Verdict {
-    let said = if err.is_empty() { out } else { err };
-    let how = match code {
-        0 => return Verdict::Passed,
-        129..=192 => format!("signal {}", code - 128),
-        code => format!("exit code {code}"),
+    if code == 0 {
+        return Verdict::Passed;
+    }
+    let said = escape(if err.is_empty() { out } else { err }.trim_ascii());
+    let signal = code - 128;
+    let ended = ENDED_BY.iter().find(|(number, _)| *number == signal);
+    let how = match (ended, code) {
+        (Some((_, name)), _) => format!("{name} ended it"),
+        (None, 129..=192) => format!("signal {signal}"),
+        (None, code) => format!("exit code {code}"),
     };
-    let why = format!("{how}: {}", escape(said.trim_ascii()));
-    match code {
-        CANNOT_TELL => Verdict::NotProved(why),
-        code if code == i32::from(BROKEN) && said.is_empty() => {
-            Verdict::NotProved("the process that tests could not begin".to_owned())
-        }
-        _ => Verdict::Failed(why),
+    if code == i32::from(BROKEN) && said.is_empty() {
+        return Verdict::NotProved("the process that tests could not begin".to_owned());
+    }
+    let why = if said.is_empty() { how } else { format!("{how}{OUTPUT_MARK}{said}") };
+    match ended.is_some() || code == CANNOT_TELL || NOT_RUN.contains(&code) {
+        true => Verdict::NotProved(why),
+        false => Verdict::Failed(why),
     }
 }
 
@@ -275,5 +296,26 @@ impl Collector<'_> {
             self.is_too_much.store(true, Ordering::Relaxed);
         }
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_passes_or_fails() {
+        let said = |code| judge(code, b"", b"");
+        assert_eq!(said(0), Verdict::Passed);
+        for code in [75, 126, 127, 129, 130, 137, 141, 143, 152] {
+            assert!(matches!(said(code), Verdict::NotProved(_)), "{code}: {:?}", said(code));
+        }
+        for code in [1, 2, 4, 74, 76, 125, 128, 134, 135, 139] {
+            assert!(matches!(said(code), Verdict::Failed(_)), "{code}: {:?}", said(code));
+        }
+        let failed = judge(4, b"out", b" 3 rows are missing\n");
+        let why = "exit code 4; it printed: 3 rows are missing";
+        assert_eq!(failed, Verdict::Failed(why.to_owned()));
+        assert_eq!(judge(4, b"\n", b""), Verdict::Failed("exit code 4".to_owned()));
     }
 }

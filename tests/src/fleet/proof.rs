@@ -10,6 +10,7 @@ use engine::index::identity::enrol;
 use engine::repo::keyring::Identity;
 use restore_verify::evidence::drill_event::{
     Drill, DrillBegun, DrillKind, EstimateFacts, Finding, Outcome, PopulationFacts, ProbeTally,
+    Retested,
 };
 use restore_verify::evidence::event::{Act, Check, Event, Remedy, RemedyStep, Restore, Rotation};
 use restore_verify::evidence::record::{Hash32, Reference, SignedRecord};
@@ -17,6 +18,8 @@ use restore_verify::evidence::shelf::{Author, Shelf};
 
 use crate::fleet::{BEGIN_MS, DAY_MS, Dice, SetClock, Simulation, Truth};
 
+/// From a finding to the test that closes it.
+const RETEST_MS: i64 = 30_000;
 /// Restores so many bytes in a second.
 const RATE: u64 = 180 << 20;
 
@@ -43,6 +46,12 @@ fn finding(at_ms: i64) -> Finding {
         is_doubt: false,
         why: "its bytes are not those that were backed up".to_owned(),
     }
+}
+
+/// The file of that finding came back.
+fn retested(found_ms: i64) -> Vec<Retested> {
+    let file = finding(found_ms).file.expect("it is of a file");
+    vec![Retested { probe: "bytes".to_owned(), file, outcome: Outcome::Passed }]
 }
 
 impl Simulation {
@@ -181,7 +190,7 @@ impl Prover<'_> {
         }
         let record = self.append(at_ms, "drill", &Event::Drill(Box::new(drill)));
         if outcome == Outcome::Failed {
-            self.remedy(at_ms, scene, record.reference());
+            self.remedy(at_ms, (scene, kind), record.reference());
         }
         record
     }
@@ -207,6 +216,10 @@ impl Prover<'_> {
             discards: false,
             retest_of,
             ticket: None,
+            skipped: Vec::new(),
+            command: None,
+            roots: Vec::new(),
+            expected: None,
         };
         self.append(at_ms, "drill", &Event::DrillBegun(begun)).reference()
     }
@@ -273,11 +286,13 @@ impl Prover<'_> {
             retest_of,
             ticket: None,
             authenticated_ppm: 1_000_000,
+            retested: retest_of.map_or_else(Vec::new, |_| retested(at_ms - RETEST_MS)),
+            dropped: 0,
             confinement: None,
         }
     }
 
-    fn remedy(&mut self, at_ms: i64, scene: &Scene<'_>, finding: Reference) {
+    fn remedy(&mut self, at_ms: i64, (scene, kind): (&Scene<'_>, DrillKind), finding: Reference) {
         self.truth.findings += 1;
         let ticket = format!("INC-{}", 4000 + self.truth.findings);
         let step = |step, retest, note: &str| {
@@ -291,7 +306,7 @@ impl Prover<'_> {
         }
         let fixed = step(RemedyStep::Fixed, None, "volume replaced, backed up anew");
         self.append(at_ms + 5_000, "kim", &fixed);
-        let test = self.drill(at_ms + 30_000, scene, DrillKind::Sample, Some(finding));
+        let test = self.drill(at_ms + RETEST_MS, scene, kind, Some(finding));
         let closed = step(RemedyStep::Closed, Some(test.reference()), "");
         self.append(at_ms + 31_000, "drill", &closed);
         self.truth.closed += 1;

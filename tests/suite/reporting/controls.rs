@@ -93,6 +93,7 @@ fn drill(system: &str, at_ms: i64, kind: DrillKind) -> Event {
         authenticated_ppm: 1_000_000,
         retested: Vec::new(),
         dropped: 0,
+        confinement: None,
     }))
 }
 
@@ -327,7 +328,7 @@ fn put_measure(fleet: &mut Fleet, id: &str, limit: f64, is_beyond: bool) {
         "has_rto" if is_beyond => fleet.promise().rto_ms = None,
         "has_tier" if is_beyond => fleet.promise().tier = None,
         "has_rpo" | "has_rto" | "has_tier" => {}
-        other => panic!("no way to be at the limit of the measure {other}"),
+        other => unreachable!("no way to be at the limit of the measure {other}"),
     }
 }
 
@@ -370,7 +371,7 @@ fn put_figure(fleet: &mut Fleet, id: &str, is_beyond: bool) {
         "protect.keys" | "protect.write_only_keys" => fleet.facts.keys.clear(),
         "protect.gone" => fleet.facts.gone.push("gone".to_owned()),
         "protect.lock" => fleet.facts.locks_objects = Some(false),
-        other => panic!("no way to be beyond the limit of the figure {other}"),
+        other => unreachable!("no way to be beyond the limit of the figure {other}"),
     }
 }
 
@@ -379,7 +380,7 @@ fn put(fleet: &mut Fleet, condition: &Condition, is_beyond: bool) {
     match (&condition.each, &condition.figure) {
         (Some(id), None) => put_measure(fleet, id, limit, is_beyond),
         (None, Some(id)) => put_figure(fleet, id, is_beyond),
-        _ => panic!("a condition is of one thing"),
+        _ => unreachable!("a condition is of one thing"),
     }
 }
 
