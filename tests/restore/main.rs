@@ -34,4 +34,5 @@ mod space;
 mod places;
 mod flags;
 mod names;
+mod slash;
 mod rules;

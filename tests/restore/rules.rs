@@ -14,7 +14,7 @@ use crate::draw::{Abilities, scene};
 use crate::look::{Tree, is_staged, touched};
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::play::{Extent, Player, Violation};
-use crate::{flags, names, places, space};
+use crate::{flags, names, places, slash, space};
 
 /// What a case says if it fails.
 pub(crate) type Verdict = Result<(), String>;
@@ -149,12 +149,19 @@ fn play(kind: Kind) {
     let source = machine.folder.join("src");
     let stage = Stage { machine, disk, source, place };
     let mut failed = Vec::new();
-    let all = [space::CASES, places::CASES, flags::CASES, names::CASES];
+    let all = [space::CASES, places::CASES, flags::CASES, names::CASES, slash::CASES];
     for (name, case) in all.into_iter().flatten() {
         fs::create_dir(&stage.place).expect("the place is free");
         fs::create_dir(&stage.source).expect("the place is free");
         if let Err(why) = case(&stage) {
             tell(&format!("{kind:?}: {name}: {why}"));
+            failed.push(*name);
+        }
+        // A target that is new takes shape beside its place.
+        let beside = fs::read_dir(&stage.disk.place).expect("a folder of ours").flatten();
+        let left = beside.filter(|entry| is_staged(&entry.file_name().to_string_lossy())).count();
+        if left > 0 {
+            tell(&format!("{kind:?}: {name}: {left} left over beside the target"));
             failed.push(*name);
         }
         flags::thaw(&stage.place);

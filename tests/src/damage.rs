@@ -327,5 +327,5 @@ pub fn positions(length: usize, all_up_to: usize) -> Vec<usize> {
 /// If it spells none.
 #[must_use]
 pub fn name_of(key: &str) -> ObjectName {
-    ObjectName::parse(key).expect("the key of an object that the engine wrote")
+    engine::store::code::spelled(key).expect("the key of an object that the engine wrote")
 }

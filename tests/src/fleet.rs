@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use engine::base::id::{ChunkId, ClientId};
+use engine::base::id::{ChunkId, ClientId, Nonce8};
 use engine::base::monitor::Recording;
 use engine::base::time::{Clock, Timestamp};
 use engine::crypt::secret::SecretKey;
@@ -310,14 +310,15 @@ impl Simulation {
         self.clock.set(committed_ms);
         // As a commit does, but without the listing for fences: thousands of them would take hours.
         let (repo, signer) = (&self.repo, &system.identity.signing);
-        let name = ObjectName::Commit(id);
-        let record = private::seal(repo, &snapshot).expect("it can be sealed");
+        let random = Nonce8::new([7; 8]);
+        let name = ObjectName::Commit(id, random);
+        let record = private::seal(repo, &name, &snapshot).expect("it can be sealed");
         let commit = put_control(repo, &name, ControlKind::Commit, &record, signer)
             .expect("it can be committed");
-        let (name, record) = (ObjectName::Confirm(id), Confirm { session: id, commit });
+        let path = self.folder.join(repo.store().key_of(&name));
+        let (name, record) = (ObjectName::Confirm(id), Confirm { session: id, commit, random });
         put_control(repo, &name, ControlKind::Confirm, &record, signer)
             .expect("it can be confirmed");
-        let path = self.folder.join(ObjectName::Commit(id).key());
         let time = UNIX_EPOCH + Duration::from_millis(committed_ms.unsigned_abs());
         std::fs::File::options()
             .write(true)

@@ -42,10 +42,10 @@ impl Step {
             Self::Register => is_put && key.starts_with("sess/"),
             Self::TreePack => is_put && key.starts_with("tree/"),
             Self::Segment => is_put && key.starts_with("index/"),
-            Self::Commit => is_put && key.ends_with(".commit"),
+            Self::Commit => is_put && key.contains(".commit-"),
             // The listings of all snapshots come before the commit.
             Self::LookForFence => kind == CallKind::List && key.starts_with("snap"),
-            Self::Confirm => is_put && key.ends_with(".ok"),
+            Self::Confirm => is_put && key.contains(".ok-"),
         }
     }
 }
@@ -77,8 +77,8 @@ impl Stage {
                 return Verdict::Go;
             }
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (CallKind::Put, Some(ObjectName::Commit(session))) =
-                (kind, ObjectName::parse(key))
+            if let (CallKind::Put, Some(ObjectName::Commit(session, _))) =
+                (kind, engine::store::code::spelled(key))
             {
                 *seen = Some(session);
             }
@@ -186,7 +186,10 @@ fn a_session_without_a_commit_is_given_up_and_fenced() {
         let report = stage.backup().expect("the next run succeeds");
         assert_eq!(report.adopted, [], "{step:?} {when:?}");
         let flags = stage.flags(open[0]);
-        assert!(!flags.commit && flags.fences.len() == 1 && flags.finals.len() == 1, "{flags:?}");
+        assert!(
+            !flags.has_commit() && flags.fences.len() == 1 && flags.finals.len() == 1,
+            "{flags:?}"
+        );
         let second = report.snapshot.expect("it was committed");
         stage.assert_listed(&[stage.first, second]);
         assert_eq!(stage.world.index.open_runs().expect("readable"), []);
@@ -251,7 +254,7 @@ fn a_run_that_is_fenced_before_its_commit_commits_again() {
     let fenced = first_commit_of(&stage, second);
     let flags = stage.flags(fenced);
     // The fencer saw no commit and decided; the commit came later and counts for nothing.
-    assert!(flags.commit && !flags.confirm && flags.finals.len() == 1, "{flags:?}");
+    assert!(flags.has_commit() && !flags.confirm && flags.finals.len() == 1, "{flags:?}");
     stage.assert_listed(&[stage.first, second]);
     let third = stage.backup().expect("runs");
     assert_eq!(third.adopted, [], "a fenced session was adopted");
@@ -265,7 +268,7 @@ fn when_both_flags_are_seen_on_both_sides_both_back_off() {
     let second = report.snapshot.expect("it was committed");
     let fenced = first_commit_of(&stage, second);
     let flags = stage.flags(fenced);
-    assert!(flags.commit && !flags.confirm, "{flags:?}");
+    assert!(flags.has_commit() && !flags.confirm, "{flags:?}");
     assert!(flags.fences.len() == 1 && flags.finals.is_empty(), "{flags:?}");
     stage.assert_listed(&[stage.first, second]);
     let check = stage.world.check_all().expect("the check runs");
@@ -296,7 +299,7 @@ fn a_forged_confirmation_beside_a_fence_is_not_adopted() {
     let stage = stage.restart();
     Fencer::new(stage.plain(), &stage.world.recovery_words).fence(landed);
     let (name, body) = (ObjectName::Confirm(landed), b"who wrote this has no key".to_vec());
-    stage.plain().put_new(&name, body.into()).expect("the name is free");
+    stage.world.repo.store().put_new(&name, body.into()).expect("the name is free");
     let report = stage.backup().expect("the next run succeeds");
     assert_eq!(report.adopted, []);
     let listed: Vec<_> = stage.world.snapshots().iter().map(|one| one.snapshot.session).collect();

@@ -7,6 +7,10 @@ mod places;
 
 use std::fmt::Debug;
 
+use engine::format::announcement::{
+    Announced, Announcement, EpochKeys, EpochRecord, SlotSet, decode_announcement,
+    encode_announcement,
+};
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
 use engine::format::entry::Entry;
@@ -15,6 +19,7 @@ use engine::format::envelope::{
 };
 use engine::format::extent::Extent;
 use engine::format::generation::{Base, Close, Condemn, Ending, Sweep};
+use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
 use engine::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
 use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 use engine::format::node::Node;
@@ -128,7 +133,23 @@ fn of_machines() -> Vec<Decoder> {
             round_record::<Configuration>,
             encode_record(&golden::machines::configuration()),
         ),
+        ("join", round_record::<JoinRecord>, encode_record(&golden::history::join())),
+        ("fold", round_record::<FoldRecord>, encode_record(&golden::history::fold())),
+        ("copied", round_record::<CopiedRecord>, encode_record(&golden::history::copied())),
+        ("lock", round_record::<LockRecord>, encode_record(&golden::history::lock())),
+        ("slot set", check_announced::<SlotSet>, announced(&golden::history::slot_set())),
+        ("epoch", check_announced::<EpochRecord>, announced(&golden::history::epoch())),
+        ("epoch keys", round_record::<EpochKeys>, encode_record(&golden::history::epoch_keys())),
     ]
+}
+
+fn announced<T: Announcement>(record: &T) -> Vec<u8> {
+    [encode_announcement(record), vec![9; 64]].concat()
+}
+
+fn check_announced<T: Announcement + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> bool {
+    let encode = |it: &Announced<T>| [it.signed.as_slice(), &it.signature].concat();
+    round(bytes, |bytes| decode_announcement::<T>(bytes).ok(), encode)
 }
 
 fn of_trees() -> Vec<Decoder> {

@@ -15,7 +15,10 @@ use restore_verify::evidence::chain::{Flaw, FlawKind};
 use restore_verify::evidence::container::{self, Files};
 use restore_verify::evidence::drill_event::Outcome;
 use restore_verify::evidence::event::{Act, Check, Event, Remedy, RemedyStep};
-use restore_verify::evidence::record::Reference;
+use restore_verify::evidence::plan_event::{
+    Acknowledge, Copy, DayReviewed, Exclusion, Plan, PlannedDrill, Repair, Scope, ScopedSystem,
+};
+use restore_verify::evidence::record::{Hash32, Reference, Writer};
 use restore_verify::evidence::shelf::{Author, Shelf};
 use restore_verify::evidence::verify::{Trust, Verified, verify};
 use system_tests::world::World;
@@ -236,7 +239,7 @@ const DOCUMENT: &str = include_str!("../../docs/EVIDENCE.md");
 #[test]
 fn the_example_of_the_document_is_what_is_written() {
     use restore_verify::evidence::record::{
-        EVIDENCE_KIND, Hash32, Record, SignedRecord, Writer, encode, record_key, signed_message,
+        EVIDENCE_KIND, Record, SignedRecord, encode, record_key, signed_message,
     };
     let event = Event::Policy(Act {
         subject: "retention".to_owned(),
@@ -254,6 +257,7 @@ fn the_example_of_the_document_is_what_is_written() {
         host: "test-host".to_owned(),
         program: "mainstay 0.1.0".to_owned(),
         heads: Vec::new(),
+        heads_ms: Vec::new(),
         event: event.name().to_owned(),
         body: event.body(),
     };
@@ -262,12 +266,128 @@ fn the_example_of_the_document_is_what_is_written() {
     let message = signed_message(&record.repository, &key, EVIDENCE_KIND, &body);
     let signing = SigningKey::from_seed(&SecretKey::new([0x51; 32]));
     let signed = [signing.sign(&message).as_slice(), &body].concat();
-    assert_eq!(signed, hex_block(DOCUMENT));
+    let (_, example) = DOCUMENT.split_once("## A worked example").expect("it is there");
+    assert_eq!(signed, hex_block(example));
     let parsed = SignedRecord::parse(signed).expect("it is a record");
     assert_eq!(parsed.record, record);
     assert!(DOCUMENT.contains(&parsed.hash.to_string()));
     let public = restore_verify::evidence::record::to_hex(&signing.public());
     assert!(DOCUMENT.contains(&public));
+}
+
+fn planned() -> Vec<Event> {
+    let text = |word: &str| word.to_owned();
+    vec![
+        Event::Scope(Scope {
+            systems: vec![ScopedSystem {
+                system: text("web1"),
+                organisation: Some(text("Example Ltd")),
+                rpo_ms: Some(86_400_000),
+                rto_ms: None,
+                owner: Some(text("kim")),
+                tier: None,
+            }],
+            exclusions: vec![Exclusion { what: text("lab"), reason: text("no data") }],
+            frameworks: vec![text("ISO 27001")],
+            approved_by: text("kim"),
+            approved_ms: 1_700_000_000_005,
+            replaces: None,
+        }),
+        Event::Plan(Plan {
+            drills: vec![PlannedDrill {
+                system: text("web1"),
+                kind: text("full"),
+                every_ms: 7_776_000_000,
+                first_ms: 1_700_000_000_005,
+            }],
+            approved_by: text("kim"),
+            approved_ms: 1_700_000_000_005,
+            replaces: Some(Reference {
+                writer: Writer([0xc1; 8]),
+                number: 3,
+                hash: Hash32([0xee; 32]),
+            }),
+        }),
+        Event::Acknowledge(Acknowledge {
+            key: text("web1/missed"),
+            note: text("moves on Friday"),
+            until_ms: Some(1_700_000_000_005),
+            at_ms: 1_700_000_000_005,
+        }),
+        Event::DayReviewed(DayReviewed {
+            day: text("2023-11-14"),
+            open: 2,
+            acknowledged: 1,
+            root: Hash32([0xdd; 32]),
+            note: String::new(),
+            at_ms: 1_700_000_000_005,
+        }),
+        Event::Repair(Repair {
+            source: text("second copy"),
+            packs: 2,
+            repaired: 2,
+            bytes: 1000,
+            outcome: Outcome::Passed,
+            finding: None,
+            ticket: Some(text("T-1")),
+            started_ms: 1_700_000_000_005,
+            finished_ms: 1_700_000_000_006,
+        }),
+        Event::Copy(Copy {
+            origin: [0xa0; 16],
+            target: [0xb0; 16],
+            snapshots: 3,
+            bytes: 1000,
+            outcome: Outcome::Passed,
+            newest: Some([0xc1; 24]),
+            newest_ms: Some(1_700_000_000_005),
+            started_ms: 1_700_000_000_005,
+            finished_ms: 1_700_000_000_006,
+        }),
+    ]
+}
+
+/// Bodies that nothing writes yet are in the document, are read, and are refused cut short.
+#[test]
+fn events_of_later_programs_are_those_of_the_document() {
+    for event in planned() {
+        let (name, body) = (event.name(), event.body());
+        assert_eq!(Event::decode(name, &body).as_ref(), Ok(&event));
+        for length in 0..body.len() {
+            assert!(Event::decode(name, &body[..length]).is_err(), "{name} cut to {length}");
+        }
+        assert!(Event::decode(name, &[body.as_slice(), &[0]].concat()).is_err());
+        let (_, after) = DOCUMENT
+            .split_once(&format!("<!-- example: {name} -->\n"))
+            .expect("each has an example");
+        let wanted = restore_verify::evidence::record::to_hex(&body);
+        assert_eq!(hex_block(after), body, "{name} should be {wanted}");
+    }
+}
+
+#[test]
+fn a_record_has_one_time_for_each_head_or_none() {
+    use restore_verify::evidence::record::{Record, SignedRecord, encode};
+    let reference = Reference { writer: Writer([1; 8]), number: 3, hash: Hash32([2; 32]) };
+    let record = |heads_ms: Vec<i64>| Record {
+        version: 1,
+        repository: [0; 16],
+        writer: Writer([1; 8]),
+        number: 0,
+        previous: Hash32::default(),
+        at_ms: 0,
+        actor: String::new(),
+        host: String::new(),
+        program: String::new(),
+        heads: vec![reference],
+        event: "policy".to_owned(),
+        body: Vec::new(),
+        heads_ms,
+    };
+    let parse =
+        |heads_ms| SignedRecord::parse([vec![0; 64], encode(&record(heads_ms))].concat()).is_ok();
+    assert!(parse(Vec::new()) && parse(vec![7]));
+    assert!(!parse(vec![7, 8]));
 }
 
 /// What an auditor runs names crates of cryptography and of CBOR, nothing of the engine.
@@ -277,6 +397,7 @@ fn the_verifier_depends_on_no_engine() {
     let pure = [
         "evidence/record.rs",
         "evidence/drill_event.rs",
+        "evidence/plan_event.rs",
         "evidence/event.rs",
         "evidence/merkle.rs",
         "evidence/chain.rs",

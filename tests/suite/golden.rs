@@ -5,6 +5,7 @@
 
 pub(crate) mod entries;
 pub(crate) mod generations;
+pub(crate) mod history;
 pub(crate) mod machines;
 pub(crate) mod marks;
 pub(crate) mod snapshots;
@@ -27,9 +28,10 @@ use engine::chunk::squeeze::Compressor;
 use engine::crypt::hash::{self, derive};
 use engine::crypt::seal::{Suite, key_pair};
 use engine::crypt::secret::SecretKey;
+use engine::format::announcement::{Announcement, SlotSet, encode_announcement};
 use engine::format::client::Client;
 use engine::format::config::{Capabilities, ChunkerConfig, Config, TreeConfig, encode_for_signing};
-use engine::format::envelope::{ControlKind, encode_record};
+use engine::format::envelope::{ControlKind, associated_data, encode_record};
 use engine::format::node::Node;
 use engine::format::pack::{BlockInfo, ChunkInfo, PackHeader, PackTable};
 use engine::format::segment::{SegmentPack, encode_packs};
@@ -60,6 +62,8 @@ fn keys() -> Keyring {
 
 const REPOSITORY: RepositoryId = RepositoryId::new([0xa0; 16]);
 const CLIENT: ClientId = ClientId::new([0xc1; 8]);
+/// Random part of the name of the commit.
+const COMMIT: Nonce8 = Nonce8::new([0xcc; 8]);
 const TIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 5 };
 
 fn session_id() -> SessionId {
@@ -134,7 +138,7 @@ pub(crate) fn client() -> Client {
 }
 
 pub(crate) fn confirm() -> Confirm {
-    Confirm { session: session_id(), commit: Digest::new([0xdd; 32]) }
+    Confirm { session: session_id(), commit: Digest::new([0xdd; 32]), random: COMMIT }
 }
 
 pub(crate) fn fence() -> Fence {
@@ -216,6 +220,34 @@ fn key_lines() -> Vec<u8> {
     bytes
 }
 
+/// An announcement as it lies in the store, under the key that its number gives.
+fn announced<T: Announcement>(record: &T, number: u32) -> Vec<u8> {
+    let name = match T::WHAT {
+        SlotSet::WHAT => ObjectName::SlotSet { number, random: Nonce8::new([0x70; 8]) },
+        _ => ObjectName::Epoch(number),
+    };
+    let mut bytes = encode_announcement(record);
+    let front =
+        associated_data("announcement", REPOSITORY, hash::digest(name.key().as_bytes()), &[]);
+    let keys = keys();
+    let signing = keys.admin().expect("made from the root").signing();
+    let signature = signing.sign(&[front.as_slice(), &bytes].concat());
+    bytes.extend_from_slice(&signature);
+    bytes
+}
+
+/// The keys of codes, the code of the session's registration, and the second half of the random part
+/// of a hold that begins with four bytes `40`.
+fn code_lines() -> Vec<u8> {
+    let (keys, root) = (keys(), root());
+    let names = derive("mainstay v2 codes of names", &[keys.control().0.expose()]);
+    let epoch = 0_u32.to_le_bytes();
+    let keeper = derive("mainstay v2 codes of keepers in an epoch", &[root.expose(), &epoch]);
+    let session = hash::mac(&names, ObjectName::Session(session_id()).key().as_bytes());
+    let hold = hash::mac(&keeper, b"hold/40404040");
+    [&names.expose()[..], keeper.expose(), &session[..8], &hold[..4]].concat()
+}
+
 fn gear_numbers() -> Vec<u8> {
     let keys = keys();
     let table = GearTable::new(&keys.write().expect("an administrator writes").cut);
@@ -243,6 +275,14 @@ fn computed() -> BTreeMap<&'static str, Vec<u8>> {
         ("run", encode_record(&machines::run())),
         ("conf", encode_record(&machines::conf())),
         ("configuration", encode_record(&machines::configuration())),
+        ("join", encode_record(&history::join())),
+        ("fold", encode_record(&history::fold())),
+        ("copied", encode_record(&history::copied())),
+        ("lock", encode_record(&history::lock())),
+        ("slot-set", announced(&history::slot_set(), 2)),
+        ("epoch", announced(&history::epoch(), 1)),
+        ("epoch-keys", encode_record(&history::epoch_keys())),
+        ("codes", code_lines()),
         ("condemn", encode_record(&generations::condemn())),
         ("sweep", encode_record(&generations::sweep())),
         ("ending", encode_record(&generations::ending())),
@@ -331,7 +371,9 @@ fn open_vectors(folder: &Path, key: [u8; 32], slot: SlotId) -> Repo {
 #[test]
 fn stored_examples_open_to_what_the_document_says() {
     let (key, bytes) = only_object("keys");
-    let Some(ObjectName::Slot(id)) = ObjectName::parse(&key) else { panic!("{key} is no slot") };
+    let Some(ObjectName::Slot(id)) = engine::store::code::spelled(&key) else {
+        panic!("{key} is no slot")
+    };
     let slot = Slot::decode(&bytes).expect("it is a slot");
     let opened = unwrap_bundle(&slot, &SecretKey::new([0x4b; 32])).expect("it decodes");
     assert!(opened == Some(bundle()), "another bundle");
@@ -345,9 +387,11 @@ fn stored_examples_open_to_what_the_document_says() {
         });
     assert_eq!(stored.expect("it opens").record, session());
     let (key, _) = only_object("tree");
-    let Some(ObjectName::Pack(pack)) = ObjectName::parse(&key) else { panic!("{key} is no pack") };
+    let Some(ObjectName::Pack(pack)) = engine::store::code::spelled(&key) else {
+        panic!("{key} is no pack")
+    };
     let footer = read_footer(&repo, pack).expect("it opens").expect("the domain is open");
-    let stored = commits::read(&repo, session_id()).expect("it opens");
+    let stored = commits::read(&repo, session_id(), COMMIT).expect("it opens");
     assert_eq!(stored.record, snapshot());
     let segment = get_segment(&repo, segment_id()).expect("it opens");
     assert_eq!(segment, SegmentView::Open(vec![footer]));
@@ -401,8 +445,8 @@ fn make_vectors_anew() {
     put_client(&repo, &client()).expect("a client can be enrolled");
     let name = ObjectName::Session(session_id());
     put_control(&repo, &name, ControlKind::Session, &session(), &signing()).expect("it is stored");
-    let (name, kind) = (ObjectName::Commit(session_id()), ControlKind::Commit);
-    let record = private::seal(&repo, &snapshot()).expect("an administrator writes");
+    let (name, kind) = (ObjectName::Commit(session_id(), COMMIT), ControlKind::Commit);
+    let record = private::seal(&repo, &name, &snapshot()).expect("an administrator writes");
     put_control(&repo, &name, kind, &record, &signing()).expect("it is stored");
 
     let write = repo.keys().write().expect("an administrator writes");

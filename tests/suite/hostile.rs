@@ -7,6 +7,7 @@
 
 mod children;
 mod files;
+mod junk;
 mod machine;
 mod probing;
 
@@ -70,7 +71,7 @@ impl Scene {
         let store = plain(&self.inner);
         let listed =
             [store.list("data/").expect("it lists"), store.list("tree/").expect("it lists")];
-        let pack = |key: &str| match ObjectName::parse(key) {
+        let pack = |key: &str| match engine::store::code::spelled(key) {
             Some(ObjectName::Pack(pack)) => Some(pack),
             _ => None,
         };
@@ -323,7 +324,7 @@ fn a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have() {
             .list("data/")
             .expect("it lists")
             .into_iter()
-            .filter_map(|object| match ObjectName::parse(&object.key) {
+            .filter_map(|object| match engine::store::code::spelled(&object.key) {
                 Some(ObjectName::Pack(pack)) => Some(pack),
                 _ => None,
             })
@@ -367,13 +368,16 @@ fn a_record_whose_private_part_is_open_or_of_another_record_is_refused() {
     let scene = Scene::new();
     let (repo, honest) = (&scene.admin.repo, scene.admin.newest());
     let forger = scene.enrol(Role::Backup, 0, 0xff);
+    let name = |session| ObjectName::Commit(session, Nonce8::new([3; 8]));
     let write = |number: u64, commit: &dyn Fn(Snapshot) -> Commit| {
         let session = SessionId::from_parts(forger.client, number, Nonce8::new([3; 8]));
         let record = commit(Snapshot { session, client: forger.client, ..honest.clone() });
-        let (name, kind) = (ObjectName::Commit(session), ControlKind::Commit);
-        put_control(repo, &name, kind, &record, &forger.signing).expect("it is stored");
+        put_control(repo, &name(session), ControlKind::Commit, &record, &forger.signing)
+            .expect("it is stored");
     };
-    let seal = |snapshot: &Snapshot| private::seal(repo, snapshot).expect("it can be sealed");
+    let seal = |snapshot: &Snapshot| {
+        private::seal(repo, &name(snapshot.session), snapshot).expect("it can be sealed")
+    };
     write(0, &|snapshot| seal(&snapshot));
     write(1, &|snapshot| Commit { sealed: seal(&snapshot).sealed, readable: snapshot });
     write(2, &|snapshot| Commit { sealed: seal(&honest).sealed, ..seal(&snapshot) });
@@ -404,7 +408,7 @@ fn a_client_record_that_is_gone_takes_nothing_from_other_clients() {
     let report = two.backup(&scene.source).expect("the backup runs");
     assert_eq!(report.summary.data_chunks_new, 0, "the second relies on the first");
     let lost = one.repo.keys().identity().expect("the key file has one").client;
-    plain(&scene.inner).delete(&ObjectName::Client(lost)).expect("it can be deleted");
+    scene.admin.repo.store().delete(&ObjectName::Client(lost)).expect("it can be deleted");
     let packs = scene.packs();
     let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
     let catalog = catalog::snapshots(&fresh.repo, &fresh.index).expect("they can be listed");

@@ -11,7 +11,7 @@ use engine::base::error::{Classified, ErrorClass};
 use engine::format::snapshot::Snapshot;
 use engine::index::refresh;
 use engine::repo::Repo;
-use engine::store::{ObjectName, Store};
+use engine::store::Store;
 use object_store::memory::InMemory;
 use system_tests::compare::compare_with_roots;
 use system_tests::trees::content::random_bytes;
@@ -233,7 +233,7 @@ fn delete_segments(repo: &Repo) -> usize {
     let store = repo.store();
     let listed = store.list("index/").expect("the store lists");
     for object in &listed {
-        let name = ObjectName::parse(&object.key).expect("a segment");
+        let name = engine::store::code::spelled(&object.key).expect("a segment");
         store.delete(&name).expect("memory deletes");
     }
     listed.len()
@@ -280,7 +280,7 @@ fn what_the_store_lost_is_stored_again_after_a_rebuild() {
     world.backup(&source).expect("the backup runs");
     let store = world.repo.store();
     for lost in store.list("data/").expect("packs can be listed") {
-        let name = ObjectName::parse(&lost.key).expect("a pack has a name");
+        let name = engine::store::code::spelled(&lost.key).expect("a pack has a name");
         store.delete(&name).expect("it can be deleted");
     }
     let hurt = world.check_all().expect("the check runs");

@@ -29,6 +29,7 @@ mod damage;
 mod attacks;
 mod hostile;
 mod hostile_store;
+mod twins;
 mod retaining;
 mod forgetting;
 mod secrets;

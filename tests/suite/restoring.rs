@@ -9,7 +9,6 @@ use engine::base::monitor::{Monitor, Phase};
 use engine::disk::exclude::{ExcludeOptions, IfPresent, PathMatcher};
 use engine::disk::selection::Selection;
 use engine::restore::{self, Overwrite, RestoreError, RestoreOptions};
-use engine::store::ObjectName;
 use system_tests::compare::{Aspect, compare};
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::{put, set_mtime};
@@ -200,7 +199,9 @@ fn delete_spares_what_is_in_parts_of_the_tree_that_cannot_be_read() {
     world.backup(&source).expect("the backup runs");
     // The new root and the nodes above the new file are left; most others are gone.
     for pack in first_packs {
-        store.delete(&ObjectName::parse(&pack.key).expect("a pack")).expect("memory deletes");
+        store
+            .delete(&engine::store::code::spelled(&pack.key).expect("a pack"))
+            .expect("memory deletes");
     }
     put(&target.join("extra"), b"x");
     let overwrite = Some(Overwrite::IfChanged);

@@ -12,6 +12,8 @@ use engine::base::monitor::Recording;
 use engine::base::time::{Clock, SystemClock};
 use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
+use engine::format::announcement::{EpochRecord, SlotSet};
+use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
 use engine::format::machine::{Revocation, RunRecord};
 use engine::format::slot::{KdfCost, Role};
 use engine::index::identity::writer_identity;
@@ -19,9 +21,10 @@ use engine::repo::create::{CreateOptions, create};
 use engine::repo::keyring::Keyring;
 use engine::repo::open::KeyFile;
 use engine::repo::slots::{self, Wrapping};
-use engine::repo::{Repo, machine};
+use engine::repo::{Repo, announcement, history, machine};
 use engine::store::{Location, Store, StoreOptions};
 use system_tests::reader::Repository;
+use system_tests::reader::cbor::Value;
 use system_tests::reader::cut::{Profile, cut, gear};
 use system_tests::reader::entry::{Content, Entry, Extent};
 use system_tests::reader::tree::expected_shape;
@@ -335,4 +338,38 @@ fn the_second_reader_reads_what_is_told_of_machines() {
     assert_eq!(text(0, 2), Ok("stolen".to_owned()));
     assert_eq!(text(1, 2), Ok("backup".to_owned()));
     assert_eq!(text(2, 1), Ok("daily 03:00".to_owned()));
+}
+
+#[test]
+fn the_second_reader_reads_what_nothing_writes_yet() {
+    let (world, at) = world(Suite::X25519);
+    let (repo, repository) = (&world.repo, world.repo.config().repository);
+    let identity = writer_identity(repo, &world.index, "host").expect("an administrator");
+    let (client, by) = (identity.client, identity.client);
+    let join = JoinRecord { client, ..golden::history::join() };
+    history::put_join(repo, &identity, &join).expect("it is stored");
+    history::put_fold(repo, &identity, &FoldRecord { by, ..golden::history::fold() })
+        .expect("it is stored");
+    let session = engine::repo::session::new_id(&identity, 9);
+    let copied = CopiedRecord { session, ..golden::history::copied() };
+    history::put_copied(repo, &identity, &copied).expect("it is stored");
+    history::put_lock(repo, &identity, &LockRecord { by, ..golden::history::lock() })
+        .expect("it is stored");
+    announcement::put_slot_set(repo, &SlotSet { repository, ..golden::history::slot_set() })
+        .expect("an administrator may");
+    announcement::put_epoch(repo, &EpochRecord { repository, ..golden::history::epoch() })
+        .expect("an administrator may");
+    let opened = Repository::open(&at, &Secret::Passphrase(PASSPHRASE)).expect("it opens");
+    let records = opened.history_records().expect("they are genuine");
+    let numbers = |records: &[(String, Value)], field| {
+        records.iter().map(|(_, record)| record.field(field).is_ok()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&records, 3), [true; 4], "{records:?}");
+    let folded = records[1].1.field(4).and_then(|all| Ok(all.items()?.len()));
+    assert_eq!(folded, Ok(1));
+    let announced = opened.announcements().expect("they are genuine");
+    assert_eq!(announced.len(), 2);
+    assert_eq!(numbers(&announced, 4), [true; 2], "{announced:?}");
+    let check = world.check_all().expect("the check runs");
+    assert!(check.is_sound() && check.foreign_keys.is_empty(), "{check:?}");
 }

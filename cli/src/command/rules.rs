@@ -138,6 +138,7 @@ pub fn reason(reason: &Reason) -> String {
         Why::Held(hold) => format!("held by {hold}"),
         Why::NewestOfClient => "newest of its client".to_owned(),
         Why::FromTheFuture => "from the future".to_owned(),
+        Why::Unsettled => "not confirmed yet".to_owned(),
     };
     match reason.clocks {
         Clocks::Both => words,

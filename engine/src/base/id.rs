@@ -124,6 +124,10 @@ id!(
     SlotId, 8, "slot id"
 );
 id!(
+    /// Names an invitation of a machine; random.
+    InvitationId, 8, "invitation id"
+);
+id!(
     /// Names a hold; random.
     HoldId, 8, "hold id"
 );

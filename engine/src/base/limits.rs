@@ -84,6 +84,12 @@ pub const RUN_COUNTERS_MAX: usize = 128;
 pub const RECIPIENT_MAX_BYTES: usize = 2 * KIB;
 /// Hosts that a client may name, and machines that it succeeds.
 pub const CLIENT_LIST_MAX: usize = 64;
+/// Slots in a set of key slots, holders that an epoch is sealed to, sets that one replaces.
+pub const ANNOUNCED_SLOTS_MAX: usize = 4096;
+/// Size of a set of key slots and of the record of an epoch.
+pub const ANNOUNCEMENT_MAX_BYTES: usize = 16 * MIB;
+/// Items of one kind that a record of folded history stands for.
+pub const FOLDED_MAX: usize = 1 << 18;
 /// Versions of programs that a snapshot record names.
 pub const VERSIONS_MAX: usize = 16;
 /// Things that a restore must find, in a snapshot record.

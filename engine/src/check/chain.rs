@@ -50,7 +50,7 @@ pub(super) fn check(catalog: &Catalog, marks: &Marks, report: &mut CheckReport) 
     there.extend(marks.tombs.keys());
     for session in &catalog.missing {
         let why = "this machine has seen this snapshot, now it is missing";
-        report.finding(&ObjectName::Commit(*session).key(), why.to_owned());
+        report.finding(&ObjectName::commit_of(*session), why.to_owned());
     }
     for chain in clients.values() {
         check_client(chain, &unread, report);
@@ -58,7 +58,7 @@ pub(super) fn check(catalog: &Catalog, marks: &Marks, report: &mut CheckReport) 
     for one in present() {
         for seen in one.snapshot.seen.iter().filter(|seen| !there.contains(*seen)) {
             let why = "another client has seen this snapshot, now it is missing";
-            report.finding(&ObjectName::Commit(*seen).key(), why.to_owned());
+            report.finding(&ObjectName::commit_of(*seen), why.to_owned());
         }
     }
 }
@@ -77,7 +77,7 @@ fn check_client(chain: &[Link<'_>], unread: &HashSet<SessionId>, report: &mut Ch
                 continue;
             }
             if let Some(why) = finding(*number, one, before) {
-                report.finding(&ObjectName::Commit(one.snapshot.session).key(), why);
+                report.finding(&ObjectName::commit_of(one.snapshot.session), why);
             }
         }
         before = Some((*number, group));

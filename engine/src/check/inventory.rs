@@ -8,7 +8,7 @@ use crate::check::error::CheckError;
 use crate::check::report::CheckReport;
 use crate::index::Index;
 use crate::repo::Repo;
-use crate::store::name::{ObjectName, prefix};
+use crate::store::name::ObjectName;
 
 /// Names of foreign keys that are reported.
 const FOREIGN_MAX: usize = 20;
@@ -37,7 +37,7 @@ pub(super) fn take(
     let mut missing = Vec::new();
     let mut inventory = Inventory::new();
     repo.store().list_each("", &mut |object| {
-        match ObjectName::parse(&object.key) {
+        match object.name {
             Some(ObjectName::Pack(pack)) => {
                 let bytes = object.size_bytes;
                 inventory.insert(pack, StoredPack { bytes, is_indexed: false, is_good: true });
@@ -45,7 +45,6 @@ pub(super) fn take(
                 report.pack_bytes += bytes;
             }
             Some(_) => {}
-            None if is_later_format(&object.key) => {}
             None if report.foreign_keys.len() < FOREIGN_MAX => {
                 report.foreign_keys.push(escape(object.key.as_bytes()));
             }
@@ -71,9 +70,4 @@ pub(super) fn take(
     })?;
     report.unlisted_packs = inventory.values().filter(|pack| !pack.is_indexed).count() as u64;
     Ok((inventory, missing))
-}
-
-/// Objects of parts that this version does not write but knows of.
-fn is_later_format(key: &str) -> bool {
-    key.starts_with(prefix::COLLECTIONS)
 }

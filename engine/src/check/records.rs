@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Classified, ErrorClass, in_one_line};
-use crate::base::id::{ClientId, Digest, SessionId};
+use crate::base::id::{ClientId, Digest, SegmentId, SessionId};
 use crate::base::limits::{FETCH_THREADS_REMOTE, RECORD_ALONE_BYTES};
 use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::check::error::CheckError;
@@ -24,7 +24,7 @@ use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{client, get_control};
 use crate::repo::segments::{SegmentView, get_segment};
-use crate::repo::{commits, machine, slots};
+use crate::repo::{announcement, commits, history, machine, slots};
 use crate::store::name::ObjectName;
 
 /// Reads and verifies the small objects that the options choose.
@@ -89,7 +89,7 @@ pub(super) fn check(
 fn choose(repo: &Repo, options: &CheckOptions) -> Result<Vec<(ObjectName, u64)>, CheckError> {
     let mut chosen = Vec::new();
     repo.store().list_each("", &mut |object| {
-        match ObjectName::parse(&object.key) {
+        match object.name {
             // Packs are read elsewhere, and whoever holds `repo` has verified the configuration.
             None | Some(ObjectName::Pack(_) | ObjectName::Config(_)) => {}
             Some(name) if options.read_data.reads_record(&object.key) => {
@@ -159,6 +159,16 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Revoked(id, random) => drop(machine::get_revocation(repo, id, random)?),
         ObjectName::Run { .. } => drop(machine::get_run(repo, name)?),
         ObjectName::Conf { .. } => drop(machine::get_conf(repo, name)?),
+        ObjectName::SlotSet { .. } => drop(announcement::get_slot_set(repo, name)?),
+        ObjectName::Epoch(epoch) => drop(announcement::get_epoch(repo, epoch)?),
+        ObjectName::Join(..) => drop(history::get_join(repo, name)?),
+        ObjectName::Fold { .. } => drop(history::get_fold(repo, name)?),
+        ObjectName::Copied(..) => {
+            history::get_copied(repo, name)?;
+        }
+        ObjectName::Lock { .. } => {
+            history::get_lock(repo, name)?;
+        }
         ObjectName::Session(id) => {
             let stored = get_control::<Session>(repo, name, ControlKind::Session, |record| {
                 belongs(name, record.session == id)?;
@@ -166,9 +176,7 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
             })?;
             belongs(name, stored.record.session == id)?;
         }
-        ObjectName::Commit(id) => {
-            commits::read(repo, id)?;
-        }
+        ObjectName::Commit(id, random) => drop(commits::read(repo, id, random)?),
         ObjectName::Confirm(id) => verify_confirmation(repo, name, id)?,
         ObjectName::Fence(id, _) => verify_fence(repo, name, ControlKind::Fence, id)?,
         ObjectName::Final(id, _) => verify_fence(repo, name, ControlKind::Final, id)?,
@@ -176,26 +184,7 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Hold(_) => verify_mark::<Hold>(repo, name)?,
         ObjectName::Release(..) => verify_mark::<Release>(repo, name)?,
         ObjectName::Tags(..) => verify_mark::<TagRecord>(repo, name)?,
-        ObjectName::Segment(id) => {
-            let packs = match get_segment(repo, id)? {
-                SegmentView::Open(packs) => packs,
-                SegmentView::Closed { .. } => return Ok(()),
-                SegmentView::Unsigned(_) => {
-                    let why = "the record of its client cannot be read";
-                    return Err(RepoError::corrupt(&name.key(), why).into());
-                }
-            };
-            for pack in packs {
-                // A pack that the index left out because it is gone hurts whoever needs it, not
-                // the segment.
-                let known = reader.pack_table(&pack.pack)?;
-                if known.is_some_and(|table| table != pack.table) {
-                    let key = ObjectName::Pack(pack.pack).key();
-                    let why = format!("it says of {key} something else than the index");
-                    return Err(RepoError::corrupt(&name.key(), why).into());
-                }
-            }
-        }
+        ObjectName::Segment(id) => verify_segment(repo, reader, name, id)?,
         ObjectName::Condemn(_)
         | ObjectName::Sweep(_)
         | ObjectName::Void(_)
@@ -207,6 +196,33 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
             evidence::get(repo, writer, number)?;
         }
         ObjectName::Pack(_) | ObjectName::Config(_) => {}
+    }
+    Ok(())
+}
+
+/// What a segment says must be what the index has taken from it.
+fn verify_segment(
+    repo: &Repo,
+    reader: &IndexReader,
+    name: &ObjectName,
+    id: SegmentId,
+) -> Result<(), CheckError> {
+    let packs = match get_segment(repo, id)? {
+        SegmentView::Open(packs) => packs,
+        SegmentView::Closed { .. } => return Ok(()),
+        SegmentView::Unsigned(_) => {
+            let why = "the record of its client cannot be read";
+            return Err(RepoError::corrupt(&name.key(), why).into());
+        }
+    };
+    for pack in packs {
+        // A pack that the index left out because it is gone hurts whoever needs it, not the segment.
+        let known = reader.pack_table(&pack.pack)?;
+        if known.is_some_and(|table| table != pack.table) {
+            let key = ObjectName::Pack(pack.pack).key();
+            let why = format!("it says of {key} something else than the index");
+            return Err(RepoError::corrupt(&name.key(), why).into());
+        }
     }
     Ok(())
 }
@@ -228,7 +244,7 @@ fn verify_confirmation(repo: &Repo, name: &ObjectName, id: SessionId) -> Result<
         belongs(name, record.session == id)?;
         key_of(repo, id.client())
     })?;
-    let commit: Digest = match commits::read(repo, id) {
+    let commit: Digest = match commits::read(repo, id, stored.record.random) {
         Ok(commit) => commit.digest,
         // Reported for the commit itself; the confirmation is sound.
         Err(RepoError::Corrupt { .. } | RepoError::Newer { .. }) => return Ok(()),

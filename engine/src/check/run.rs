@@ -107,7 +107,7 @@ fn look(
         if damaged.is_empty() { walked? } else { walk(&packs, monitor)? }
     };
     for (session, error) in &catalog.damaged {
-        report.finding(&ObjectName::Commit(*session).key(), in_one_line(error));
+        report.finding(&ObjectName::commit_of(*session), in_one_line(error));
     }
     report.forgotten = catalog.forgotten.len() as u64;
     for key in &marks.missing {

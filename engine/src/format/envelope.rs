@@ -84,7 +84,7 @@ pub enum ControlKind {
     Client,
     /// `sess/<sid>`.
     Session,
-    /// `snap/<sid>.commit`.
+    /// `snap/<sid>.commit-<r>`.
     Commit,
     /// `snap/<sid>.ok`.
     Confirm,
@@ -122,11 +122,19 @@ pub enum ControlKind {
     Run,
     /// `conf/<client>/<n>-<r>`.
     Conf,
+    /// `join/<i>-<r>`.
+    Join,
+    /// `fold/<n>-<r>`.
+    Fold,
+    /// `copied/<sid>-<r>`.
+    Copied,
+    /// `lock/<n>-<r>`.
+    Lock,
 }
 
 impl ControlKind {
     /// All kinds that this version writes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Client,
         Self::Session,
         Self::Commit,
@@ -148,6 +156,10 @@ impl ControlKind {
         Self::Revocation,
         Self::Run,
         Self::Conf,
+        Self::Join,
+        Self::Fold,
+        Self::Copied,
+        Self::Lock,
     ];
 
     /// The stored number.
@@ -175,6 +187,10 @@ impl ControlKind {
             Self::Revocation => 21,
             Self::Run => 22,
             Self::Conf => 23,
+            Self::Join => 24,
+            Self::Fold => 25,
+            Self::Copied => 26,
+            Self::Lock => 27,
         }
     }
 
@@ -183,7 +199,7 @@ impl ControlKind {
     pub const fn max_bytes(self) -> usize {
         match self {
             Self::Commit => SNAPSHOT_MAX_BYTES,
-            Self::Condemn | Self::Sweep | Self::Base => GENERATION_MAX_BYTES,
+            Self::Condemn | Self::Sweep | Self::Base | Self::Fold => GENERATION_MAX_BYTES,
             _ => CONTROL_MAX_BYTES,
         }
     }
@@ -213,6 +229,10 @@ impl ControlKind {
             Self::Revocation => "revocation of a client",
             Self::Run => "record of a run",
             Self::Conf => "record of a machine's setup",
+            Self::Join => "record of an invitation",
+            Self::Fold => "folded history",
+            Self::Copied => "record of a copy",
+            Self::Lock => "record of a lock",
         }
     }
 }

@@ -22,3 +22,5 @@ pub mod snapshot;
 pub mod private;
 pub mod mark;
 pub mod machine;
+pub mod history;
+pub mod announcement;

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::id::{ClientId, Digest, GenerationId, SessionId};
+use crate::base::id::{ClientId, Digest, GenerationId, Nonce8, SessionId};
 use crate::base::time::Timestamp;
 
 /// What a session does.
@@ -66,6 +66,9 @@ pub struct Confirm {
     /// Plain BLAKE3 of the commit object as stored.
     #[n(1)]
     pub commit: Digest,
+    /// Random part of the name of that object.
+    #[n(2)]
+    pub random: Nonce8,
 }
 
 /// `snap/<sid>.fence-<r>` and `snap/<sid>.final-<r>`: somebody asks a silent session to give up,

@@ -266,6 +266,12 @@ pub struct Bundle {
     /// Ed25519 seed of that identity.
     #[cbor(n(14), with = "minicbor::bytes")]
     pub signing_seed: Option<[u8; 32]>,
+    /// Key of the codes in names of marks; maintain only.
+    #[cbor(n(15), with = "minicbor::bytes")]
+    pub keeper: Option<[u8; 32]>,
+    /// Seed of the key pair that keys of later epochs are sealed to.
+    #[cbor(n(16), with = "minicbor::bytes")]
+    pub recipient: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Bundle {

@@ -178,6 +178,9 @@ pub struct EvidenceHead {
     /// BLAKE3 of its signed bytes.
     #[n(2)]
     pub hash: Digest,
+    /// When the store received it, as the client saw.
+    #[n(3)]
+    pub received: Option<Timestamp>,
 }
 
 /// A committed snapshot, as a program uses it and as an index keeps it. What is stored under its key

@@ -43,7 +43,7 @@ impl Collector<'_> {
             }
         };
         let outcomes = outcomes(repo)?;
-        let flags = outcomes.iter().filter(|(_, outcome)| outcome.flags.commit);
+        let flags = outcomes.iter().filter(|(_, outcome)| outcome.flags.has_commit());
         generation.carried.extend(flags.map(|(session, _)| *session));
         let mut left = BTreeSet::new();
         for session in waited_for {
@@ -76,7 +76,7 @@ impl Collector<'_> {
     /// been seen while it was under way: it counts once an own one is acknowledged.
     fn has_decided(&self, id: SessionId, outcome: Option<&Outcome>) -> Result<bool, GcError> {
         let Some(Outcome { flags, .. }) = outcome else { return Ok(false) };
-        if flags.commit {
+        if flags.has_commit() {
             return Ok(true);
         }
         if !commits::has_genuine_final(self.repo, id, flags)? {

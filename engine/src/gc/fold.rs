@@ -77,7 +77,7 @@ impl Collector<'_> {
         let mut removed = 0;
         for session in registered.keys() {
             let Some(outcome) = outcomes.get(session) else { continue };
-            let has_decided = outcome.flags.commit
+            let has_decided = outcome.flags.has_commit()
                 || commits::has_genuine_final(self.repo, *session, &outcome.flags)?;
             if has_decided && removed < GC_REGISTRATIONS_MAX {
                 self.repo.store().delete(&ObjectName::Session(*session))?;

@@ -68,7 +68,7 @@ pub(super) fn read(
     let outcomes = outcomes(repo)?;
     let committed = read_commits(repo, index, &outcomes, &mut living)?;
     if let Some(gone) = carried.iter().find(|session| !living.decided.contains(session)) {
-        let key = ObjectName::Commit(*gone).key();
+        let key = ObjectName::commit_of(*gone);
         return Err(GcError::RolledBack { why: format!("{key} was there a moment ago") });
     }
     let marks = marks::read(repo, index)?;
@@ -76,7 +76,7 @@ pub(super) fn read(
         return Err(GcError::RolledBack { why: obstacle });
     }
     living.registered = registered(repo)?;
-    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| !outcome.flags.commit) {
+    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| !outcome.flags.has_commit()) {
         let matters = living.registered.contains_key(session) || owners.contains(session);
         if matters && commits::has_genuine_final(repo, *session, &outcome.flags)? {
             living.decided.insert(*session);
@@ -87,7 +87,10 @@ pub(super) fn read(
     let pinned = pinned(repo, &living)?;
     for (session, commit) in committed.records {
         let is_forgotten = marks.is_forgotten(session) && !pinned.contains(&session);
-        living.by_client.entry(session.client()).or_default().push(session);
+        let of_client = living.by_client.entry(session.client()).or_default();
+        if of_client.last() != Some(&session) {
+            of_client.push(session);
+        }
         match commit {
             Ok(snapshot) if is_forgotten => {
                 living.forgotten.push(Root { session, node: snapshot.root });
@@ -96,7 +99,7 @@ pub(super) fn read(
             // What it needs is unknown; somebody who forgets it says that it needs nothing.
             Err(_) if is_forgotten => {}
             Err(error) => {
-                let what = ObjectName::Commit(session).key();
+                let what = ObjectName::commit_of(session);
                 return Err(GcError::Unsure { what, why: in_one_line(&error) });
             }
         }
@@ -112,7 +115,7 @@ pub(super) fn read(
 /// The records of all sessions that are committed and not aborted, confirmed or not.
 #[derive(Default)]
 struct Commits {
-    records: BTreeMap<SessionId, Result<Snapshot, RepoError>>,
+    records: Vec<(SessionId, Result<Snapshot, RepoError>)>,
     /// Hashes of all commit objects that could be read.
     digests: HashSet<Digest>,
 }
@@ -124,25 +127,31 @@ fn read_commits(
     living: &mut Living,
 ) -> Result<Commits, GcError> {
     let mut commits = Commits::default();
-    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.flags.commit) {
+    for (session, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.flags.has_commit()) {
         living.decided.insert(*session);
-        let committed = outcome.flags.committed.unwrap_or_default();
-        match catalog::load(repo, index, *session, committed) {
-            Ok(Committed { snapshot, digest, .. }) => {
-                commits.digests.insert(digest);
-                match commits::standing(repo, *session, &outcome.flags, &digest)? {
-                    Standing::Confirmed | Standing::Open => {
-                        commits.records.insert(*session, Ok(snapshot));
-                    }
-                    Standing::Aborted => {
-                        living.aborted.insert(*session, outcome.clone());
+        let mut lives = false;
+        // Of several commits all live until one is confirmed.
+        for random in outcome.flags.commits.keys() {
+            match catalog::load(repo, index, (*session, *random), &outcome.flags) {
+                Ok(Committed { snapshot, digest, .. }) => {
+                    commits.digests.insert(digest);
+                    match commits::standing(repo, *session, &outcome.flags, &digest)? {
+                        Standing::Confirmed | Standing::Open => {
+                            commits.records.push((*session, Ok(snapshot)));
+                            lives = true;
+                        }
+                        Standing::Aborted => {}
                     }
                 }
+                Err(IndexError::Repo(error)) if is_of_one_object(&error) => {
+                    commits.records.push((*session, Err(error)));
+                    lives = true;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(IndexError::Repo(error)) if is_of_one_object(&error) => {
-                commits.records.insert(*session, Err(error));
-            }
-            Err(error) => return Err(error.into()),
+        }
+        if !lives {
+            living.aborted.insert(*session, outcome.clone());
         }
     }
     Ok(commits)
@@ -185,21 +194,22 @@ fn refuse_rollback(
     let is_known =
         |session: &SessionId| living.decided.contains(session) || marks.tombs.contains_key(session);
     let gone = |session: &SessionId, who: &str| {
-        let key = ObjectName::Commit(*session).key();
+        let key = ObjectName::commit_of(*session);
         GcError::RolledBack { why: format!("{who} has seen {key}, which is not there any more") }
     };
     if let Some(session) = index.kept_snapshots()?.iter().find(|session| !is_known(session)) {
         return Err(gone(session, "this machine"));
     }
     let buried: HashSet<Digest> = marks.tombs.values().map(|tomb| tomb.commit).collect();
-    let has_unread = committed.records.values().any(Result::is_err);
-    for snapshot in committed.records.values().flatten() {
+    let records = || committed.records.iter().map(|(_, record)| record);
+    let has_unread = records().any(Result::is_err);
+    for snapshot in records().flatten() {
         if let Some(session) = snapshot.seen.iter().find(|session| !is_known(session)) {
             return Err(gone(session, "another client"));
         }
         let knows = |digest: &Digest| committed.digests.contains(digest) || buried.contains(digest);
         if !has_unread && snapshot.previous.is_some_and(|previous| !knows(&previous)) {
-            let key = ObjectName::Commit(snapshot.session).key();
+            let key = ObjectName::commit_of(snapshot.session);
             let why = format!("the snapshot that {key} was made after is not there any more");
             return Err(GcError::RolledBack { why });
         }

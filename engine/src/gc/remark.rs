@@ -66,7 +66,7 @@ impl Collector<'_> {
     fn confirm_aborted(&self, living: &live::Living) -> Result<(), GcError> {
         for (session, outcome) in &living.aborted {
             let age_s = living.store_now.seconds.saturating_sub(outcome.newest.seconds);
-            if outcome.flags.commit && age_s < SESSION_SILENT_S as i64 {
+            if outcome.flags.has_commit() && age_s < SESSION_SILENT_S as i64 {
                 let why = "declared aborted by somebody else";
                 session::end(self.repo, &self.identity()?, *session, why)?;
             }

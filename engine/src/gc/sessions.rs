@@ -7,7 +7,7 @@ use crate::base::time::Timestamp;
 use crate::repo::Repo;
 use crate::repo::commits::{Flags, session_of};
 use crate::repo::error::RepoError;
-use crate::store::name::{ObjectName, prefix};
+use crate::store::name::prefix;
 
 /// Flags of a session and when the newest arrived, by the store's clock.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +20,7 @@ pub(super) struct Outcome {
 pub(super) fn outcomes(repo: &Repo) -> Result<BTreeMap<SessionId, Outcome>, RepoError> {
     let mut found: BTreeMap<SessionId, Outcome> = BTreeMap::new();
     repo.store().list_each(prefix::SNAPSHOTS, &mut |object| {
-        let name = ObjectName::parse(&object.key);
-        if let Some((name, session)) = name.and_then(|name| Some((name, session_of(&name)?))) {
+        if let Some((name, session)) = object.name.and_then(|it| Some((it, session_of(&it)?))) {
             let outcome = found.entry(session).or_default();
             outcome.flags.note(&name, object.modified);
             outcome.newest = outcome.newest.max(object.modified);

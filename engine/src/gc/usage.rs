@@ -25,7 +25,7 @@ pub(super) fn stored_packs(repo: &Repo) -> Result<BTreeMap<PackId, StoredPack>, 
     let mut packs = BTreeMap::new();
     for below in [prefix::DATA, prefix::TREE] {
         repo.store().list_each(below, &mut |object| {
-            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+            if let Some(ObjectName::Pack(pack)) = object.name {
                 let stored = StoredPack { bytes: object.size_bytes, modified: object.modified };
                 packs.insert(pack, stored);
             }

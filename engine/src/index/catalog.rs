@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{Digest, SessionId};
+use crate::base::id::{Digest, Nonce8, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
@@ -17,7 +17,7 @@ use crate::index::identity::newest_written;
 use crate::index::marks::{self, Marks, TagChanges};
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
-use crate::repo::commits::{self, Standing};
+use crate::repo::commits::{self, Flags, Standing};
 use crate::repo::error::RepoError;
 
 /// A confirmed snapshot.
@@ -29,6 +29,9 @@ pub struct Committed {
     pub digest: Digest,
     /// When the store received the commit, by the store's clock.
     pub committed: Timestamp,
+    /// Whether its client has confirmed it. Of one that nobody has confirmed yet, a machine that
+    /// goes on twice from one state of memory may put up another commit, and then none of them counts.
+    pub is_settled: bool,
 }
 
 /// All snapshots, oldest first, and those whose records cannot be read.
@@ -111,10 +114,13 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
     let mut catalog = Catalog::default();
     let mut seen = HashSet::new();
     let listed = commits::list_all(repo)?;
-    let committed = listed.iter().filter(|(_, flags)| flags.commit).map(|(session, _)| *session);
-    fetch_unknown(repo, index, committed)?;
+    let only = |(session, flags): (&SessionId, &Flags)| match flags.commits.len() {
+        1 => flags.commits.keys().next().map(|random| (*session, *random)),
+        _ => None,
+    };
+    fetch_unknown(repo, index, listed.iter().filter_map(only))?;
     for (session, mut flags) in listed {
-        if !flags.commit {
+        if !flags.has_commit() {
             continue;
         }
         if !flags.confirm {
@@ -123,7 +129,11 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
             flags = commits::list_one(repo, session)?;
         }
         seen.insert(session);
-        match load(repo, index, session, flags.committed.unwrap_or_default()) {
+        let Some(random) = commits::meant(repo, session, &flags)? else {
+            catalog.unconfirmed.push(session);
+            continue;
+        };
+        match load(repo, index, (session, random), &flags) {
             Ok(committed) => match commits::standing(repo, session, &flags, &committed.digest)? {
                 Standing::Confirmed => catalog.snapshots.push(committed),
                 Standing::Open => catalog.unconfirmed.push(session),
@@ -150,12 +160,12 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
 fn fetch_unknown(
     repo: &Repo,
     index: &Index,
-    committed: impl Iterator<Item = SessionId>,
+    committed: impl Iterator<Item = (SessionId, Nonce8)>,
 ) -> Result<(), IndexError> {
     let kept = index.kept_snapshots()?;
-    let unknown: Vec<SessionId> = committed.filter(|session| !kept.contains(session)).collect();
-    let read = |session: &SessionId| commits::read(repo, *session);
-    fetch_all(repo, Kind::Records, &unknown, read, |session, fetched| match fetched {
+    let unknown: Vec<_> = committed.filter(|(session, _)| !kept.contains(session)).collect();
+    let read = |(session, random): &(SessionId, Nonce8)| commits::read(repo, *session, *random);
+    fetch_all(repo, Kind::Records, &unknown, read, |(session, _), fetched| match fetched {
         Ok(stored) => index.put_snapshot(session, stored.digest, &encode_record(&stored.record)),
         Err(error) if is_of_one_object(&error) => Ok(()),
         Err(error) => Err(error.into()),
@@ -182,24 +192,27 @@ fn missing(
     Ok(missing)
 }
 
-/// The record of a committed session, from the index or from the store, verified.
+/// The record of a commit, from the index or from the store, verified. Of a session with several
+/// commits the index does not say which one it has kept.
 pub(crate) fn load(
     repo: &Repo,
     index: &Index,
-    session: SessionId,
-    committed: Timestamp,
+    (session, random): (SessionId, Nonce8),
+    flags: &Flags,
 ) -> Result<Committed, IndexError> {
-    if let Some((digest, record)) = index.snapshot(session)? {
+    let committed = flags.commits.get(&random).copied().unwrap_or_default();
+    let is_settled = flags.confirm;
+    if let Some((digest, record)) = index.snapshot(session)?.filter(|_| flags.commits.len() == 1) {
         // A record that does not decode any more was kept by another version: read it again.
         // One that another key read lacks what this key may read.
         let may_open = |snapshot: &Snapshot| snapshot.is_sealed() && repo.keys().tree().is_ok();
         if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record")
             && !may_open(&snapshot)
         {
-            return Ok(Committed { snapshot, digest, committed });
+            return Ok(Committed { snapshot, digest, committed, is_settled });
         }
     }
-    let stored = commits::read(repo, session)?;
+    let stored = commits::read(repo, session, random)?;
     index.put_snapshot(session, stored.digest, &encode_record(&stored.record))?;
-    Ok(Committed { snapshot: stored.record, digest: stored.digest, committed })
+    Ok(Committed { snapshot: stored.record, digest: stored.digest, committed, is_settled })
 }

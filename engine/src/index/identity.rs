@@ -132,17 +132,13 @@ pub fn chain(repo: &Repo, index: &Index, client: ClientId) -> Result<Chain, Inde
     let newest = commits::list_all(repo)?
         .into_iter()
         .filter(|(session, flags)| session.client() == client && flags.is_confirmed())
-        .map(|(session, _)| session)
-        .max_by_key(SessionId::sequence);
-    let chain = match newest {
-        None => Chain::default(),
-        Some(session) => Chain {
-            next_sequence: session.sequence() + 1,
-            previous: Some(commits::read(repo, session)?.digest),
-            newest: Some(session),
-        },
+        .max_by_key(|(session, _)| session.sequence());
+    let Some((session, flags)) = newest else { return Ok(Chain::default()) };
+    let previous = match commits::meant(repo, session, &flags)? {
+        Some(random) => Some(commits::read(repo, session, random)?.digest),
+        None => None,
     };
-    Ok(chain)
+    Ok(Chain { next_sequence: session.sequence() + 1, previous, newest: Some(session) })
 }
 
 /// The newest snapshot that was committed from this machine, if it has committed any.

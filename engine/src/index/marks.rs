@@ -162,7 +162,7 @@ impl<'a> Reading<'a> {
         self.repo
             .store()
             .list_each(below, &mut |object| {
-                names.extend(ObjectName::parse(&object.key));
+                names.extend(object.name);
                 true
             })
             .map_err(RepoError::from)?;

@@ -98,7 +98,7 @@ pub fn rebuild(
 fn list_segments(repo: &Repo) -> Result<HashSet<SegmentId>, RepoError> {
     let mut segments = HashSet::new();
     repo.store().list_each(prefix::INDEX, &mut |object| {
-        if let Some(ObjectName::Segment(id)) = ObjectName::parse(&object.key) {
+        if let Some(ObjectName::Segment(id)) = object.name {
             segments.insert(id);
         }
         true
@@ -110,7 +110,7 @@ fn list_packs(repo: &Repo) -> Result<HashSet<PackId>, RepoError> {
     let mut packs = HashSet::new();
     for below in [prefix::DATA, prefix::TREE] {
         repo.store().list_each(below, &mut |object| {
-            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+            if let Some(ObjectName::Pack(pack)) = object.name {
                 packs.insert(pack);
             }
             true

@@ -1,7 +1,8 @@
 //! The flags around commits: which sessions became snapshots. See `docs/GC.md`.
 //!
-//! *committed* = commit and no final. *confirmed* = `.ok`, or one listing that shows a commit and
-//! no fence. Only confirmed snapshots are listed, serve as parents, and are counted.
+//! *committed* = commit and no final. *confirmed* = `.ok`, or one listing that shows a single commit
+//! and no fence. Only confirmed snapshots are listed and serve as parents; only those with `.ok` are
+//! counted. A machine that goes on twice from one state of memory may commit twice.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +22,9 @@ use crate::store::name::{ObjectName, prefix};
 /// Which flags of a session a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flags {
-    /// `.commit` is there.
-    pub commit: bool,
-    /// When the store received the commit, by the store's clock; only for people and retention.
-    pub committed: Option<Timestamp>,
+    /// Commits by their random parts, and when the store received each, by its clock; the times are
+    /// only for people and retention.
+    pub commits: BTreeMap<Nonce8, Timestamp>,
     /// `.ok` is there.
     pub confirm: bool,
     /// Fences.
@@ -34,24 +34,27 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Whether somebody tried to abort the session.
+    /// Whether there is a commit.
+    #[must_use]
+    pub fn has_commit(&self) -> bool {
+        !self.commits.is_empty()
+    }
+
+    /// Whether somebody tried to abort the session, or there are several commits.
     #[must_use]
     pub fn is_contested(&self) -> bool {
-        !self.fences.is_empty() || !self.finals.is_empty()
+        !self.fences.is_empty() || !self.finals.is_empty() || self.commits.len() > 1
     }
 
     /// Whether, by this listing alone, the session is a snapshot that cannot be aborted any more.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
-        self.commit && (self.confirm || !self.is_contested())
+        self.has_commit() && (self.confirm || !self.is_contested())
     }
 
     pub(crate) fn note(&mut self, name: &ObjectName, modified: Timestamp) {
         match name {
-            ObjectName::Commit(_) => {
-                self.commit = true;
-                self.committed = Some(modified);
-            }
+            ObjectName::Commit(_, random) => drop(self.commits.insert(*random, modified)),
             ObjectName::Confirm(_) => self.confirm = true,
             ObjectName::Fence(_, random) => self.fences.push(*random),
             ObjectName::Final(_, random) => self.finals.push(*random),
@@ -62,7 +65,7 @@ impl Flags {
 
 pub(crate) fn session_of(name: &ObjectName) -> Option<SessionId> {
     match name {
-        ObjectName::Commit(session)
+        ObjectName::Commit(session, _)
         | ObjectName::Confirm(session)
         | ObjectName::Fence(session, _)
         | ObjectName::Final(session, _) => Some(*session),
@@ -90,8 +93,7 @@ pub fn list_one(repo: &Repo, session: SessionId) -> Result<Flags, RepoError> {
 fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<SessionId, Flags>, RepoError> {
     let mut sessions: BTreeMap<SessionId, Flags> = BTreeMap::new();
     repo.store().list_each(below, &mut |object| {
-        let name = ObjectName::parse(&object.key);
-        if let Some((name, session)) = name.and_then(|name| Some((name, session_of(&name)?))) {
+        if let Some((name, session)) = object.name.and_then(|it| Some((it, session_of(&it)?))) {
             sessions.entry(session).or_default().note(&name, object.modified);
         }
         true
@@ -99,13 +101,34 @@ fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<SessionId, Flags>, Re
     Ok(sessions)
 }
 
+/// The random part of the commit that is meant: the only one, or of several the one that a genuine
+/// confirmation names. `None` if there is none, or nobody can say which.
+///
+/// # Errors
+/// Those of the store.
+pub fn meant(repo: &Repo, session: SessionId, flags: &Flags) -> Result<Option<Nonce8>, RepoError> {
+    let mut commits = flags.commits.keys();
+    match (commits.next(), commits.next()) {
+        (Some(random), None) => Ok(Some(*random)),
+        (Some(_), Some(_)) if flags.confirm => {
+            let confirm = genuine_confirm(repo, session)?.map(|confirm| confirm.random);
+            Ok(confirm.filter(|random| flags.commits.contains_key(random)))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Reads and verifies a snapshot record.
 ///
 /// # Errors
 /// [`RepoError::Corrupt`] if it is damaged, forged or of another session; errors of the store. Root,
 /// problems and details are in it if the key in use may read names.
-pub fn read(repo: &Repo, session: SessionId) -> Result<Stored<Snapshot>, RepoError> {
-    let name = ObjectName::Commit(session);
+pub fn read(
+    repo: &Repo,
+    session: SessionId,
+    random: Nonce8,
+) -> Result<Stored<Snapshot>, RepoError> {
+    let name = ObjectName::Commit(session, random);
     let stored = get_control::<Commit>(repo, &name, ControlKind::Commit, |commit| {
         let record = &commit.readable;
         let belongs = record.session == session
@@ -142,11 +165,25 @@ pub fn standing(
     flags: &Flags,
     commit: &Digest,
 ) -> Result<Standing, RepoError> {
-    if !flags.is_contested() || (flags.confirm && has_genuine_confirm(repo, session, commit)?) {
+    if !flags.is_contested() {
         return Ok(Standing::Confirmed);
+    }
+    if flags.confirm
+        && let Some(confirm) = genuine_confirm(repo, session)?
+    {
+        if confirm.commit == *commit {
+            return Ok(Standing::Confirmed);
+        }
+        // Whoever commits and sees another commit backs off: this one was never reported.
+        if flags.commits.contains_key(&confirm.random) {
+            return Ok(Standing::Aborted);
+        }
     }
     if has_genuine_final(repo, session, flags)? {
         return Ok(Standing::Aborted);
+    }
+    if flags.commits.len() > 1 {
+        return Ok(Standing::Open);
     }
     for random in &flags.fences {
         let name = ObjectName::Fence(session, *random);
@@ -175,23 +212,22 @@ pub fn has_genuine_final(
     Ok(false)
 }
 
-/// Whether the confirmation of a session is genuine and names this commit object.
+/// The confirmation of a session, if it is genuine.
 ///
 /// # Errors
 /// Those of the store.
-pub(crate) fn has_genuine_confirm(
+pub(crate) fn genuine_confirm(
     repo: &Repo,
     session: SessionId,
-    commit: &Digest,
-) -> Result<bool, RepoError> {
+) -> Result<Option<Confirm>, RepoError> {
     let name = ObjectName::Confirm(session);
     let read = get_control::<Confirm>(repo, &name, ControlKind::Confirm, |_| {
         signer(repo, session.client(), &WRITERS)
     });
     match read {
-        Ok(confirm) => Ok(confirm.record.session == session && confirm.record.commit == *commit),
+        Ok(confirm) => Ok(Some(confirm.record).filter(|record| record.session == session)),
         Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -130,7 +130,7 @@ fn require_empty(store: &Store) -> Result<(), RepoError> {
         false
     })?;
     let Some(key) = first else { return Ok(()) };
-    let found = match ObjectName::parse(&key) {
+    let found = match store.name_at(&key) {
         Some(ObjectName::Config(id)) => format!("the repository {id} is there already"),
         _ => format!("it holds {}", crate::base::path::escape(key.as_bytes())),
     };

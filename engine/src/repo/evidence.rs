@@ -82,7 +82,7 @@ pub fn list(repo: &Repo) -> Result<BTreeMap<ClientId, Vec<u32>>, RepoError> {
 fn list_below(repo: &Repo, below: &str) -> Result<BTreeMap<ClientId, Vec<u32>>, RepoError> {
     let mut chains: BTreeMap<ClientId, Vec<u32>> = BTreeMap::new();
     repo.store().list_each(below, &mut |object| {
-        if let Some(ObjectName::Evidence { writer, number }) = ObjectName::parse(&object.key) {
+        if let Some(ObjectName::Evidence { writer, number }) = object.name {
             chains.entry(writer).or_default().push(number);
         }
         true

@@ -93,7 +93,7 @@ pub fn list_one(repo: &Repo, generation: GenerationId) -> Result<GenerationFlags
 fn list_below(repo: &Repo, below: &str) -> Result<Collections, RepoError> {
     let mut found = Collections::default();
     repo.store().list_each(below, &mut |object| {
-        let Some(name) = ObjectName::parse(&object.key) else { return true };
+        let Some(name) = object.name else { return true };
         if let ObjectName::Past { number, random } = name {
             found.past.push((number, random));
         }

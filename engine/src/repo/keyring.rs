@@ -11,6 +11,7 @@ use crate::crypt::secret::SecretKey;
 use crate::crypt::sign::SigningKey;
 use crate::format::slot::{Bundle, Role};
 use crate::repo::error::RepoError;
+use crate::store::code::{CodeKeys, NameCodes};
 
 const CONTEXT_ADMIN: &str = "mainstay v2 administrator signing key";
 const CONTEXT_DATA: &str = "mainstay v2 key pair of file content";
@@ -19,6 +20,8 @@ const CONTEXT_CHUNK_ID: &str = "mainstay v2 chunk id keys";
 const CONTEXT_CUT: &str = "mainstay v2 cut point keys";
 const CONTEXT_INDEX: &str = "mainstay v2 index keys";
 const CONTEXT_CONTROL: &str = "mainstay v2 control key of an epoch";
+const CONTEXT_NAMES: &str = "mainstay v2 codes of names";
+const CONTEXT_KEEPER: &str = "mainstay v2 codes of keepers in an epoch";
 const CONTEXT_DOMAIN: &str = "mainstay v2 key of a dedup domain";
 const CONTEXT_LOCAL: &str = "mainstay v2 key of local secrets";
 
@@ -98,6 +101,7 @@ pub struct Keyring {
     admin_key: [u8; 32],
     epoch: u32,
     control: SecretKey,
+    keeper: Option<SecretKey>,
     index: DomainKeys,
     chunk_id: DomainKeys,
     write: Option<WriteKeys>,
@@ -119,6 +123,7 @@ impl Keyring {
         let chunk_id = DomainKeys::All(derive(CONTEXT_CHUNK_ID, &material));
         let cut = DomainKeys::All(derive(CONTEXT_CUT, &material));
         let control = derive(CONTEXT_CONTROL, &[root.expose(), &epoch.to_le_bytes()]);
+        let keeper = keeper_key(&root, epoch);
         let write = write_keys(domain, &chunk_id, &cut, &index, data_public, tree_public);
         let admin_key = signing.public();
         Self {
@@ -126,6 +131,7 @@ impl Keyring {
             admin_key,
             epoch,
             control,
+            keeper: Some(keeper),
             index,
             chunk_id,
             write,
@@ -181,6 +187,7 @@ impl Keyring {
             admin_key: bundle.admin_key,
             epoch: bundle.epoch,
             control: secret(bundle.control)?,
+            keeper: bundle.keeper.map(SecretKey::new).filter(|_| bundle.role.collects()),
             index,
             chunk_id,
             write,
@@ -228,6 +235,8 @@ impl Keyring {
             tree_secret: if reads_tree { whole(CONTEXT_TREE) } else { None },
             client: identity.map(|identity| identity.client),
             signing_seed: identity.map(|identity| *identity.signing.seed().expose()),
+            keeper: (role == Role::Maintain).then(|| *keeper_key(&admin.root, epoch).expose()),
+            recipient: None,
         }
     }
 
@@ -247,6 +256,13 @@ impl Keyring {
     #[must_use]
     pub fn control(&self) -> (&SecretKey, u32) {
         (&self.control, self.epoch)
+    }
+
+    /// What names in the store end in.
+    #[must_use]
+    pub fn codes(&self) -> NameCodes {
+        let names = derive(CONTEXT_NAMES, &[self.control.expose()]);
+        NameCodes::new(CodeKeys { names, keeper: self.keeper.clone() }, Vec::new())
     }
 
     /// Key of footers and segments of a domain, if this role may have it.
@@ -332,6 +348,10 @@ impl Keyring {
     fn denied(&self, action: &'static str) -> RepoError {
         RepoError::Denied { role: self.role, action }
     }
+}
+
+fn keeper_key(root: &SecretKey, epoch: u32) -> SecretKey {
+    derive(CONTEXT_KEEPER, &[root.expose(), &epoch.to_le_bytes()])
 }
 
 fn write_keys(

@@ -72,7 +72,7 @@ pub fn put_tomb(
         reason: reason.to_owned(),
         policy: policy.map(str::to_owned),
     };
-    let name = ObjectName::Tomb(session, Nonce8::new(random::array()));
+    let name = ObjectName::Tomb(session, repo.store().draw(|it| ObjectName::Tomb(session, it)));
     put_control(repo, &name, ControlKind::Tomb, &record, &identity.signing)?;
     Ok(name)
 }
@@ -100,7 +100,9 @@ pub fn put_hold(
         return Err(RepoError::Refused { why });
     }
     let record = Hold {
-        hold: HoldId::new(random::array()),
+        hold: HoldId::new(
+            *repo.store().draw(|it| ObjectName::Hold(HoldId::new(*it.as_bytes()))).as_bytes(),
+        ),
         by: identity.client,
         at: repo.clock().now(),
         reason: reason.to_owned(),
@@ -127,7 +129,7 @@ pub fn put_release(
     require_may_mark(repo, "release holds")?;
     let record =
         Release { hold, by: identity.client, at: repo.clock().now(), reason: reason.to_owned() };
-    let name = ObjectName::Release(hold, Nonce8::new(random::array()));
+    let name = ObjectName::Release(hold, repo.store().draw(|it| ObjectName::Release(hold, it)));
     put_control(repo, &name, ControlKind::Release, &record, &identity.signing)?;
     Ok(name)
 }

@@ -20,6 +20,8 @@ pub mod generations;
 pub mod collect;
 pub mod evidence;
 pub mod machine;
+pub mod history;
+pub mod announcement;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -50,6 +52,7 @@ impl Repo {
         (config, config_object): (Config, Bytes),
         keys: Keyring,
     ) -> Self {
+        let store = store.with_codes(keys.codes());
         Self { store, clock, config, config_object, keys, clients: Mutex::default() }
     }
 

@@ -190,7 +190,7 @@ fn find_config(store: &Store) -> Result<ObjectName, RepoError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let found: Vec<_> = listed.iter().filter_map(|object| ObjectName::parse(&object.key)).collect();
+    let found: Vec<_> = listed.iter().filter_map(|object| object.name).collect();
     match found.as_slice() {
         [] => Err(RepoError::NoRepository { place: place() }),
         [one] => Ok(*one),

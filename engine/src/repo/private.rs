@@ -14,20 +14,19 @@ fn bound(repo: &Repo, purpose: &'static str, name: &ObjectName) -> Vec<u8> {
     associated_data(purpose, repo.config().repository, key_hash, &[])
 }
 
-/// The stored form of a snapshot record.
+/// The stored form of the snapshot record `name`.
 ///
 /// # Errors
 /// [`RepoError::Denied`] for roles that cannot write; [`RepoError::Refused`] for a record whose
 /// private part this key could not read, or that is longer than anybody reads.
-pub fn seal(repo: &Repo, snapshot: &Snapshot) -> Result<Commit, RepoError> {
-    let name = ObjectName::Commit(snapshot.session);
+pub fn seal(repo: &Repo, name: &ObjectName, snapshot: &Snapshot) -> Result<Commit, RepoError> {
     let mut readable = snapshot.clone();
     let private = readable.take_private();
     if snapshot.is_sealed() || !private.is_bounded() || !readable.facts.is_bounded() {
         let why = format!("{} would have parts that nobody reads", name.key());
         return Err(RepoError::Refused { why });
     }
-    let sealed = seal_part(repo, &name, &encode_record(&private))?;
+    let sealed = seal_part(repo, name, &encode_record(&private))?;
     Ok(Commit { readable, sealed })
 }
 

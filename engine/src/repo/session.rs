@@ -19,6 +19,7 @@ use crate::repo::keyring::Identity;
 use crate::repo::object::{client, get_control, put_control};
 use crate::repo::private;
 use crate::repo::{PROGRAM, Repo};
+use crate::store::StoreError;
 use crate::store::name::{ObjectName, prefix};
 
 /// What became of a commit.
@@ -26,7 +27,8 @@ use crate::store::name::{ObjectName, prefix};
 pub enum CommitOutcome {
     /// Confirmed: nobody can abort it any more. Carries the hash of the commit object.
     Confirmed(Digest),
-    /// Somebody fenced the session; commit again under a new one. Uploaded packs stay usable.
+    /// Somebody fenced the session, or this machine goes on twice from one state of memory and has
+    /// committed already; commit again under a new one. Uploaded packs stay usable.
     Fenced,
 }
 
@@ -101,7 +103,7 @@ fn put_registration(
 pub fn registered(repo: &Repo) -> Result<BTreeMap<SessionId, Timestamp>, RepoError> {
     let mut found = BTreeMap::new();
     repo.store().list_each(prefix::SESSIONS, &mut |object| {
-        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
+        if let Some(ObjectName::Session(session)) = object.name {
             found.insert(session, object.modified);
         }
         true
@@ -140,7 +142,7 @@ pub fn end(
     Ok(())
 }
 
-/// B5: puts the commit, then looks for a fence, then confirms.
+/// B5: puts the commit, then looks for a fence and for another commit, then confirms.
 ///
 /// # Errors
 /// Those of the store. After an error the outcome is open: [`settle`] finds out.
@@ -150,27 +152,34 @@ pub fn commit(
     snapshot: &Snapshot,
 ) -> Result<CommitOutcome, RepoError> {
     let session = snapshot.session;
-    let name = ObjectName::Commit(session);
-    let record = private::seal(repo, snapshot)?;
+    let random = Nonce8::new(random::array());
+    let name = ObjectName::Commit(session, random);
+    let record = private::seal(repo, &name, snapshot)?;
     let digest = put_control(repo, &name, ControlKind::Commit, &record, &identity.signing)?;
     let flags = commits::list_one(repo, session)?;
-    if !flags.fences.is_empty() || !flags.finals.is_empty() {
+    if flags.is_contested() {
         return Ok(CommitOutcome::Fenced);
     }
-    confirm(repo, identity, session, digest)?;
-    Ok(CommitOutcome::Confirmed(digest))
+    match confirm(repo, identity, Confirm { session, commit: digest, random })? {
+        true => Ok(CommitOutcome::Confirmed(digest)),
+        false => Ok(CommitOutcome::Fenced),
+    }
 }
 
-fn confirm(
-    repo: &Repo,
-    identity: &Identity,
-    session: SessionId,
-    commit: Digest,
-) -> Result<(), RepoError> {
-    let record = Confirm { session, commit };
-    let name = ObjectName::Confirm(session);
-    put_control(repo, &name, ControlKind::Confirm, &record, &identity.signing)?;
-    Ok(())
+/// Puts the confirmation; false if somebody confirmed another commit of this session. That somebody
+/// else has confirmed this one is as good.
+fn confirm(repo: &Repo, identity: &Identity, record: Confirm) -> Result<bool, RepoError> {
+    let name = ObjectName::Confirm(record.session);
+    match put_control(repo, &name, ControlKind::Confirm, &record, &identity.signing) {
+        Ok(_) => Ok(true),
+        Err(RepoError::Store(StoreError::Conflict { key })) => {
+            match commits::genuine_confirm(repo, record.session)? {
+                Some(there) => Ok(there.commit == record.commit),
+                None => Err(RepoError::Store(StoreError::Conflict { key })),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// After a crash: adopts an own session whose commit landed unfenced, gives up every other one,
@@ -184,19 +193,23 @@ pub fn settle(
     session: SessionId,
 ) -> Result<Aftermath, RepoError> {
     let mut flags = commits::list_one(repo, session)?;
-    if flags.commit && !flags.confirm {
+    if flags.has_commit() && !flags.confirm {
         // Only a listing that begins after the commit was seen can tell that there is no fence.
         flags = commits::list_one(repo, session)?;
     }
-    if flags.is_confirmed() {
-        let stored = commits::read(repo, session)?;
-        if !flags.confirm {
-            confirm(repo, identity, session, stored.digest)?;
-            return Ok(Aftermath::Adopted(stored.digest));
-        }
-        // Anybody who can write objects can make one of that name; beside a fence it would lead
-        // to a report of what a fencer may still abort.
-        if commits::has_genuine_confirm(repo, session, &stored.digest)? {
+    let meant = commits::meant(repo, session, &flags)?;
+    if let Some(random) = meant.filter(|_| flags.is_confirmed()) {
+        let stored = commits::read(repo, session, random)?;
+        let is_confirmed = match flags.confirm {
+            // Whoever has a key can make one of that name; beside a fence it would lead to a report
+            // of what a fencer may still abort.
+            true => {
+                let genuine = commits::genuine_confirm(repo, session)?;
+                genuine.is_some_and(|confirm| confirm.commit == stored.digest)
+            }
+            false => confirm(repo, identity, Confirm { session, commit: stored.digest, random })?,
+        };
+        if is_confirmed {
             return Ok(Aftermath::Adopted(stored.digest));
         }
     }
@@ -218,14 +231,14 @@ pub fn fence(
     reason: &str,
     seen: &Flags,
 ) -> Result<(), RepoError> {
-    if seen.commit {
+    if seen.has_commit() {
         return Ok(());
     }
     let random = Nonce8::new(random::array());
     let record = Fence { session, by: identity.client, reason: reason.to_owned() };
     let name = ObjectName::Fence(session, random);
     put_control(repo, &name, ControlKind::Fence, &record, &identity.signing)?;
-    if commits::list_one(repo, session)?.commit {
+    if commits::list_one(repo, session)?.has_commit() {
         return Ok(());
     }
     let name = ObjectName::Final(session, random);

@@ -117,7 +117,7 @@ pub fn read(store: &Store, repository: RepositoryId, id: SlotId) -> Result<Slot,
 /// Those of the store.
 pub fn ids(store: &Store) -> Result<Vec<SlotId>, RepoError> {
     let listed = store.list(prefix::SLOTS)?;
-    let ids = listed.iter().filter_map(|object| match ObjectName::parse(&object.key) {
+    let ids = listed.iter().filter_map(|object| match object.name {
         Some(ObjectName::Slot(id)) => Some(id),
         _ => None,
     });

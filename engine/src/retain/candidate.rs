@@ -26,6 +26,8 @@ pub struct Candidate {
     pub tags: Vec<String>,
     /// Whether something is missing in it.
     pub is_partial: bool,
+    /// Whether its client has confirmed it.
+    pub is_settled: bool,
     /// When it was made, as far as the store's clock vouches for it.
     pub store_time: Timestamp,
     /// When it was made, by the clock of its client.

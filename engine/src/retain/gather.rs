@@ -50,6 +50,7 @@ fn candidate(repo: &Repo, one: &Committed, marks: &Marks) -> Candidate {
         paths: snapshot.paths.clone(),
         tags,
         is_partial: snapshot.state == SnapshotState::Partial,
+        is_settled: one.is_settled,
         store_time: store_time(snapshot.started, snapshot.finished, committed),
         own_time: snapshot.started,
         holds: marks.holds_of(snapshot.session).map(|hold| hold.hold).collect(),

@@ -36,6 +36,8 @@ pub enum Why {
     NewestOfClient,
     /// Its time lies in the future: some clock was wrong.
     FromTheFuture,
+    /// Its client has not confirmed it yet.
+    Unsettled,
 }
 
 /// Which clock is behind a reason.
@@ -132,6 +134,9 @@ pub fn plan(
             if !policy.is_empty() && is_from_the_future(candidate.store_time, options.now) {
                 overrule(Why::FromTheFuture);
             }
+            if !policy.is_empty() && !candidate.is_settled {
+                overrule(Why::Unsettled);
+            }
             if spared.contains(&session) {
                 overrule(Why::NewestOfClient);
             }
@@ -150,7 +155,7 @@ pub fn plan(
 #[must_use]
 pub fn newest_of_clients(all: &[Candidate]) -> BTreeSet<SessionId> {
     let mut clients: BTreeMap<ClientId, Vec<&Candidate>> = BTreeMap::new();
-    for candidate in all {
+    for candidate in all.iter().filter(|candidate| candidate.is_settled) {
         clients.entry(candidate.client).or_default().push(candidate);
     }
     let mut newest = BTreeSet::new();
@@ -184,7 +189,9 @@ fn judge(
     options: &PlanOptions,
 ) -> BTreeMap<SessionId, Vec<Reason>> {
     let sane = |time: fn(&Candidate) -> Timestamp| {
-        let sane = members.iter().filter(|one| !is_from_the_future(time(one), options.now));
+        let sane = members
+            .iter()
+            .filter(|one| one.is_settled && !is_from_the_future(time(one), options.now));
         sane.copied().collect::<Vec<_>>()
     };
     let by_store = by_one_clock(&sane(|one| one.store_time), |one| one.store_time, policy, options);

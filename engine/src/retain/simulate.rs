@@ -120,6 +120,7 @@ fn planned(template: &Candidate, time: Timestamp, number: u64) -> Candidate {
         session: SessionId::from_parts(template.client, sequence, random),
         sequence,
         is_partial: false,
+        is_settled: true,
         store_time: time,
         own_time: time,
         holds: Vec::new(),

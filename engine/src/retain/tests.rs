@@ -35,6 +35,7 @@ fn one(client: u8, sequence: u64, seconds: i64) -> Candidate {
         paths: Vec::new(),
         tags: Vec::new(),
         is_partial: false,
+        is_settled: true,
         store_time: at(seconds),
         own_time: at(seconds),
         holds: Vec::new(),

@@ -284,7 +284,7 @@ fn list_packs(repo: &Repo) -> Result<HashSet<PackId>, RepoError> {
     let mut packs = HashSet::new();
     for below in [prefix::DATA, prefix::TREE] {
         repo.store().list_each(below, &mut |object| {
-            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+            if let Some(ObjectName::Pack(pack)) = object.name {
                 packs.insert(pack);
             }
             true

@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::base::time::Timestamp;
+use crate::store::code::spelled;
+#[cfg(test)]
 use crate::store::name::ObjectName;
 use crate::store::walk::without_stage;
 
@@ -50,7 +52,7 @@ fn folder(path: &Path, key: &str, before: Timestamp, removed: &mut Leftovers) {
 /// Whether somebody began to write one of our objects there. Files of others stay, whatever their
 /// names look like.
 fn is_unfinished_object(key: &str) -> bool {
-    without_stage(key).is_some_and(|object| ObjectName::parse(object).is_some())
+    without_stage(key).and_then(spelled).is_some()
 }
 
 #[cfg(test)]
@@ -65,9 +67,10 @@ mod tests {
     fn only_old_unfinished_objects_are_removed() {
         let place = tempfile::tempdir().expect("a folder");
         let session = SessionId::from_parts(ClientId::new([7; 8]), 3, Nonce8::new([1; 8]));
-        let object =
-            ObjectName::Segment(SegmentId { session, number: 0, random: Nonce8::new([2; 8]) })
-                .key();
+        let random = Nonce8::new([2; 8]);
+        let segment = ObjectName::Segment(SegmentId { session, number: 0, random });
+        // With some code behind it.
+        let object = format!("{segment}-{random}");
         let before = Timestamp { seconds: 1_000_000_000, nanos: 0 };
         let make = |name: &str, is_old: bool| {
             let path = place.path().join(name);

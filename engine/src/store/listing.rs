@@ -105,6 +105,6 @@ impl Link {
             seconds: meta.last_modified.timestamp(),
             nanos: meta.last_modified.timestamp_subsec_nanos().min(999_999_999),
         };
-        Some(Listed { key: key.to_owned(), size_bytes: meta.size, modified })
+        Some(Listed { key: key.to_owned(), name: None, size_bytes: meta.size, modified })
     }
 }

@@ -7,6 +7,7 @@
 //! trusted with the protocol at all.
 
 pub mod name;
+pub mod code;
 pub mod cause;
 pub mod error;
 pub mod wait;

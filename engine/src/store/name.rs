@@ -7,8 +7,8 @@
 use std::fmt;
 
 use crate::base::id::{
-    ClientId, GenerationId, HoldId, Nonce8, PackId, PackKind, RepositoryId, SegmentId, SessionId,
-    SlotId,
+    ClientId, GenerationId, HoldId, InvitationId, Nonce8, PackId, PackKind, RepositoryId,
+    SegmentId, SessionId, SlotId,
 };
 
 /// What keys begin with; each ends so that listing it finds exactly one kind of object.
@@ -46,6 +46,29 @@ pub mod prefix {
     pub const RUNS: &str = "run/";
     /// How machines are set up.
     pub const CONFIGURATIONS: &str = "conf/";
+    /// Which key slots there are.
+    pub const SLOT_SETS: &str = "slots/";
+    /// New keys.
+    pub const EPOCHS: &str = "epochs/";
+    /// Invitations that were taken.
+    pub const JOINS: &str = "join/";
+    /// History that was folded.
+    pub const FOLDS: &str = "fold/";
+    /// Where snapshots came from.
+    pub const COPIED: &str = "copied/";
+    /// How long objects are locked.
+    pub const LOCKS: &str = "lock/";
+}
+
+/// What stands behind a name, in its key in the store. See [`code`](crate::store::code).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// Nothing: whoever reads the object needs no key to name it.
+    None,
+    /// A code that every role can make.
+    Name,
+    /// The same; and half of this random part is a code that only maintain and admin can make.
+    Keeper(Nonce8),
 }
 
 /// The name of an object in a repository.
@@ -65,8 +88,9 @@ pub enum ObjectName {
     Pack(PackId),
     /// A segment of the index.
     Segment(SegmentId),
-    /// The commit flag of a session: its snapshot record.
-    Commit(SessionId),
+    /// The commit flag of a session: its snapshot record. Its random part tells apart what a machine
+    /// that goes on twice from one state of memory commits.
+    Commit(SessionId, Nonce8),
     /// Says that the commit was seen without a fence.
     Confirm(SessionId),
     /// A fencer's flag, with its random part.
@@ -121,6 +145,33 @@ pub enum ObjectName {
         /// Random part.
         random: Nonce8,
     },
+    /// Which key slots there are.
+    SlotSet {
+        /// Higher than that of every set that it replaces.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
+    /// New keys; the number of the epoch.
+    Epoch(u32),
+    /// An invitation was taken, with a random part.
+    Join(InvitationId, Nonce8),
+    /// History that was folded.
+    Fold {
+        /// Higher than that of every record that it replaces.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
+    /// Where the snapshot of a session came from, with a random part.
+    Copied(SessionId, Nonce8),
+    /// How long objects are locked.
+    Lock {
+        /// Higher than that of every record before it.
+        number: u32,
+        /// Random part.
+        random: Nonce8,
+    },
     /// One record of a writer's chain of evidence.
     Evidence {
         /// The client that wrote it.
@@ -131,7 +182,28 @@ pub enum ObjectName {
 }
 
 impl ObjectName {
-    /// The key below the location of the repository.
+    /// What stands behind it in its key.
+    #[must_use]
+    pub fn coding(&self) -> Coding {
+        match self {
+            Self::Config(_)
+            | Self::Slot(_)
+            | Self::SlotSet { .. }
+            | Self::Epoch(_)
+            | Self::Pack(_) => Coding::None,
+            Self::Hold(hold) => Coding::Keeper(Nonce8::new(*hold.as_bytes())),
+            Self::Tomb(_, random) | Self::Release(_, random) => Coding::Keeper(*random),
+            _ => Coding::Name,
+        }
+    }
+
+    /// How people are told of the commit of a session, whatever its random part is.
+    #[must_use]
+    pub fn commit_of(session: SessionId) -> String {
+        format!("{}{session}.commit", prefix::SNAPSHOTS)
+    }
+
+    /// Its key below the location of the repository, without a code.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -147,7 +219,7 @@ impl ObjectName {
             Self::Segment(SegmentId { session, number, random }) => {
                 format!("{}{session}/{number:08x}-{random}", prefix::INDEX)
             }
-            Self::Commit(id) => format!("{}{id}.commit", prefix::SNAPSHOTS),
+            Self::Commit(id, random) => format!("{}{id}.commit-{random}", prefix::SNAPSHOTS),
             Self::Confirm(id) => format!("{}{id}.ok", prefix::SNAPSHOTS),
             Self::Fence(id, random) => format!("{}{id}.fence-{random}", prefix::SNAPSHOTS),
             Self::Final(id, random) => format!("{}{id}.final-{random}", prefix::SNAPSHOTS),
@@ -168,13 +240,21 @@ impl ObjectName {
             Self::Conf { writer, number, random } => {
                 format!("{}{writer}/{number:08x}-{random}", prefix::CONFIGURATIONS)
             }
+            Self::SlotSet { number, random } => {
+                format!("{}{number:08x}-{random}", prefix::SLOT_SETS)
+            }
+            Self::Epoch(number) => format!("{}{number:08x}", prefix::EPOCHS),
+            Self::Join(id, random) => format!("{}{id}-{random}", prefix::JOINS),
+            Self::Fold { number, random } => format!("{}{number:08x}-{random}", prefix::FOLDS),
+            Self::Copied(id, random) => format!("{}{id}-{random}", prefix::COPIED),
+            Self::Lock { number, random } => format!("{}{number:08x}-{random}", prefix::LOCKS),
             Self::Evidence { writer, number } => {
                 format!("{}{writer}/{number:08x}", prefix::EVIDENCE)
             }
         }
     }
 
-    /// The name that is spelled `key`; `None` for every other key.
+    /// The name that is spelled `key`, a key without a code; `None` for every other one.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         if let Some(id) = key.strip_prefix(prefix::CONFIG) {
@@ -199,10 +279,19 @@ impl ObjectName {
             "run" => parse_run(rest),
             "conf" => {
                 let (writer, file) = rest.split_once('/')?;
-                let (number, random) = file.split_once('-')?;
-                let (number, random) = (parse_number(number)?, Nonce8::from_hex(random).ok()?);
+                let (number, random) = parse_drawn(file)?;
                 Some(Self::Conf { writer: ClientId::from_hex(writer).ok()?, number, random })
             }
+            "slots" => parse_drawn(rest).map(|(number, random)| Self::SlotSet { number, random }),
+            "epochs" => parse_number(rest).map(Self::Epoch),
+            "join" => {
+                let (id, random) = rest.split_once('-')?;
+                let random = Nonce8::from_hex(random).ok()?;
+                Some(Self::Join(InvitationId::from_hex(id).ok()?, random))
+            }
+            "fold" => parse_drawn(rest).map(|(number, random)| Self::Fold { number, random }),
+            "copied" => parse_mark(rest).map(|(session, random)| Self::Copied(session, random)),
+            "lock" => parse_drawn(rest).map(|(number, random)| Self::Lock { number, random }),
             "evidence" => {
                 let (writer, number) = rest.split_once('/')?;
                 let writer = ClientId::from_hex(writer).ok()?;
@@ -227,17 +316,24 @@ fn parse_pack(kind: PackKind, rest: &str) -> Option<ObjectName> {
 /// Session, number and random part of a pack or a segment.
 fn parse_numbered(rest: &str) -> Option<(SessionId, u32, Nonce8)> {
     let (session, file) = rest.split_once('/')?;
-    let (number, random) = file.split_once('-')?;
-    let session = SessionId::from_hex(session).ok()?;
-    Some((session, parse_number(number)?, Nonce8::from_hex(random).ok()?))
+    let (number, random) = parse_drawn(file)?;
+    Some((SessionId::from_hex(session).ok()?, number, random))
+}
+
+/// A number and a random part.
+fn parse_drawn(text: &str) -> Option<(u32, Nonce8)> {
+    let (number, random) = text.split_once('-')?;
+    Some((parse_number(number)?, Nonce8::from_hex(random).ok()?))
 }
 
 fn parse_outcome(rest: &str) -> Option<ObjectName> {
     let (session, what) = rest.split_once('.')?;
     let session = SessionId::from_hex(session).ok()?;
     match what.split_once('-') {
-        None if what == "commit" => Some(ObjectName::Commit(session)),
         None if what == "ok" => Some(ObjectName::Confirm(session)),
+        Some(("commit", random)) => {
+            Some(ObjectName::Commit(session, Nonce8::from_hex(random).ok()?))
+        }
         Some(("fence", random)) => Some(ObjectName::Fence(session, Nonce8::from_hex(random).ok()?)),
         Some(("final", random)) => Some(ObjectName::Final(session, Nonce8::from_hex(random).ok()?)),
         _ => None,
@@ -282,9 +378,7 @@ fn parse_hold(rest: &str) -> Option<ObjectName> {
 
 fn parse_collection(rest: &str) -> Option<ObjectName> {
     if let Some(past) = rest.strip_prefix("past-") {
-        let (number, random) = past.split_once('-')?;
-        let random = Nonce8::from_hex(random).ok()?;
-        return Some(ObjectName::Past { number: parse_number(number)?, random });
+        return parse_drawn(past).map(|(number, random)| ObjectName::Past { number, random });
     }
     let (generation, what) = rest.split_once('.')?;
     let generation = GenerationId::from_hex(generation).ok()?;
@@ -328,7 +422,7 @@ mod tests {
             pack(PackKind::Data),
             pack(PackKind::Tree),
             ObjectName::Segment(SegmentId { session, number, random }),
-            ObjectName::Commit(session),
+            ObjectName::Commit(session, random),
             ObjectName::Confirm(session),
             ObjectName::Fence(session, random),
             ObjectName::Final(session, random),
@@ -343,6 +437,12 @@ mod tests {
             ObjectName::Close(generation, random),
             ObjectName::Closed(generation, random),
             ObjectName::Past { number, random },
+            ObjectName::SlotSet { number, random },
+            ObjectName::Epoch(number),
+            ObjectName::Join(InvitationId::new(n), random),
+            ObjectName::Fold { number, random },
+            ObjectName::Copied(session, random),
+            ObjectName::Lock { number, random },
             ObjectName::Evidence { writer: ClientId::new(n), number },
         ]
     }
@@ -377,6 +477,7 @@ mod tests {
             format!("index/{session}/1-{}", "0".repeat(16)),
             format!("index/{session}/00000001"),
             format!("snap/{session}"),
+            format!("snap/{session}.commit"),
             format!("snap/{session}.commit-"),
             format!("snap/{session}.fence-1"),
             format!("snap/{session}.commit/x"),

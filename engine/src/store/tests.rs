@@ -194,10 +194,10 @@ fn any_prefix_lists_what_begins_with_it() {
         let session = |n| SessionId::from_parts(ClientId::new([n; 8]), 1, Nonce8::new([n; 8]));
         let names = [
             ObjectName::Config(RepositoryId::new([1; 16])),
-            ObjectName::Commit(session(1)),
+            ObjectName::Commit(session(1), Nonce8::new([6; 8])),
             ObjectName::Confirm(session(1)),
             ObjectName::Fence(session(1), Nonce8::new([1; 8])),
-            ObjectName::Commit(session(2)),
+            ObjectName::Commit(session(2), Nonce8::new([6; 8])),
             ObjectName::Segment(SegmentId {
                 session: session(1),
                 number: 1,

@@ -77,7 +77,12 @@ impl Walk<'_> {
         }
         let nanos = u32::try_from(metadata.mtime_nsec()).unwrap_or_default();
         let modified = Timestamp { seconds: metadata.mtime(), nanos };
-        self.found.push(Listed { key: key.to_owned(), size_bytes: metadata.len(), modified });
+        self.found.push(Listed {
+            key: key.to_owned(),
+            name: None,
+            size_bytes: metadata.len(),
+            modified,
+        });
         Ok(())
     }
 }

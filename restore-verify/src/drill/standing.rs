@@ -41,7 +41,7 @@ pub fn look(
     }
     let marks = marks::read(place.repo, place.index)?;
     for (session, error) in &catalog.damaged {
-        let key = ObjectName::Commit(*session).key();
+        let key = ObjectName::commit_of(*session);
         findings.fail("snapshots", About::Object(&key), error.to_string());
     }
     for (key, damage) in check::chain_damage(catalog, &marks) {

@@ -97,7 +97,7 @@ pub fn list_packs(repo: &Repo) -> Result<Packs, DrillError> {
     let mut packs = Packs::new();
     for below in [prefix::DATA, prefix::TREE] {
         let mut take = |object: engine::store::Listed| {
-            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(&object.key) {
+            if let Some(ObjectName::Pack(pack)) = object.name {
                 packs.insert(pack, object.size_bytes);
             }
             true

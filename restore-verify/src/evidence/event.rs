@@ -6,6 +6,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::evidence::drill_event::{Drill, DrillBegun, Finding, Outcome};
+use crate::evidence::plan_event::{Acknowledge, Copy, DayReviewed, Plan, Repair, Scope};
 use crate::evidence::record::{Hash32, Reference, Writer, encode};
 
 /// A part of all packs was read and authenticated.
@@ -325,6 +326,12 @@ pub enum Event {
     Remedy(Remedy),
     Timestamp(Timestamp),
     Export(Export),
+    Scope(Scope),
+    Plan(Plan),
+    Acknowledge(Acknowledge),
+    DayReviewed(DayReviewed),
+    Repair(Repair),
+    Copy(Copy),
     Unknown { event: String, body: Vec<u8> },
 }
 
@@ -346,6 +353,12 @@ impl Event {
             Self::Remedy(_) => "remedy",
             Self::Timestamp(_) => "timestamp",
             Self::Export(_) => "export",
+            Self::Scope(_) => "scope",
+            Self::Plan(_) => "plan",
+            Self::Acknowledge(_) => "acknowledge",
+            Self::DayReviewed(_) => "day-reviewed",
+            Self::Repair(_) => "repair",
+            Self::Copy(_) => "copy",
             Self::Unknown { event, .. } => event,
         }
     }
@@ -367,6 +380,12 @@ impl Event {
             Self::Remedy(body) => encode(body),
             Self::Timestamp(body) => encode(body),
             Self::Export(body) => encode(body),
+            Self::Scope(body) => encode(body),
+            Self::Plan(body) => encode(body),
+            Self::Acknowledge(body) => encode(body),
+            Self::DayReviewed(body) => encode(body),
+            Self::Repair(body) => encode(body),
+            Self::Copy(body) => encode(body),
             Self::Unknown { body, .. } => body.clone(),
         }
     }
@@ -396,6 +415,12 @@ impl Event {
             "remedy" => Self::Remedy(whole(body)?),
             "timestamp" => Self::Timestamp(whole(body)?),
             "export" => Self::Export(whole(body)?),
+            "scope" => Self::Scope(whole(body)?),
+            "plan" => Self::Plan(whole(body)?),
+            "acknowledge" => Self::Acknowledge(whole(body)?),
+            "day-reviewed" => Self::DayReviewed(whole(body)?),
+            "repair" => Self::Repair(whole(body)?),
+            "copy" => Self::Copy(whole(body)?),
             _ => Self::Unknown { event: event.to_owned(), body: body.to_vec() },
         })
     }
@@ -407,7 +432,7 @@ impl Event {
 pub fn may_write(role: u8, event: &str) -> bool {
     match role {
         3 | 5 => true,
-        2 => matches!(event, "policy" | "gc" | "timestamp"),
+        2 => matches!(event, "policy" | "gc" | "timestamp" | "repair" | "copy"),
         _ => false,
     }
 }

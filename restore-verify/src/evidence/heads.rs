@@ -44,6 +44,7 @@ pub fn known(state: &Path) -> Vec<EvidenceHead> {
         writer: ClientId::new(writer.0),
         number,
         hash: Digest::new(hash.0),
+        received: None,
     };
     heads.into_iter().map(head).take(EVIDENCE_MAX_HEADS).collect()
 }

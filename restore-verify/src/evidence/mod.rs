@@ -11,6 +11,8 @@ pub mod record;
 pub mod confinement;
 /// The events of a drill.
 pub mod drill_event;
+/// What was agreed on and looked at, repairs, copies.
+pub mod plan_event;
 /// All events.
 pub mod event;
 /// A hash tree over rows.

@@ -158,6 +158,10 @@ pub struct Record {
     /// What happened, as CBOR.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub body: Vec<u8>,
+    /// When the store received each of `heads`, as the writer saw, in milliseconds since 1970; none
+    /// if it did not look.
+    #[cbor(n(12), default, skip_if = "Vec::is_empty")]
+    pub heads_ms: Vec<i64>,
 }
 
 /// A record with the bytes that were signed for it.
@@ -185,6 +189,9 @@ impl SignedRecord {
         }
         if record.version != RECORD_VERSION {
             return Err(format!("it has version {}, which is not known", record.version));
+        }
+        if !record.heads_ms.is_empty() && record.heads_ms.len() != record.heads.len() {
+            return Err("it has not one time for each head".to_owned());
         }
         let hash = Hash32::of(&signed);
         Ok(Self { signed, record, hash })

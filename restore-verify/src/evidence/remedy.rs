@@ -349,6 +349,7 @@ mod tests {
             heads: Vec::new(),
             event: event.name().to_owned(),
             body: event.body(),
+            heads_ms: Vec::new(),
         };
         let signed = [vec![0; 64], encode(&record)].concat();
         SignedRecord::parse(signed).expect("it is a record")

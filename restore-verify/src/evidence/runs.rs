@@ -90,7 +90,9 @@ pub fn gather(
     let since_ms = from_ms.saturating_sub(OVERLAP_MS);
     let is_new = |time: Option<Timestamp>| time.is_some_and(|time| millis(time) >= since_ms);
     select(repo, catalog, &|session, registered, flags| {
-        is_new(registered) || is_new(flags.committed) || carried.contains(&session)
+        is_new(registered)
+            || is_new(flags.commits.values().max().copied())
+            || carried.contains(&session)
     })
 }
 
@@ -166,14 +168,16 @@ fn of_session(
         Ok(record) if record.kind != SessionKind::Backup => return Ok(None),
         Ok(record) => (record.host, millis(record.started)),
         // Collected meanwhile, or one whose record is damaged: of that its outcome is known.
-        Err(error) if error.class() == ErrorClass::Missing && !flags.commit => return Ok(None),
+        Err(error) if error.class() == ErrorClass::Missing && !flags.has_commit() => {
+            return Ok(None);
+        }
         Err(error) if matches!(error.class(), ErrorClass::Missing | ErrorClass::Corrupt) => {
             (String::new(), 0)
         }
         Err(error) => return Err(error.into()),
     };
     // With a commit and no snapshot: not confirmed yet, aborted, or a record that is damaged.
-    let is_open = flags.finals.is_empty() && !(flags.commit && flags.is_confirmed());
+    let is_open = flags.finals.is_empty() && !flags.is_confirmed();
     Ok(Some(RunRow {
         run: *session.as_bytes(),
         system,

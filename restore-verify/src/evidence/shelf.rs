@@ -309,6 +309,7 @@ impl<'a> Shelf<'a> {
             heads: self.other_heads(writer),
             event: event.name().to_owned(),
             body: event.body(),
+            heads_ms: Vec::new(),
         };
         let signed = evidence::put(self.repo, author.identity, number, &encode(&record));
         let signed = signed.map_err(|error| match error.class() {

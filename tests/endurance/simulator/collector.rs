@@ -156,9 +156,9 @@ fn undecided(repo: &Repo) -> Result<Vec<SessionId>, RepoError> {
     let outcomes = commits::list_all(repo)?;
     let mut undecided = Vec::new();
     repo.store().list_each(prefix::SESSIONS, &mut |object| {
-        if let Some(ObjectName::Session(session)) = ObjectName::parse(&object.key) {
+        if let Some(ObjectName::Session(session)) = object.name {
             let flags = outcomes.get(&session);
-            if !flags.is_some_and(|flags| flags.commit || !flags.finals.is_empty()) {
+            if !flags.is_some_and(|flags| flags.has_commit() || !flags.finals.is_empty()) {
                 undecided.push(session);
             }
         }

@@ -67,6 +67,9 @@ fn commits() -> Vec<Case> {
             it.budget.forgeries = 2;
             it.retention_runs = 2;
         }),
+        Case::commit("commits, a machine that goes on twice", |it| {
+            it.budget.clones = 1;
+        }),
     ]
 }
 
@@ -173,6 +176,12 @@ fn commit_mutants() -> impl Iterator<Item = Case> {
             if mutant == commit::Mutant::OneUnsortedListing {
                 it.listing = commit::Listing::Unsorted;
             }
+            let needs_clone = [
+                commit::Mutant::IgnoresTwin,
+                commit::Mutant::AdoptsDespiteTwin,
+                commit::Mutant::CountsUnsettled,
+            ];
+            it.budget.clones = u8::from(needs_clone.contains(&mutant));
         })
     })
 }

@@ -1,6 +1,7 @@
-//! Records about machines: revocations, runs, setups.
+//! Records about machines: revocations, runs, setups; history; announcements.
 
 use crate::reader::cbor::Value;
+use crate::reader::key::{bind, verify};
 use crate::reader::snapshot::Opening;
 use crate::reader::{Repository, Result, disk, object};
 
@@ -11,7 +12,7 @@ impl Repository {
     /// Says what is wrong.
     pub fn machine_records(&self) -> Result<Vec<(String, Value)>> {
         let mut found = Vec::new();
-        for name in disk::keys_below(&self.folder, "clients")? {
+        for name in self.coded_below("clients")? {
             if let Some((client, _)) = name.split_once(".revoked-") {
                 let record = self.signed(&name, 21, &self.keys.admin_key)?;
                 require(&name, &record, 0, client.trim_start_matches("clients/"))?;
@@ -19,7 +20,7 @@ impl Repository {
                 found.push((name, record));
             }
         }
-        for name in disk::keys_below(&self.folder, "run")? {
+        for name in self.coded_below("run")? {
             let parts: Vec<&str> = name.split(['/', '-']).collect();
             let record = self.signed_by(&name, 22, parts[2])?;
             let hour = record.field(5)?.time()?.0.div_euclid(3600).max(0);
@@ -29,12 +30,73 @@ impl Repository {
             }
             found.push((name, record));
         }
-        for name in disk::keys_below(&self.folder, "conf")? {
+        for name in self.coded_below("conf")? {
             let writer = name.split('/').nth(1).unwrap_or_default();
             let record = self.signed_by(&name, 23, writer)?;
             let opening = Opening { keys: &self.keys, repository: &self.id, name: &name };
             let opened = opening.open(record.field(3)?.bytes()?)?;
             found.push((name, opened));
+        }
+        Ok(found)
+    }
+
+    /// Every record of an invitation, of folded history, of a copy, of a lock with its key, verified.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn history_records(&self) -> Result<Vec<(String, Value)>> {
+        let mut found = Vec::new();
+        // Folder, kind, field that is in the key, field that says who signs, and from which byte.
+        for (top, kind, place, by) in
+            [("join", 24, 0, 1), ("fold", 25, 1, 0), ("copied", 26, 0, 0), ("lock", 27, 1, 0)]
+        {
+            for name in self.coded_below(top)? {
+                let bytes = self.read_coded(&name)?;
+                // Who signs stands in the record: it is opened once to look, and once to verify.
+                let seen = object::peek_control(&bytes, &name, kind, &self.id, &self.keys)?;
+                let writer = disk::hex(seen.field(by)?.bytes()?.get(..8).unwrap_or_default());
+                let record = {
+                    let (_, voucher) = self.client_of(&format!("clients/{writer}"))?;
+                    let role = voucher.field(3)?.uint()?;
+                    let may = kind == 24 || matches!(role, 2 | 5) || (kind == 26 && role == 1);
+                    if !may {
+                        return Err(format!("{name} is signed by somebody who may not write it"));
+                    }
+                    self.signed(&name, kind, &voucher.field(2)?.array()?)?
+                };
+                let told = match record.field(place)? {
+                    Value::Bytes(bytes) => disk::hex(bytes),
+                    number => format!("{:08x}", number.uint()?),
+                };
+                if !name.starts_with(&format!("{top}/{told}-")) {
+                    return Err(format!("{name} is another record"));
+                }
+                found.push((name, record));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every set of key slots and every record of an epoch with its key, verified.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn announcements(&self) -> Result<Vec<(String, Value)>> {
+        let mut found = Vec::new();
+        for (top, magic) in [("slots", *b"MSTS"), ("epochs", *b"MSTE")] {
+            for name in disk::keys_below(&self.folder, top)? {
+                let bytes = disk::read(&self.folder, &name)?;
+                let (signed, signature) =
+                    bytes.split_last_chunk::<64>().ok_or("an announcement is too short")?;
+                let front = bind("announcement", &self.id, &name, &[]);
+                verify(&self.keys.admin_key, &[&front, signed].concat(), signature)?;
+                let (head, record) = signed.split_first_chunk::<9>().ok_or("it is too short")?;
+                let wanted = [&magic[..], &[2], &(record.len() as u32).to_le_bytes()].concat();
+                if head[..] != wanted {
+                    return Err(format!("{name} has another head"));
+                }
+                found.push((name, Value::decode(record)?));
+            }
         }
         Ok(found)
     }
@@ -47,7 +109,7 @@ impl Repository {
     }
 
     fn signed(&self, name: &str, kind: u8, signer: &[u8; 32]) -> Result<Value> {
-        let bytes = disk::read(&self.folder, name)?;
+        let bytes = self.read_coded(name)?;
         object::open_control(&bytes, name, kind, &self.id, &self.keys, signer)
     }
 }

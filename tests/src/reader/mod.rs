@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::reader::cbor::Value;
 use crate::reader::entry::{Entry, Extent};
-use crate::reader::key::{Keys, Suite, hash, id_of};
+use crate::reader::key::{Key, Keys, Suite, derive, hash, id_of};
 use crate::reader::object::Config;
 use crate::reader::pack::{Listed, Pack, Place};
 use crate::reader::snapshot::{Opening, Snapshot};
@@ -38,6 +38,7 @@ pub struct Repository {
     folder: PathBuf,
     id: [u8; 16],
     keys: Keys,
+    names: Key,
     config: Option<Config>,
     chunks: HashMap<[u8; 32], Vec<Place>>,
     packs: Vec<Pack>,
@@ -61,7 +62,7 @@ impl Repository {
         let id = config.repository;
         let mut opened = Self::without_index(folder, id, keys, Some(config));
         let mut listed = BTreeMap::new();
-        for name in disk::keys_below(folder, "index")? {
+        for name in opened.coded_below("index")? {
             for pack in opened.read_segment(&name)? {
                 listed.insert(pack.name.clone(), pack);
             }
@@ -88,7 +89,18 @@ impl Repository {
 
     fn without_index(folder: &Path, id: [u8; 16], keys: Keys, config: Option<Config>) -> Self {
         let folder = folder.to_owned();
-        Self { folder, id, keys, config, chunks: HashMap::new(), packs: Vec::new() }
+        let names = derive("mainstay v2 codes of names", &[&keys.control]);
+        Self { folder, id, keys, names, config, chunks: HashMap::new(), packs: Vec::new() }
+    }
+
+    /// All keys with a right code below `top`, without it.
+    fn coded_below(&self, top: &str) -> Result<Vec<String>> {
+        disk::coded_below(&self.folder, top, &self.names)
+    }
+
+    /// The object whose key is `base` and a code.
+    fn read_coded(&self, base: &str) -> Result<Vec<u8>> {
+        disk::read(&self.folder, &disk::coded(base, &self.names))
     }
 
     /// The configuration, unless it was lost.
@@ -111,7 +123,7 @@ impl Repository {
 
     /// What a segment lists: of a client that may say so.
     fn read_segment(&self, name: &str) -> Result<Vec<Listed>> {
-        let bytes = disk::read(&self.folder, name)?;
+        let bytes = self.read_coded(name)?;
         let (client, record) = self.client_of(name)?;
         let signer = record.field(2)?.array::<32>()?;
         let packs = pack::read_segment(&bytes, name, &self.id, &self.keys, &signer)?;
@@ -198,19 +210,22 @@ impl Repository {
     /// # Errors
     /// Says what is wrong.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let names = disk::keys_below(&self.folder, "snap")?;
+        let names = self.coded_below("snap")?;
         let mut found = Vec::new();
         for name in &names {
-            let Some(session) = name.strip_suffix(".commit") else { continue };
-            let bytes = disk::read(&self.folder, name)?;
+            let Some((session, random)) = name.split_once(".commit-") else { continue };
+            let bytes = self.read_coded(name)?;
             let contested = names.iter().any(|other| {
                 other.starts_with(&format!("{session}.fence-"))
                     || other.starts_with(&format!("{session}.final-"))
+                    || (other.starts_with(&format!("{session}.commit-")) && other != name)
             });
             let confirmation = format!("{session}.ok");
-            if names.contains(&confirmation) {
-                self.check_confirmation(&confirmation, &hash(&bytes))?;
-            } else if contested {
+            let is_confirmed = match names.contains(&confirmation) {
+                true => self.confirms(&confirmation, random, &hash(&bytes))?,
+                false => !contested,
+            };
+            if !is_confirmed {
                 continue;
             }
             let record = self.control(name, 3)?;
@@ -221,10 +236,14 @@ impl Repository {
         Ok(found)
     }
 
-    fn check_confirmation(&self, name: &str, commit: &[u8; 32]) -> Result<()> {
+    /// Whether a confirmation names this commit; of the commit that it names it has the hash.
+    fn confirms(&self, name: &str, random: &str, commit: &[u8; 32]) -> Result<bool> {
         let record = self.control(name, 4)?;
+        if disk::hex(record.field(2)?.bytes()?) != random {
+            return Ok(false);
+        }
         match record.field(1)?.bytes()? == commit {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(format!("{name} confirms another commit")),
         }
     }
@@ -234,7 +253,7 @@ impl Repository {
         let session = name.split_once('/').map_or("", |(_, rest)| rest);
         let client = session.get(..16).ok_or("a session id is too short")?;
         let client_name = format!("clients/{client}");
-        let bytes = disk::read(&self.folder, &client_name)?;
+        let bytes = self.read_coded(&client_name)?;
         let admin = self.keys.admin_key;
         let record = object::open_control(&bytes, &client_name, 1, &self.id, &self.keys, &admin)?;
         match disk::hex(record.field(0)?.bytes()?) == client {
@@ -247,7 +266,7 @@ impl Repository {
     fn control(&self, name: &str, kind: u8) -> Result<Value> {
         let session = name.split_once('/').map_or("", |(_, rest)| rest);
         let signer = self.client_of(name)?.1.field(2)?.array::<32>()?;
-        let bytes = disk::read(&self.folder, name)?;
+        let bytes = self.read_coded(name)?;
         let record = object::open_control(&bytes, name, kind, &self.id, &self.keys, &signer)?;
         let wanted = session.split('.').next().unwrap_or_default();
         let told = if kind == 3 { record.field(0)?.field(1)? } else { record.field(0)? };

@@ -157,14 +157,14 @@ fn another_machine_may_back_up_before_every_request_of_a_prune() {
 fn undecided(store: &Store) -> Vec<SessionId> {
     let decided: BTreeSet<_> = keys(store, "snap/")
         .iter()
-        .filter_map(|key| ObjectName::parse(key))
+        .filter_map(|key| engine::store::code::spelled(key))
         .filter_map(|name| match name {
-            ObjectName::Commit(session) | ObjectName::Final(session, _) => Some(session),
+            ObjectName::Commit(session, _) | ObjectName::Final(session, _) => Some(session),
             _ => None,
         })
         .collect();
     let registered = keys(store, "sess/");
-    let sessions = registered.iter().filter_map(|key| match ObjectName::parse(key) {
+    let sessions = registered.iter().filter_map(|key| match engine::store::code::spelled(key) {
         Some(ObjectName::Session(session)) => Some(session),
         _ => None,
     });
@@ -228,7 +228,7 @@ fn what_an_abandoned_session_stored_goes_although_nothing_else_does() {
     let before = packs(&store);
     let hooked = Hooked::new(Arc::clone(&stage.inner) as _, |moment, kind, key| {
         let is_put = moment == Moment::Before && kind == CallKind::Put;
-        let ends = is_put && key.ends_with(".commit");
+        let ends = is_put && key.contains(".commit-");
         if ends { Verdict::Crash } else { Verdict::Go }
     });
     let machine = stage.machine(&through(Arc::new(hooked)));
@@ -257,7 +257,7 @@ fn a_session_that_is_silent_for_a_day_is_given_up_and_not_before() {
     let world = World::in_store(Arc::clone(&dated));
     let hooked = Hooked::new(dated, |moment, kind, key| {
         let is_put = moment == Moment::Before && kind == CallKind::Put;
-        let ends = is_put && key.ends_with(".commit");
+        let ends = is_put && key.contains(".commit-");
         if ends { Verdict::Crash } else { Verdict::Go }
     });
     let dead = world.another(&through(Arc::new(hooked))).expect("the words open it");

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use engine::base::monitor::Recording;
 use engine::blob::open_pack::PackOpener;
 use engine::crypt::seal::Suite;
+use engine::format::announcement::{EpochRecord, SlotSet};
 use engine::format::client::Client;
 use engine::format::envelope::ControlKind;
 use engine::format::generation::{Base, Condemn, Sweep};
+use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
 use engine::format::machine::{Revocation, RunRecord};
 use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 use engine::format::session::{Confirm, Fence, Session};
@@ -22,7 +24,8 @@ use engine::repo::keyring::Identity;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
 use engine::repo::{
-    Repo, collect, commits, evidence, footer, machine, marks, object, segments, session, slots,
+    Repo, announcement, collect, commits, evidence, footer, history, machine, marks, object,
+    segments, session, slots,
 };
 use engine::store::ObjectName;
 use system_tests::world::{PASSPHRASE, World};
@@ -46,7 +49,7 @@ fn collect(top: &Path, at: &Path, found: &mut Vec<(ObjectName, Vec<u8>)>) {
             continue;
         }
         let key = path.strip_prefix(top).expect("it is below").to_str().expect("plain");
-        let name = ObjectName::parse(key).expect("the engine names its objects");
+        let name = engine::store::code::spelled(key).expect("the engine names its objects");
         found.push((name, fs::read(&path).expect("it can be read")));
     }
 }
@@ -78,6 +81,7 @@ fn zoo() -> Zoo {
     }
     put_marks(&world, &identity);
     put_machine(&world.repo, &identity);
+    put_history(&world.repo, &identity);
     collect_for_nothing(&world.repo, &identity);
     let other = engine::base::id::ClientId::new([5; 8]);
     object::put_client(&world.repo, &Client { client: other, ..golden::client() })
@@ -121,6 +125,27 @@ fn put_machine(repo: &Repo, identity: &Identity) {
     }
 }
 
+/// Every record that nothing writes yet, and every announcement, twice.
+fn put_history(repo: &Repo, identity: &Identity) {
+    let (client, by, repository) = (identity.client, identity.client, repo.config().repository);
+    for number in 0..2 {
+        let invitation = engine::base::id::InvitationId::new([number as u8; 8]);
+        let join = JoinRecord { invitation, client, ..golden::history::join() };
+        history::put_join(repo, identity, &join).expect("it is stored");
+        let fold = FoldRecord { by, number, ..golden::history::fold() };
+        history::put_fold(repo, identity, &fold).expect("it is stored");
+        let session = session::new_id(identity, 30 + u64::from(number));
+        let copied = CopiedRecord { session, ..golden::history::copied() };
+        history::put_copied(repo, identity, &copied).expect("it is stored");
+        let lock = LockRecord { by, number, ..golden::history::lock() };
+        history::put_lock(repo, identity, &lock).expect("it is stored");
+        let set = SlotSet { repository, number, ..golden::history::slot_set() };
+        announcement::put_slot_set(repo, &set).expect("an administrator may");
+        let epoch = EpochRecord { repository, epoch: 1 + number, ..golden::history::epoch() };
+        announcement::put_epoch(repo, &epoch).expect("an administrator may");
+    }
+}
+
 /// Every record of a collection, twice, about packs that there are not.
 fn collect_for_nothing(repo: &Repo, identity: &Identity) {
     let put = || -> Result<(), engine::repo::error::RepoError> {
@@ -145,6 +170,17 @@ fn collect_for_nothing(repo: &Repo, identity: &Identity) {
     put().expect("the store takes them");
 }
 
+fn read_history(repo: &Repo, name: &ObjectName) -> Result<(), engine::repo::error::RepoError> {
+    match *name {
+        ObjectName::SlotSet { .. } => announcement::get_slot_set(repo, name).map(drop),
+        ObjectName::Epoch(epoch) => announcement::get_epoch(repo, epoch).map(drop),
+        ObjectName::Join(..) => history::get_join(repo, name).map(drop),
+        ObjectName::Fold { .. } => history::get_fold(repo, name).map(drop),
+        ObjectName::Copied(..) => history::get_copied(repo, name).map(|_| ()),
+        _ => history::get_lock(repo, name).map(|_| ()),
+    }
+}
+
 /// Reads the object as whoever needs it does; gives the error as people see it.
 fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
     let store = folder_store(&zoo.at);
@@ -152,10 +188,15 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
     let text = |error: engine::repo::error::RepoError| error.to_string();
     let any_client = |repo: &Repo| {
         let signer = zoo.objects.iter().find_map(|(name, _)| match name {
-            ObjectName::Commit(session) => Some(session.client()),
+            ObjectName::Commit(session, _) => Some(session.client()),
             _ => None,
         });
         object::client(repo, signer.expect("there are commits")).map(|c| c.verifying_key)
+    };
+    let fence = |kind| {
+        object::get_control::<Fence>(&repo, name, kind, |_| any_client(&repo))
+            .map(drop)
+            .map_err(text)
     };
     match *name {
         ObjectName::Config(_) => Ok(()),
@@ -168,26 +209,25 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
         }
         ObjectName::Run { .. } => machine::get_run(&repo, name).map(drop).map_err(text),
         ObjectName::Conf { .. } => machine::get_conf(&repo, name).map(drop).map_err(text),
+        ObjectName::SlotSet { .. }
+        | ObjectName::Epoch(_)
+        | ObjectName::Join(..)
+        | ObjectName::Fold { .. }
+        | ObjectName::Copied(..)
+        | ObjectName::Lock { .. } => read_history(&repo, name).map_err(text),
         ObjectName::Session(_) => {
             object::get_control::<Session>(&repo, name, ControlKind::Session, |_| any_client(&repo))
                 .map(drop)
                 .map_err(text)
         }
-        ObjectName::Commit(id) => commits::read(&repo, id).map(drop).map_err(text),
+        ObjectName::Commit(id, random) => commits::read(&repo, id, random).map(drop).map_err(text),
         ObjectName::Confirm(_) => {
             object::get_control::<Confirm>(&repo, name, ControlKind::Confirm, |_| any_client(&repo))
                 .map(drop)
                 .map_err(text)
         }
-        ObjectName::Fence(..) | ObjectName::Final(..) => {
-            let kind = match name {
-                ObjectName::Fence(..) => ControlKind::Fence,
-                _ => ControlKind::Final,
-            };
-            object::get_control::<Fence>(&repo, name, kind, |_| any_client(&repo))
-                .map(drop)
-                .map_err(text)
-        }
+        ObjectName::Fence(..) => fence(ControlKind::Fence),
+        ObjectName::Final(..) => fence(ControlKind::Final),
         ObjectName::Tomb(..) => marks::get::<Tomb>(&repo, name).map(drop).map_err(text),
         ObjectName::Hold(_) => marks::get::<Hold>(&repo, name).map(drop).map_err(text),
         ObjectName::Release(..) => marks::get::<Release>(&repo, name).map(drop).map_err(text),
@@ -217,13 +257,13 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
 #[test]
 fn no_object_is_taken_for_another() {
     let zoo = zoo();
-    let own: Vec<_> =
-        zoo.objects.iter().filter(|(name, _)| zoo.at.join(name.key()).exists()).collect();
+    let place = |name: &ObjectName| zoo.at.join(zoo.world.repo.store().key_of(name));
+    let own: Vec<_> = zoo.objects.iter().filter(|(name, _)| place(name).exists()).collect();
     assert!(own.len() > 15, "only {} objects", own.len());
     let mut count = 0;
     for (name, bytes) in &own {
         let key = name.key();
-        let path = zoo.at.join(&key);
+        let path = place(name);
         assert_eq!(read(&zoo, name), Ok(()), "{key} as it was written");
         for (donor, foreign) in zoo.objects.iter().filter(|(donor, _)| donor != name) {
             put(&path, foreign);
@@ -249,6 +289,7 @@ fn a_confirmation_that_nobody_signed_does_not_undo_a_fence() {
     // Somebody who has not seen the commit fences the session, and then sees it.
     fence(repo, &identity, snapshot.session, "test", &Flags::default()).expect("it is fenced");
     assert_eq!(zoo.world.snapshots().len(), 2, "the confirmation is genuine");
-    put(&zoo.at.join(format!("snap/{}.ok", snapshot.session)), b"anything");
+    let ok = repo.store().key_of(&ObjectName::Confirm(snapshot.session));
+    put(&zoo.at.join(ok), b"anything");
     assert_eq!(zoo.world.snapshots().len(), 1, "a forged confirmation confirms nothing");
 }

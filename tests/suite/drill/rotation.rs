@@ -149,7 +149,7 @@ fn a_check_gives_good_packs_their_turn_and_takes_it_from_damaged_ones() {
     let keys = scene.keys("data/");
     let packs: Vec<_> = keys
         .iter()
-        .map(|key| match engine::store::name::ObjectName::parse(key) {
+        .map(|key| match engine::store::code::spelled(key) {
             Some(engine::store::name::ObjectName::Pack(pack)) => pack,
             other => panic!("{key} is no pack but {other:?}"),
         })

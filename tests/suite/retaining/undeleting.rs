@@ -12,7 +12,6 @@ use engine::repo::session;
 use engine::retain::RetainError;
 use engine::retain::gather::gather;
 use engine::retain::undelete::{UndeleteReport, undelete};
-use engine::store::ObjectName;
 use system_tests::trees::content::random_bytes;
 use system_tests::world::World;
 
@@ -82,7 +81,7 @@ fn what_is_not_whole_does_not_come_back_and_leaves_no_open_session() {
     let packs = admin.repo.store().list("data/").expect("packs can be listed");
     let own = |key: &String| key.contains(&ids[0].0.to_string());
     let pack = packs.iter().map(|pack| pack.key.clone()).find(own).expect("it has a pack");
-    office.hide(&ObjectName::parse(&pack).expect("it is a pack"));
+    office.hide(&engine::store::code::spelled(&pack).expect("it is a pack"));
     let error = bring_back(admin, ids[0].0).expect_err("a pack is gone");
     assert!(error.to_string().contains("a part of /"), "{error}");
     assert_eq!(admin.index.open_runs().expect("runs can be listed"), []);
@@ -135,7 +134,7 @@ fn what_turns_out_damaged_while_it_is_copied_does_not_come_back() {
     let own = |key: &String| key.contains(&ids[0].0.to_string());
     let pack = packs.iter().map(|pack| pack.key.clone()).find(own).expect("it has a pack");
     // Half of it: listed, and damaged where it is read.
-    let name = ObjectName::parse(&pack).expect("it is a pack");
+    let name = engine::store::code::spelled(&pack).expect("it is a pack");
     let bytes = office.hide(&name);
     office.replace(&name, bytes.slice(..bytes.len() / 2));
     let error = bring_back(admin, ids[0].0).expect_err("a pack is no more what it was");

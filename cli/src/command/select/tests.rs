@@ -36,7 +36,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         details: Details::default(),
     };
     let committed = snapshot.started;
-    Committed { snapshot, digest: Digest::new([0; 32]), committed }
+    Committed { snapshot, digest: Digest::new([0; 32]), committed, is_settled: true }
 }
 
 fn catalog() -> Catalog {

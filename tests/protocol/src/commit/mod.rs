@@ -38,10 +38,16 @@ pub enum Action {
     ClientLoses,
     /// The client crashes.
     ClientCrashes,
+    /// Somebody copies the memory of the client's machine, and it goes on a second time.
+    Clone,
+    /// The client's twin takes its next step.
+    Twin,
     /// A PUT without an answer lands: a commit.
     CommitLands(usize),
     /// A PUT without an answer lands: a confirmation.
     ConfirmLands(usize),
+    /// The same, of the commit of the twin.
+    TwinConfirmLands(usize),
     /// F1.
     Fence(usize),
     /// F2: a fencer sees no commit.
@@ -67,7 +73,8 @@ impl Commit {
             if state.left.fences > 0 && !state.fenced.has(session) {
                 actions.push(Action::Fence(session));
             }
-            let sees_none = !state.committed.has(session) || setup.lacks(Mutant::FinalWithoutLook);
+            let committed = state.committed | state.twin.committed;
+            let sees_none = !committed.has(session) || setup.lacks(Mutant::FinalWithoutLook);
             if state.fenced.has(session) && sees_none && !state.missed.has(session) {
                 actions.push(Action::FencerSeesNoCommit(session));
             }
@@ -89,6 +96,9 @@ impl Commit {
             }
             if state.confirms_under_way.has(session) {
                 actions.push(Action::ConfirmLands(session));
+            }
+            if state.twin.confirms_under_way.has(session) {
+                actions.push(Action::TwinConfirmLands(session));
             }
         }
     }
@@ -119,6 +129,12 @@ impl Model for Commit {
                 }
             }
         }
+        if state.step == Step::Commit && state.left.clones > 0 {
+            actions.push(Action::Clone);
+        }
+        if state.twin.step != Step::Idle {
+            actions.push(Action::Twin);
+        }
         self.others(state, actions);
         if state.count.runs_left > 0 {
             actions.push(match state.count.to_forget.is_empty() {
@@ -133,6 +149,8 @@ impl Model for Commit {
         match action {
             Action::Open => state.open(),
             Action::Client => state.step(&self.0),
+            Action::Clone => state.clone_client(),
+            Action::Twin => state.step_twin(&self.0),
             Action::ClientLoses => state.lose(),
             Action::ClientCrashes => state.crash(),
             Action::CommitLands(session) => {
@@ -142,6 +160,10 @@ impl Model for Commit {
             Action::ConfirmLands(session) => {
                 state.put_confirm(session);
                 state.confirms_under_way.remove(session);
+            }
+            Action::TwinConfirmLands(session) => {
+                state.put_twin_confirm(session);
+                state.twin.confirms_under_way.remove(session);
             }
             Action::Fence(session) => {
                 state.fenced.insert(session);
@@ -173,16 +195,24 @@ impl Model for Commit {
                 "S2: what was reported stays a snapshot",
                 |model: &Self, state: &State| {
                     state.told.iter().all(|at| state.is_snapshot(&model.0, at))
+                        && state.twin.told.iter().all(|at| state.is_twin_snapshot(&model.0, at))
                 },
             ),
             Property::always("what was reported counts", |model: &Self, state: &State| {
-                state.told.iter().all(|at| state.counts(&model.0, at))
+                state.told.iter().all(|at| state.counts(&model.0, at).0)
+                    && state.twin.told.iter().all(|at| state.counts(&model.0, at).1)
             }),
             Property::always("what was counted stays a snapshot", |_, state: &State| {
-                state.counted.iter().all(|at| state.committed.has(at) && !state.aborted.has(at))
+                let counted = state.counted - state.twin.confirmed;
+                let of_twin = state.twin.counted - state.confirmed;
+                let is_lost = |at| state.aborted.has(at) || state.is_contested_for_ever(at);
+                counted == state.counted
+                    && of_twin == state.twin.counted
+                    && !(counted | of_twin).iter().any(is_lost)
             }),
             Property::always("retention leaves a snapshot", |_, state: &State| {
-                !(state.committed - state.aborted - state.tombed).is_empty()
+                let all = state.committed | state.twin.committed;
+                !(all - state.aborted - state.tombed).is_empty()
             }),
         ];
         if self.0.mutant.is_none() {
@@ -197,6 +227,17 @@ impl Model for Commit {
                     let both = (state.committed & state.fenced) - state.missed - state.told;
                     state.step == Step::Idle && both.has(state.opened())
                 }),
+                Property::sometimes("twins both back off", |model: &Self, state: &State| {
+                    let both = (state.committed & state.twin.committed) - state.told;
+                    let is_over = state.step == Step::Idle && state.twin.step == Step::Idle;
+                    model.0.budget.clones == 0 || (is_over && !(both - state.twin.told).is_empty())
+                }),
+                Property::sometimes(
+                    "a twin's commit is a snapshot",
+                    |model: &Self, state: &State| {
+                        model.0.budget.clones == 0 || !state.twin.told.is_empty()
+                    },
+                ),
                 Property::sometimes(
                     "a late fence meets a reported snapshot",
                     |_, state: &State| !(state.told & state.fenced).is_empty(),

@@ -11,12 +11,14 @@ pub struct Budget {
     pub fences: u8,
     /// Objects of somebody without a key.
     pub forgeries: u8,
+    /// Sessions in which the machine goes on twice from one state of its memory.
+    pub clones: u8,
 }
 
 /// In which order a listing shows keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// In that of the keys: `.commit` before `.fence-` and `.final-`.
+    /// In that of the keys: `.commit-` before `.fence-` and `.final-`.
     Sorted,
     /// The worst: flags first, commit last. Then a commit without `.ok` is looked at once more.
     Unsorted,
@@ -43,11 +45,17 @@ pub enum Mutant {
     ForgedConfirmCounts,
     /// A fence is stronger than a confirmation.
     FenceBeatsConfirm,
+    /// B5 without the look for another commit.
+    IgnoresTwin,
+    /// A client that starts again adopts its commit beside another one.
+    AdoptsDespiteTwin,
+    /// Retention counts a commit that its client has not confirmed.
+    CountsUnsettled,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::ReportWithoutLook,
         Self::FinalWithoutLook,
         Self::AdoptsDespiteFence,
@@ -57,6 +65,9 @@ impl Mutant {
         Self::ForgedFinalCounts,
         Self::ForgedConfirmCounts,
         Self::FenceBeatsConfirm,
+        Self::IgnoresTwin,
+        Self::AdoptsDespiteTwin,
+        Self::CountsUnsettled,
     ];
 }
 
@@ -80,7 +91,7 @@ impl Setup {
     pub const ONCE: Self = Self {
         session_count: 2,
         retention_runs: 1,
-        budget: Budget { crashes: 1, lost_requests: 1, fences: 1, forgeries: 1 },
+        budget: Budget { crashes: 1, lost_requests: 1, fences: 1, forgeries: 1, clones: 0 },
         listing: Listing::Sorted,
         mutant: None,
     };

@@ -32,14 +32,39 @@ pub struct Count {
     pub part: u8,
     /// Whether its commit was seen.
     pub sees_commit: bool,
-    /// Whether, without `.ok`, a fence or final was seen that counts.
+    /// Whether a commit of the twin was seen.
+    pub sees_twin: bool,
+    /// Whether a fence or final was seen that counts.
     pub sees_fence: bool,
-    /// Whether a confirmation was seen that counts.
+    /// Whether a confirmation was seen that counts and names the commit.
     pub sees_confirm: bool,
+    /// Whether one was seen that names the commit of the twin.
+    pub sees_twin_confirm: bool,
     /// Snapshots that count.
     pub found: Set,
+    /// Those whose commit of the twin counts.
+    pub found_twins: Set,
     /// Those that get a tombstone.
     pub to_forget: Set,
+}
+
+/// The machine a second time, from a copy of its memory before it committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Twin {
+    /// What it does next.
+    pub step: Step,
+    /// The session that it goes on with.
+    pub session: u8,
+    /// Sessions with its commit.
+    pub committed: Set,
+    /// Sessions whose `.ok` names its commit.
+    pub confirmed: Set,
+    /// Whose confirmation of its commit may still land.
+    pub confirms_under_way: Set,
+    /// Whose users it told of success.
+    pub told: Set,
+    /// Which retention counted.
+    pub counted: Set,
 }
 
 /// Objects with the right name and a wrong signature.
@@ -56,9 +81,9 @@ pub struct Forged {
 /// Everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// Sessions with `.commit`.
+    /// Sessions with `.commit-` of the client.
     pub committed: Set,
-    /// With `.ok`.
+    /// With an `.ok` that names it.
     pub confirmed: Set,
     /// With a `.fence-`.
     pub fenced: Set,
@@ -81,6 +106,10 @@ pub struct State {
     /// What the client does next.
     pub step: Step,
     opened: u8,
+    /// Whether the confirmation that the client is about to put names the commit of its twin.
+    confirms_twin: bool,
+    /// The client a second time.
+    pub twin: Twin,
     /// What retention does.
     pub count: Count,
     /// What may still go wrong.
@@ -106,6 +135,8 @@ impl State {
             confirms_under_way: nothing,
             step: Step::Idle,
             opened: 0,
+            confirms_twin: false,
+            twin: Twin::default(),
             count: Count { runs_left: setup.retention_runs, ..Count::default() },
             left: setup.budget,
         }
@@ -132,18 +163,23 @@ impl State {
                 self.step = Step::Look;
             }
             Step::Look => {
-                let is_free = !self.is_contested(session) || setup.lacks(Mutant::ReportWithoutLook);
+                let is_alone =
+                    !self.twin.committed.has(session) || setup.lacks(Mutant::IgnoresTwin);
+                let is_free = (!self.is_contested(session) && is_alone)
+                    || setup.lacks(Mutant::ReportWithoutLook);
                 self.step = if is_free { Step::Confirm } else { Step::Idle };
             }
             Step::Confirm => {
-                if self.put_confirm(session) {
+                if self.confirms_twin {
+                    self.put_twin_confirm(session);
+                } else if self.put_confirm(session) {
                     self.told.insert(session);
                 }
                 self.step = Step::Idle;
             }
             // Without a commit the session is given up; the surroundings fence it.
             Step::Settle => {
-                self.step = match self.committed.has(session) {
+                self.step = match (self.committed | self.twin.committed).has(session) {
                     true => Step::SettleAgain,
                     false => Step::Idle,
                 };
@@ -159,13 +195,47 @@ impl State {
             confirms |= self.forged.confirms;
         }
         self.step = Step::Idle;
-        if confirms.has(session) {
+        let (own, twins) = (self.committed.has(session), self.twin.committed.has(session));
+        let is_alone = own != twins || setup.lacks(Mutant::AdoptsDespiteTwin);
+        if own && confirms.has(session) {
             self.told.insert(session);
-        } else if !self.is_contested(session)
+        } else if self.twin.confirmed.has(session) {
+            // A snapshot of this machine all the same.
+        } else if (!self.is_contested(session) && is_alone)
             || (setup.lacks(Mutant::AdoptsDespiteFence) && !self.aborted.has(session))
         {
+            self.confirms_twin = !own;
             self.step = Step::Confirm;
         }
+    }
+
+    /// The twin's next step: as the client's, on the same session.
+    pub(crate) fn step_twin(&mut self, setup: &Setup) {
+        let session = self.twin.session.into();
+        match self.twin.step {
+            Step::Commit => {
+                self.twin.committed.insert(session);
+                self.twin.step = Step::Look;
+            }
+            Step::Look => {
+                let is_alone = !self.committed.has(session) || setup.lacks(Mutant::IgnoresTwin);
+                let is_free = !self.is_contested(session) && is_alone;
+                self.twin.step = if is_free { Step::Confirm } else { Step::Idle };
+            }
+            _ => {
+                if self.put_twin_confirm(session) {
+                    self.twin.told.insert(session);
+                }
+                self.twin.step = Step::Idle;
+            }
+        }
+    }
+
+    /// A copy of the client's memory, which has not committed yet, goes on beside it.
+    pub(crate) fn clone_client(&mut self) {
+        self.left.clones -= 1;
+        self.twin.session = self.opened;
+        self.twin.step = Step::Commit;
     }
 
     /// Whether a listing shows a fence or final, whoever wrote it: clients go by names, and lose
@@ -175,11 +245,22 @@ impl State {
         (self.fenced | self.aborted | forged).has(session)
     }
 
-    /// PUTs `.ok`; somebody else's object of that name is an error.
+    /// PUTs `.ok`; somebody else's object of that name is an error. A store without conditional
+    /// writes lets it take the place of one that names the commit of the twin.
     pub(crate) fn put_confirm(&mut self, session: usize) -> bool {
         let is_free = !self.forged.confirms.has(session);
         if is_free {
             self.confirmed.insert(session);
+            self.twin.confirmed.remove(session);
+        }
+        is_free
+    }
+
+    pub(crate) fn put_twin_confirm(&mut self, session: usize) -> bool {
+        let is_free = !self.forged.confirms.has(session);
+        if is_free {
+            self.twin.confirmed.insert(session);
+            self.confirmed.remove(session);
         }
         is_free
     }
@@ -188,6 +269,7 @@ impl State {
         self.left.lost_requests -= 1;
         match self.step {
             Step::Commit => self.commits_under_way.insert(self.opened.into()),
+            _ if self.confirms_twin => self.twin.confirms_under_way.insert(self.opened.into()),
             _ => self.confirms_under_way.insert(self.opened.into()),
         }
     }
@@ -211,15 +293,33 @@ impl State {
         }
     }
 
-    /// Whether collectors take a session for a snapshot.
+    /// Whether collectors take a commit of the client for a snapshot.
     #[must_use]
     pub fn is_snapshot(&self, setup: &Setup, session: usize) -> bool {
-        self.committed.has(session) && !self.finals(setup).has(session)
+        let is_another = self.twin.confirmed.has(session);
+        self.committed.has(session) && !self.finals(setup).has(session) && !is_another
     }
 
-    /// Whether a session counts for everybody who looks now: it is confirmed.
+    /// The same of its twin.
     #[must_use]
-    pub fn counts(&self, setup: &Setup, session: usize) -> bool {
+    pub fn is_twin_snapshot(&self, setup: &Setup, session: usize) -> bool {
+        let is_another = self.confirmed.has(session);
+        self.twin.committed.has(session) && !self.finals(setup).has(session) && !is_another
+    }
+
+    /// Whether there are two commits of a session and nobody will ever say which one is meant.
+    #[must_use]
+    pub fn is_contested_for_ever(&self, session: usize) -> bool {
+        let both = self.committed & self.twin.committed;
+        let confirmed = self.confirmed | self.twin.confirmed;
+        let confirms = confirmed | self.confirms_under_way | self.twin.confirms_under_way;
+        let is_idle = self.step == Step::Idle && self.twin.step == Step::Idle;
+        is_idle && (both - confirms).has(session)
+    }
+
+    /// Which commits of a session count for everybody who looks now: the client's, its twin's.
+    #[must_use]
+    pub fn counts(&self, setup: &Setup, session: usize) -> (bool, bool) {
         let mut count = Count { session: session as u8, ..Count::default() };
         self.see_commit(&mut count);
         self.see_flags(setup, &mut count);
@@ -228,21 +328,32 @@ impl State {
 
     fn see_commit(&self, count: &mut Count) {
         count.sees_commit = self.committed.has(count.session.into());
+        count.sees_twin = self.twin.committed.has(count.session.into());
     }
 
     fn see_flags(&self, setup: &Setup, count: &mut Count) {
         let session = count.session.into();
         count.sees_fence = (self.fenced | self.finals(setup)).has(session);
         count.sees_confirm = self.confirms(setup).has(session);
+        count.sees_twin_confirm = self.twin.confirmed.has(session);
     }
 
-    fn verdict(setup: &Setup, count: &Count) -> bool {
+    fn verdict(setup: &Setup, count: &Count) -> (bool, bool) {
+        let counts_unsettled = [
+            Mutant::CountsUnsettled,
+            Mutant::CountsUnconfirmed,
+            Mutant::OneUnsortedListing,
+            Mutant::FenceBeatsConfirm,
+        ];
         let is_free = !count.sees_fence || setup.lacks(Mutant::CountsUnconfirmed);
-        let is_confirmed = match setup.lacks(Mutant::FenceBeatsConfirm) {
-            true => is_free,
-            false => count.sees_confirm || is_free,
-        };
-        count.sees_commit && is_confirmed
+        let is_alone = count.sees_commit != count.sees_twin;
+        let by_itself =
+            is_free && is_alone && counts_unsettled.iter().any(|mutant| setup.lacks(*mutant));
+        let is_heard = is_free || !setup.lacks(Mutant::FenceBeatsConfirm);
+        (
+            count.sees_commit && (by_itself || (count.sees_confirm && is_heard)),
+            count.sees_twin && (by_itself || (count.sees_twin_confirm && is_heard)),
+        )
     }
 
     /// One part of retention's listing; after the last one it knows what to forget.
@@ -255,18 +366,26 @@ impl State {
             _ => self.see_flags(setup, &mut count),
         }
         count.part += 1;
-        let is_read = count.part == if looks_twice && count.sees_commit { 3 } else { 2 };
+        let sees_any = count.sees_commit || count.sees_twin;
+        let is_read = count.part == if looks_twice && sees_any { 3 } else { 2 };
         if is_read {
-            if Self::verdict(setup, &count) {
+            let (own, twins) = Self::verdict(setup, &count);
+            if own {
                 count.found.insert(count.session.into());
             }
-            let (found, session, runs_left) = (count.found, count.session + 1, count.runs_left);
-            count = Count { found, session, runs_left, ..Count::default() };
+            if twins {
+                count.found_twins.insert(count.session.into());
+            }
+            let Count { found, found_twins, session, runs_left, .. } = count;
+            let session = session + 1;
+            count = Count { found, found_twins, session, runs_left, ..Count::default() };
         }
         if usize::from(count.session) > setup.session_count {
             self.counted |= count.found;
-            let kept = (count.found - self.tombed).last();
-            let to_forget = count.found - kept.map_or(Set::EMPTY, Set::of) - self.tombed;
+            self.twin.counted |= count.found_twins;
+            let found = count.found | count.found_twins;
+            let kept = (found - self.tombed).last();
+            let to_forget = found - kept.map_or(Set::EMPTY, Set::of) - self.tombed;
             let runs_left = count.runs_left - u8::from(to_forget.is_empty());
             count = Count { to_forget, runs_left, ..Count::default() };
         }
