@@ -27,6 +27,10 @@ use crate::ui::output::printable;
 use crate::ui::upkeep::{Doctor, Look};
 use crate::units;
 
+/// The look at what opens the repository.
+const CREDENTIAL: &str = "passphrase or key";
+/// Where a setting comes from that nobody made.
+const DEFAULT: &str = "default";
 /// Less free space than this is worth a word.
 const SPACE_LOW_BYTES: u64 = 1 << 30;
 /// A newest snapshot of this machine that is older is worth a word.
@@ -77,6 +81,11 @@ impl Page {
         if !self.store(&place, context) {
             return;
         }
+        let is_missing = |look: &Look| look.name == CREDENTIAL && look.outcome == "failed";
+        if self.looks.iter().any(is_missing) {
+            self.next = Some("mainstay -p FILE doctor".to_owned());
+            return;
+        }
         match open(context) {
             Ok(opened) => self.inside(&opened, context),
             Err(fault) => {
@@ -113,11 +122,11 @@ impl Page {
                 |file| file.endpoint.is_some(),
                 &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
             );
-            self.good("endpoint", printable(endpoint), Some(from));
+            self.good("endpoint", printable(endpoint), Some(or_location(from)));
         }
         if let Some(region) = &place.region {
             let from = origin.of(false, |_| false, &["AWS_REGION", "AWS_DEFAULT_REGION"]);
-            self.good("region", printable(region), Some(from));
+            self.good("region", printable(region), Some(or_location(from)));
         }
         Some(place)
     }
@@ -126,7 +135,7 @@ impl Page {
         let context = origin.context;
         let (what, names): (String, &[&str]) =
             match choose(&context.global.credential(), context.around) {
-                Err(fault) => return self.bad("passphrase or key", fault),
+                Err(fault) => return self.bad(CREDENTIAL, fault),
                 Ok(Source::KeyFile(path)) => {
                     (format!("key file {}", escape_path(&path)), &["MAINSTAY_KEY_FILE"])
                 }
@@ -155,7 +164,7 @@ impl Page {
                 || file.password_command.is_some()
         };
         let from = (!names.is_empty()).then(|| origin.of(flag, in_file, names));
-        self.good("passphrase or key", what, from);
+        self.good(CREDENTIAL, what, from);
     }
 
     fn state(&mut self, origin: &Origin<'_>) {
@@ -368,6 +377,11 @@ impl Page {
     }
 }
 
+/// What no flag and no variable says stands in the location.
+fn or_location(from: String) -> String {
+    if from == DEFAULT { "the location".to_owned() } else { from }
+}
+
 /// The command that makes the repository that is named.
 fn init(context: &Context<'_>) -> String {
     let from_command_line = context.global.repo.as_ref().filter(|repo| {
@@ -421,6 +435,6 @@ impl Origin<'_> {
             return "command line".to_owned();
         }
         let set = variables.iter().find(|name| around.variable(name).is_some());
-        set.map_or_else(|| "default".to_owned(), |name| (*name).to_owned())
+        set.map_or_else(|| DEFAULT.to_owned(), |name| (*name).to_owned())
     }
 }
