@@ -11,7 +11,8 @@ use crate::config::surroundings::{Surroundings, VARIABLES};
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::run;
 use crate::ui::json::{
-    CheckSummary, ExitError, ItemError, JsonPath, Message, RestoreSummary, Status, Version, Why,
+    CheckSummary, ExitError, ItemError, JsonPath, LeftOutRecord, Message, RestoreSummary, Status,
+    Version, Why,
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
@@ -414,6 +415,12 @@ fn restore_summary() -> RestoreSummary {
         files_verified: 0,
         files_unread: 0,
         unfinished: false,
+        untrusted: Some(LeftOutRecord {
+            special_files: 0,
+            set_id_bits: 0,
+            attributes: 0,
+            inode_flags: 0,
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use engine::index::catalog;
 use engine::index::identity::writer_identity;
 use engine::repo::Repo;
 use engine::repo::marks;
-use engine::repo::open::{KeyFile, Unlock, open_knowing};
+use engine::repo::open::{KeyFile, Known, Unlock, open_knowing};
 use engine::store::Store;
 use object_store::memory::InMemory;
 use system_tests::store::hook::{Hooked, Moment, Verdict};
@@ -57,6 +57,7 @@ impl Stage {
 /// Opens a repository as a new process does on a machine that has kept its configuration.
 fn reopen(repo: &Repo, key: &KeyFile) -> Repo {
     let (clock, known) = (Arc::new(SystemClock::default()), Some(repo.config_object().clone()));
+    let known = Known { config: known, slot: None };
     open_knowing(repo.store(), clock, &Unlock::KeyFile(key), known).expect("the key opens")
 }
 

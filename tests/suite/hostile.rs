@@ -7,9 +7,13 @@
 
 mod children;
 mod files;
+mod folder;
 mod junk;
+mod lost;
 mod machine;
 mod probing;
+mod restoring;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -145,7 +145,12 @@ pub enum IndexCommand {
         "mainstay index rebuild",
         &[ExitCode::Busy],
     ))]
-    Rebuild,
+    Rebuild {
+        /// Forget also the snapshots that this machine has seen and that the store has lost, so that
+        /// other commands do not warn of them any more
+        #[arg(long)]
+        accept_losses: bool,
+    },
 }
 
 /// Work on what this machine keeps of repositories and can read again

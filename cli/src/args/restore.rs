@@ -97,6 +97,11 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub no_flags: bool,
 
+    /// For snapshots that somebody may have made to do harm: no set-id bits, devices, pipes, sockets,
+    /// owners, ACLs, capabilities, labels and inode flags; says what it left out
+    #[arg(long)]
+    pub untrusted: bool,
+
     /// Why it is done, for evidence
     #[arg(long, value_name = "WORDS", conflicts_with = "dry_run")]
     pub reason: Option<String>,

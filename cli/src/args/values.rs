@@ -48,6 +48,14 @@ pub enum Selector {
     Prefix(String),
 }
 
+impl Selector {
+    /// Whether it is for the tool to say which one is meant.
+    #[must_use]
+    pub const fn is_latest(&self) -> bool {
+        matches!(self, Self::Latest { .. })
+    }
+}
+
 impl std::str::FromStr for Selector {
     type Err = ValueError;
 

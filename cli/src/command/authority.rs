@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use restore_verify::evidence::token::RESPONSE_MAX_BYTES;
+use url::Url;
 
 use crate::command::context::Context;
 use crate::fault::Fault;
@@ -13,20 +14,35 @@ const TIMEOUT_MS: u64 = 20_000;
 /// The authority that flag, environment or configuration file name.
 ///
 /// # Errors
-/// A fault of usage if the variable is no URL.
+/// A fault of usage if it is no URL, or one with more than scheme, host and path.
 pub fn configured(context: &Context<'_>) -> Result<Option<String>, Fault> {
     let variable = || context.around.text("MAINSTAY_TIMESTAMP_URL");
     let url = match &context.global.timestamp_url {
         Some(url) => Some(url.clone()),
         None => variable()?.map(str::to_owned),
     };
-    match url {
-        Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-            Err(Fault::usage(format!("the time stamp authority {url} is no http or https URL"))
-                .hint("for example: https://freetsa.org/tsr"))
-        }
-        url => Ok(url),
+    url.map(|url| checked(&url)).transpose()
+}
+
+/// An authority as it may stand in evidence: scheme, host and path. Whatever else is in a URL can be a
+/// secret, and what is signed goes to auditors.
+fn checked(text: &str) -> Result<String, Fault> {
+    let wrong = |why: &str| {
+        Err(Fault::usage(format!("the URL of the time stamp authority {why}"))
+            .hint("for example: https://freetsa.org/tsr"))
+    };
+    // Its text is in no message: it is not known yet what is in it.
+    let Ok(url) = Url::parse(text.trim()) else { return wrong("cannot be read") };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return wrong("is no http or https URL");
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong("holds a user or a password, which would be signed and shown to auditors");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong("holds a query, which could be a secret and would be shown to auditors");
+    }
+    Ok(url.into())
 }
 
 /// Sends a request and returns the response. Only a hash leaves the machine, and the response is
@@ -82,4 +98,31 @@ async fn exchange(url: &str, request: &[u8]) -> Result<Vec<u8>, Trouble> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scheme_host_and_path_are_an_authority_and_nothing_else_is_shown() {
+        assert_eq!(checked("https://tsa.example/tsr").as_deref(), Ok("https://tsa.example/tsr"));
+        assert_eq!(checked(" http://[::1]:80/a ").as_deref(), Ok("http://[::1]/a"));
+        for bad in [
+            "https://user:hunter2@tsa.example/",
+            "https://hunter2@tsa.example/",
+            "https://:hunter2@tsa.example/",
+            "https://tsa.example/tsr?key=hunter2",
+            "https://tsa.example/tsr#hunter2",
+            "ftp://tsa.example/hunter2",
+            "file:///hunter2",
+            "hunter2",
+            "https://",
+            "",
+        ] {
+            let fault = checked(bad).expect_err(bad);
+            assert_eq!(fault.exit_code().code(), 2);
+            assert!(!fault.lines().join(" ").contains("hunter2"), "{bad}: {:?}", fault.lines());
+        }
+    }
 }

@@ -20,6 +20,7 @@ use crate::args::backup::BackupArgs;
 use crate::args::filter::FilterArgs;
 use crate::args::values::Compression;
 use crate::command::context::Context;
+use crate::command::lost;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::device_and_inode;
 use crate::command::select::{Choice, short_id};
@@ -86,6 +87,7 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         }
     }
     show(&report, args.dry_run, started, context);
+    lost::judge(&report.lost)?;
     Ok(if report.problem_count > 0 { ExitCode::Partial } else { ExitCode::Ok })
 }
 
@@ -186,6 +188,7 @@ fn summary(
         backup_end: units::rfc3339(context.around.clock.now()),
         total_duration: report.duration_ms as f64 / 1000.0,
         error_count: report.problem_count,
+        snapshots_lost: report.lost.len() as u64,
         snapshot_id: report.snapshot.map(|id| id.to_snapshot_hex()),
     }
 }

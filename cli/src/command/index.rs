@@ -1,9 +1,11 @@
 //! `index`: work on what this machine keeps of a repository.
 
+use engine::index::catalog;
 use engine::index::refresh::rebuild;
 
 use crate::args::repository::{IndexArgs, IndexCommand};
 use crate::command::context::Context;
+use crate::command::lost;
 use crate::command::open::{open, progress};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
@@ -16,10 +18,15 @@ use crate::units;
 /// # Errors
 /// Exit code 11 if another run uses it.
 pub fn run(args: &IndexArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let IndexCommand::Rebuild = args.command;
+    let IndexCommand::Rebuild { accept_losses } = args.command;
     let opened = open(context)?;
     let _lock = opened.lock()?;
     let monitor = progress(context);
+    if accept_losses {
+        let lost = opened.catalog()?.missing;
+        catalog::accept_missing(&opened.index, &lost)?;
+        lost::tell(&lost, context);
+    }
     let refreshed = rebuild(&opened.repo, &opened.index, true, &monitor);
     drop(monitor);
     let refreshed = refreshed.map_err(|error| trouble::index(&error))?;

@@ -146,7 +146,7 @@ fn after_everything_in(folder: &TreePath) -> Option<TreePath> {
 fn show(path: &TreePath, entry: &Entry, args: &LsArgs, context: &Context<'_>) {
     if context.ui.is_json() {
         // Without the flush of a message: there can be millions.
-        context.ui.stdout().line(&Message::Node(node(path, entry)).to_line());
+        context.ui.stdout().line_as_it_is(&Message::Node(node(path, entry)).to_line());
     } else if args.long {
         context.ui.result(&long_line(path, entry, &context.around.time_zone));
     } else {

@@ -25,6 +25,8 @@ pub mod init;
 pub mod probe;
 /// `key`
 pub mod key;
+/// Snapshots that are gone.
+pub mod lost;
 /// What a backup is of.
 pub mod sources;
 /// `backup`

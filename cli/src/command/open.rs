@@ -14,7 +14,7 @@ use engine::index::refresh::refresh;
 use engine::index::{Index, IndexError, OpenOutcome};
 use engine::repo::Repo;
 use engine::repo::error::RepoError;
-use engine::repo::open::{KeyFile, Unlock, open_knowing};
+use engine::repo::open::{KeyFile, Known, Unlock, open_knowing};
 use engine::store::Store;
 use engine::store::location::{Location, StoreOptions};
 use zeroize::Zeroizing;
@@ -162,6 +162,10 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
         // Only saves the next run a request.
         let _ = kept::keep_config(&state, repo.config_object());
     }
+    if let Some(slot) = repo.slot().filter(|slot| kept::slot(&state) != Some(*slot)) {
+        // Only spares the next run the slots of others.
+        let _ = kept::keep_slot(&state, slot);
+    }
     let folder = location.local_path().map(Path::to_owned);
     Ok(Opened { repo, index, state, folder, fleeting })
 }
@@ -227,6 +231,7 @@ pub fn unlock(
             let known = place
                 .and_then(|it| it.state_dir.as_deref())
                 .and_then(|states| kept::config(&state_folder(states, key_file.repository)));
+            let known = Known { config: known, slot: None };
             let opened = open_knowing(store, clock(), &Unlock::KeyFile(&key_file), known);
             return opened.map(|repo| said(repo, context)).map_err(|error| {
                 let fault = trouble::opening(&error);
@@ -241,12 +246,17 @@ pub fn unlock(
         }
         Credential::Passphrase(secret) => secret,
     };
+    let states = place.and_then(|it| it.state_dir.as_deref());
+    let last = |repository| kept::slot(&state_folder(states?, repository));
+    let open = |unlock: &Unlock<'_>| {
+        let known = Known { config: None, slot: Some(&last) };
+        open_knowing(store, clock(), unlock, known)
+    };
     let opened = match words::find(secret.expose())? {
-        Some(words) => open_knowing(store, clock(), &Unlock::Words(&words), None),
+        Some(words) => open(&Unlock::Words(&words)),
         None => {
-            let passphrase = |secret: &Secret| {
-                open_knowing(store, clock(), &Unlock::Passphrase(secret.expose().as_bytes()), None)
-            };
+            let passphrase =
+                |secret: &Secret| open(&Unlock::Passphrase(secret.expose().as_bytes()));
             match (passphrase(secret), secret.as_read()) {
                 // Made with the very bytes that were read.
                 (Err(RepoError::WrongKey { .. }), Some(as_read)) => passphrase(&as_read),

@@ -9,18 +9,20 @@ use engine::disk::selection::Selection;
 use engine::format::snapshot::{Snapshot, SnapshotState};
 use engine::index::identity::known_identity;
 use engine::index::pin::Pin;
+use engine::restore::untrusted::LeftOut;
 use engine::restore::{self, Overwrite, Pattern, RestoreOptions, RestoreReport};
 
 use crate::args::restore::RestoreArgs;
 use crate::args::values;
 use crate::command::context::Context;
+use crate::command::lost;
 use crate::command::open::{Opened, open};
 use crate::command::place::{absolute, device_and_inode, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::command::witness::{Purpose, restored};
 use crate::fault::{ExitCode, Fault};
-use crate::ui::json::{Message, RestoreSummary};
+use crate::ui::json::{LeftOutRecord, Message, RestoreSummary};
 use crate::ui::output::printable;
 use crate::units;
 
@@ -65,7 +67,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     }
     let report = report.map_err(|error| trouble::restore(&error))?;
     if context.ui.is_json() {
-        context.ui.message(&Message::RestoreSummary(summary(&report, args.dry_run)));
+        context.ui.message(&Message::RestoreSummary(summary(&report, args)));
     } else if !context.ui.is_quiet() {
         let what = format!("snapshot {}", short_id(snapshot.session));
         tell(&report, args, &what, &printable(&target.display().to_string()), context);
@@ -79,9 +81,18 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         let purpose = Purpose {
             reason: args.reason.as_deref(),
             ticket: args.ticket.as_deref(),
-            is_whole: args.source.path.is_none() && !is_filtered && report.unread == 0,
+            is_whole: args.source.path.is_none()
+                && !is_filtered
+                && report.unread == 0
+                && report.left_out.specials == 0,
         };
         restored(&opened, snapshot, &report, &purpose, context);
+    }
+    if args.source.snapshot.is_latest() {
+        outcome(&report)?;
+        lost::judge(&catalog.missing)?;
+    } else {
+        lost::tell(&catalog.missing, context);
     }
     outcome(&report)
 }
@@ -104,6 +115,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Fault> {
         no_owner: args.no_owner,
         no_xattrs: args.no_xattrs,
         no_flags: args.no_flags,
+        untrusted: args.untrusted,
         threads: 0,
         protected: Vec::new(),
     })
@@ -152,6 +164,29 @@ fn tell_lacks(report: &RestoreReport, snapshot: &Snapshot, context: &Context<'_>
     for pattern in &report.idle_patterns {
         context.ui.note(&format!("the pattern {pattern} matches nothing in the snapshot"));
     }
+}
+
+/// What an untrusted restore left out, in words; owners, which it never sets, among it.
+fn left_out(left: &LeftOut) -> String {
+    let some = [
+        (left.specials, "device, pipe or socket", "devices, pipes and sockets"),
+        (
+            left.set_ids,
+            "file with set-id bits, restored without",
+            "files with set-id bits, restored without",
+        ),
+        (left.attributes, "attribute of the system", "attributes of the system"),
+        (
+            left.flags,
+            "file with inode flags, restored without",
+            "files with inode flags, restored without",
+        ),
+    ];
+    let some = some.iter().filter(|(count, ..)| *count > 0).map(|(count, one, more)| {
+        let what = if *count == 1 { one } else { more };
+        format!("{} {what}", units::count(*count))
+    });
+    std::iter::once("owners".to_owned()).chain(some).collect::<Vec<_>>().join("; ")
 }
 
 fn items(count: u64) -> String {
@@ -227,10 +262,10 @@ fn overwrite(overwrite: values::Overwrite) -> Overwrite {
     }
 }
 
-fn summary(report: &RestoreReport, dry_run: bool) -> RestoreSummary {
+fn summary(report: &RestoreReport, args: &RestoreArgs) -> RestoreSummary {
     let restored = report.files + report.directories + report.others;
     RestoreSummary {
-        dry_run,
+        dry_run: args.dry_run,
         seconds_elapsed: report.duration_ms / 1000,
         total_files: restored + report.skipped,
         files_restored: restored,
@@ -245,6 +280,12 @@ fn summary(report: &RestoreReport, dry_run: bool) -> RestoreSummary {
         files_verified: report.verified_files,
         files_unread: report.unread,
         unfinished: report.is_unfinished,
+        untrusted: args.untrusted.then_some(LeftOutRecord {
+            special_files: report.left_out.specials,
+            set_id_bits: report.left_out.set_ids,
+            attributes: report.left_out.attributes,
+            inode_flags: report.left_out.flags,
+        }),
     }
 }
 
@@ -287,6 +328,9 @@ fn tell(
     }
     if report.deleted > 0 {
         line("deleted", format!("{} that the snapshot does not have", items(report.deleted)));
+    }
+    if args.untrusted {
+        line("left out", left_out(&report.left_out));
     }
     if args.verify {
         let files = counted(report.verified_files, "file");

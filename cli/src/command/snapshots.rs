@@ -12,6 +12,7 @@ use engine::retain::candidate::GroupBy;
 use crate::args::look::SnapshotsArgs;
 use crate::command::context::Context;
 use crate::command::listing::Listing;
+use crate::command::lost;
 use crate::command::made::{Made, WrongClock};
 use crate::command::open::open;
 use crate::command::problems;
@@ -61,6 +62,7 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         let id = short_id(*session);
         context.ui.detail(1, &format!("{id} is not confirmed: its backup runs, or was cut off"));
     }
+    lost::tell(&catalog.missing, context);
     report_damaged(&catalog, context)
 }
 

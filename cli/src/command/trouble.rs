@@ -21,6 +21,10 @@ use crate::units;
 pub fn opening(error: &RepoError) -> Fault {
     match error {
         RepoError::NoRepository { .. } => Fault::during(Doing::Find, error),
+        RepoError::ManySlots { .. } => Fault::during(Doing::Unlock, error).hint(
+            "a key file or the recovery words need no search; `mainstay key list` with one of them \
+             shows slots that nobody here made, and `mainstay key remove` deletes them",
+        ),
         RepoError::WrongKey { .. } | RepoError::KeyFile { .. } => {
             Fault::during(Doing::Unlock, error)
         }

@@ -111,6 +111,7 @@ pub(super) fn backup_summary() -> BackupSummary {
         backup_end: String::new(),
         total_duration: 0.0,
         error_count: 0,
+        snapshots_lost: 0,
         snapshot_id: Some(String::new()),
     }
 }

@@ -193,6 +193,8 @@ pub struct BackupSummary {
     pub total_duration: f64,
     /// Items that could not be read; with any, the exit code is 3.
     pub error_count: u64,
+    /// Snapshots that this machine has seen and that are gone from the store.
+    pub snapshots_lost: u64,
     /// The new snapshot; absent if none was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_id: Option<String>,
@@ -232,6 +234,22 @@ pub struct RestoreSummary {
     pub files_unread: u64,
     /// Whether the same command would go on where this one had to stop.
     pub unfinished: bool,
+    /// What an untrusted restore left out; absent for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untrusted: Option<LeftOutRecord>,
+}
+
+/// What an untrusted restore left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOutRecord {
+    /// Devices, pipes and sockets.
+    pub special_files: u64,
+    /// Files that lost set-user or set-group bits.
+    pub set_id_bits: u64,
+    /// Extended attributes of the system: capabilities, labels, ACLs.
+    pub attributes: u64,
+    /// Files that lost inode flags.
+    pub inode_flags: u64,
 }
 
 /// The outcome of a check.

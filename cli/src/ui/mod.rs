@@ -39,7 +39,7 @@ use serde::Serialize;
 
 use crate::ui::cancel::Cancel;
 use crate::ui::json::{ItemError, JsonPath, Message, Why};
-use crate::ui::output::{Output, in_one_line, printable};
+use crate::ui::output::{Output, in_one_line, printable, printable_painted};
 use crate::ui::progress::{Progress, Setup, Style};
 use crate::ui::table::Table;
 use crate::ui::waiting::Speaker;
@@ -144,21 +144,24 @@ impl Ui {
         self.stdout.clone()
     }
 
-    /// Prints one line of the result; the caller has escaped names in it.
+    /// Prints one line of the result; names in it need not be escaped.
     pub fn result(&self, line: &str) {
-        self.stdout.line(line);
+        match self.settings.color && self.stdout.is_terminal() {
+            true => self.stdout.line_as_it_is(&printable_painted(line)),
+            false => self.stdout.line(line),
+        }
     }
 
     /// Prints a table as the result.
     pub fn table(&self, table: &Table) {
         for line in table.lines() {
-            self.stdout.line(&line);
+            self.result(&line);
         }
     }
 
     /// Prints a message of the result and sends it off.
     pub fn message(&self, message: &Message<'_>) {
-        self.stdout.line(&message.to_line());
+        self.stdout.line_as_it_is(&message.to_line());
         self.stdout.flush();
     }
 
@@ -167,7 +170,7 @@ impl Ui {
     /// # Errors
     /// If `document` has a map whose keys are not strings.
     pub fn document(&self, document: &impl Serialize) -> Result<(), serde_json::Error> {
-        self.stdout.line(&serde_json::to_string(document)?);
+        self.stdout.line_as_it_is(&serde_json::to_string(document)?);
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Ui {
             return;
         }
         if self.settings.json {
-            self.stderr.line(&Message::Note { message: note }.to_line());
+            self.stderr.line_as_it_is(&Message::Note { message: note }.to_line());
         } else {
             self.stderr.line(&printable(&in_one_line(note)));
         }
@@ -196,7 +199,7 @@ impl Ui {
             let path = JsonPath::new(item);
             let error =
                 ItemError { error: Why { message: why }, during, item: path.path.clone(), path };
-            self.stderr.line(&Message::Error(error).to_line());
+            self.stderr.line_as_it_is(&Message::Error(error).to_line());
         } else {
             let why = printable(&in_one_line(why));
             self.stderr.line(&format!("{}: {during}: {why}", escape(item)));
@@ -206,7 +209,7 @@ impl Ui {
     /// Prints why the command fails: as a message, or `lines` as text with the first word red.
     pub fn failure(&self, message: &Message<'_>, lines: &[String]) {
         if self.settings.json {
-            self.stderr.line(&message.to_line());
+            self.stderr.line_as_it_is(&message.to_line());
             return;
         }
         let is_red = self.settings.color && self.stderr.is_terminal();
@@ -215,7 +218,7 @@ impl Ui {
             let safe = format!("{indent}{}", printable(&in_one_line(line)));
             match safe.strip_prefix("error:") {
                 Some(rest) if is_red => {
-                    self.stderr.line(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));
+                    self.stderr.line_as_it_is(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));
                 }
                 _ => self.stderr.line(&safe),
             }

@@ -5,8 +5,8 @@
 //! and asked for once at the end, so that a result that could not be written is not a success.
 //! Loops that print long lists look at [`Output::is_closed`] and stop early.
 //!
-//! Text from outside (names, messages of a store) passes [`printable`] before it reaches a
-//! terminal.
+//! Every line for people is made [`printable`] here, whatever is in it: names and messages of a store
+//! come from outside, and one place cannot be forgotten.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -88,8 +88,14 @@ impl Output {
         matches!(self.lock().state, State::Closed)
     }
 
-    /// Writes one line and its newline in one piece, so that lines of threads do not mix.
+    /// Writes one line of text for people, made [`printable`], and its newline.
     pub fn line(&self, text: &str) {
+        self.line_as_it_is(&printable(text));
+    }
+
+    /// Writes one line that is made for programs, or that was made printable and coloured then. In
+    /// one piece, so that lines of threads do not mix.
+    pub fn line_as_it_is(&self, text: &str) {
         let mut line = Vec::with_capacity(text.len() + 1);
         line.extend_from_slice(text.as_bytes());
         line.push(b'\n');
@@ -150,6 +156,28 @@ impl Write for Output {
         Self::flush(self);
         Ok(())
     }
+}
+
+/// What colours begin and end with, of all there are: see [`printable_painted`].
+const PAINTS: [&str; 5] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[33m", "\u{1b}[1;31m"];
+
+/// The same as [`printable`] for a line with parts in colour: the few sequences that this program
+/// paints with stay, and nothing else that drives a terminal does.
+#[must_use]
+pub fn printable_painted(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('\u{1b}') {
+        safe.push_str(&printable(&rest[..at]));
+        let paint = PAINTS.iter().find(|paint| rest[at..].starts_with(**paint));
+        match paint {
+            Some(paint) => safe.push_str(paint),
+            None => safe.push_str(&printable("\u{1b}")),
+        }
+        rest = &rest[at + paint.map_or(1, |paint| paint.len())..];
+    }
+    safe.push_str(&printable(rest));
+    safe
 }
 
 /// Makes a whole message safe for a terminal: control, invisible and direction-changing characters
@@ -229,6 +257,10 @@ mod tests {
         assert!(closed.is_closed());
         assert!(closed.take_failure().is_none());
 
+        let (output, captured) = Captured::output();
+        output.line("a\u{1b}]0;b\u{202e}\nc \\x07 ü");
+        assert_eq!(captured.text(), "a\\x1b]0;b\\u{202e}\\nc \\x07 ü\n");
+
         let full = Output::new(Failing(io::ErrorKind::StorageFull), false);
         full.line("x");
         assert!(!full.is_closed());
@@ -245,6 +277,8 @@ mod tests {
 
     #[test]
     fn messages_cannot_drive_a_terminal() {
+        let painted = "\u{1b}[1mHost\u{1b}[0m \u{1b}[2J\u{1b}]0;x\u{202e}";
+        assert_eq!(printable_painted(painted), "\u{1b}[1mHost\u{1b}[0m \\x1b[2J\\x1b]0;x\\u{202e}");
         assert_eq!(printable("a\u{1b}[2J\u{202e}\r\n\\x1b ü"), "a\\x1b[2J\\u{202e}\\x0d\\n\\x1b ü");
     }
 }

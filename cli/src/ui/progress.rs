@@ -198,7 +198,7 @@ impl Shared {
             Style::Hidden => {}
             Style::Lines => self.setup.stderr.line(&view.line()),
             Style::Json => {
-                self.setup.stdout.line(&Message::Status(view.status()).to_line());
+                self.setup.stdout.line_as_it_is(&Message::Status(view.status()).to_line());
                 self.setup.stdout.flush();
             }
             Style::Bar => {
@@ -356,9 +356,13 @@ impl Monitor for Progress {
             let remark = change.remark.map(|remark| format!("  ({remark})")).unwrap_or_default();
             format!("{} {}{remark}", change.action.mark(), escape(&bytes))
         };
+        let print = |line: &str| match setup.json {
+            true => setup.stdout.line_as_it_is(line),
+            false => setup.stdout.line(line),
+        };
         match &self.shared.bar {
-            Some(bar) => bar.suspend(|| setup.stdout.line(&line)),
-            None => setup.stdout.line(&line),
+            Some(bar) => bar.suspend(|| print(&line)),
+            None => print(&line),
         }
     }
 

@@ -29,6 +29,9 @@ pub struct BackupReport {
     pub inconsistent_count: u64,
     /// Sessions of earlier runs that turned out to be committed and are snapshots now.
     pub adopted: Vec<SessionId>,
+    /// Snapshots that this machine has seen and that are gone though nobody forgot them: the store was
+    /// put back, or has lost them.
+    pub lost: Vec<SessionId>,
     /// Wall time, in milliseconds.
     pub duration_ms: u64,
 }

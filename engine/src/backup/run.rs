@@ -164,6 +164,7 @@ impl<'a> Start<'a> {
         let built = self.build(source, previous, shared, hints.as_mut())?;
         self.require_something(&built, is_stream)?;
         let mut report = self.report(&built, parent, shared);
+        report.lost.clone_from(&catalog.missing);
         let unchanged = self.options.skip_if_unchanged && parent_root == Some(built.root.node);
         if self.options.dry_run || unchanged {
             if !self.options.dry_run {
@@ -331,6 +332,7 @@ impl<'a> Start<'a> {
             problems,
             inconsistent_count,
             adopted: self.adopted.clone(),
+            lost: Vec::new(),
             duration_ms: now_ms - self.started_ms,
         }
     }

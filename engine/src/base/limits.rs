@@ -131,7 +131,11 @@ pub const PASSPHRASE_MIN_CHARS: usize = 12;
 /// Longest passphrase that is read from a file, a command or a descriptor: a wrong file (a disk
 /// image, a device) is noticed before it fills memory.
 pub const PASSPHRASE_MAX_BYTES: usize = 4 * KIB;
-/// Key slots that are tried for one passphrase: each costs a KDF run.
+/// Key slots that are looked at for one passphrase: whoever may add objects can add them.
+pub const SLOTS_READ_MAX: usize = 1024;
+/// How long slots are tried for one passphrase, in milliseconds: sixty slots of the usual cost.
+pub const SLOT_TRIES_MAX_MS: u64 = 60_000;
+/// Key slots that a repository should have: each costs whoever types a passphrase a KDF run.
 pub const SLOTS_MAX: usize = 64;
 
 /// Files that a user may have read at once: more threads than that only move the disk's heads.

@@ -5,7 +5,7 @@
 //! before and is gone without a tombstone stays known as missing: a store that hides a snapshot, or
 //! that was put back to an older state, cannot be told from a healthy one by what it shows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{Digest, Nonce8, SessionId};
@@ -181,6 +181,10 @@ fn missing(
     let mut known = index.kept_snapshots()?;
     known.extend(newest_written(index)?);
     let mut missing: Vec<_> = known.difference(&seen).copied().collect();
+    if !missing.is_empty() {
+        let accepted = accepted(index)?;
+        missing.retain(|session| !accepted.contains(session));
+    }
     if missing.is_empty() {
         return Ok(missing);
     }
@@ -190,6 +194,26 @@ fn missing(
     seen.extend(&missing);
     index.drop_snapshots_except(&seen)?;
     Ok(missing)
+}
+
+/// The setting with the snapshots whose loss somebody has accepted.
+const SETTING_ACCEPTED: &str = "accepted losses";
+
+/// From now on these are not missing any more: somebody knows that the store was put back.
+///
+/// # Errors
+/// Those of the database.
+pub fn accept_missing(index: &Index, missing: &[SessionId]) -> Result<(), IndexError> {
+    let mut all = accepted(index)?;
+    all.extend(missing);
+    let bytes: Vec<u8> = all.iter().flat_map(|session| *session.as_bytes()).collect();
+    index.set_setting(SETTING_ACCEPTED, &bytes)
+}
+
+fn accepted(index: &Index) -> Result<BTreeSet<SessionId>, IndexError> {
+    let bytes = index.setting(SETTING_ACCEPTED)?.unwrap_or_default();
+    let (ids, _) = bytes.as_chunks::<{ SessionId::LEN }>();
+    Ok(ids.iter().map(|id| SessionId::new(*id)).collect())
 }
 
 /// The record of a commit, from the index or from the store, verified. Of a session with several

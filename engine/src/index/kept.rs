@@ -1,11 +1,12 @@
 //! The configuration of the repository, kept beside the index: it never changes, and having it
 //! saves each run a request. Whoever uses it checks it like one from the store.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::base::id::SlotId;
 use crate::base::limits::CONTROL_MAX_BYTES;
 use crate::index::error::IndexError;
 
@@ -36,6 +37,30 @@ pub fn keep_config(folder: &Path, bytes: &[u8]) -> Result<(), IndexError> {
     write().map_err(IndexError::file("writing", &place(folder)))
 }
 
+/// The slot that opened the repository last.
+#[must_use]
+pub fn slot(folder: &Path) -> Option<SlotId> {
+    let mut text = String::new();
+    let file = std::fs::File::open(folder.join("slot")).ok()?;
+    file.take(64).read_to_string(&mut text).ok()?;
+    SlotId::from_hex(text.trim()).ok()
+}
+
+/// Keeps the slot that opened the repository in `folder`, which exists.
+///
+/// # Errors
+/// [`IndexError::File`] if it cannot be written.
+pub fn keep_slot(folder: &Path, slot: SlotId) -> Result<(), IndexError> {
+    let place = folder.join("slot");
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(file, "{slot}")?;
+        file.persist(&place)?;
+        Ok(())
+    };
+    write().map_err(IndexError::file("writing", &place))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +74,8 @@ mod tests {
         assert_eq!(config(folder.path()).as_deref(), Some(&b"abcd"[..]));
         keep_config(folder.path(), &vec![0; CONTROL_MAX_BYTES + 1]).expect("it can be written");
         assert_eq!(config(folder.path()), None);
+        assert_eq!(slot(folder.path()), None);
+        keep_slot(folder.path(), SlotId::new([7; 8])).expect("it can be written");
+        assert_eq!(slot(folder.path()), Some(SlotId::new([7; 8])));
     }
 }

@@ -84,7 +84,7 @@ pub fn create(
     let bytes = Bytes::from(seal_config(&config, &keys)?);
     store.put_new(&ObjectName::Config(config.repository), bytes.clone())?;
     let recovery_words = zeroize::Zeroizing::new(phrase::words(&phrase_key));
-    let repo = Repo::new(store.clone(), clock, (config, bytes), keys);
+    let repo = Repo::new(store.clone(), clock, (config, bytes), (keys, None));
     Ok(Created { repo, recovery_words, probe: report })
 }
 

@@ -40,6 +40,19 @@ pub enum RepoError {
         /// Slots that were tried.
         slot_count: usize,
     },
+    /// None of the slots that were tried opens, and others could not be tried.
+    #[error(
+        "none of the {tried} key slots that were tried opens with {what}, and {untried} more could \
+         not be tried: they would take too long or more memory than there is"
+    )]
+    ManySlots {
+        /// The passphrase or the recovery words.
+        what: &'static str,
+        /// Slots that were tried.
+        tried: usize,
+        /// Slots that were not.
+        untried: usize,
+    },
     /// The key file is damaged or of another repository.
     #[error("the key file cannot be used: {why}")]
     KeyFile {
@@ -120,9 +133,10 @@ impl Classified for RepoError {
             | Self::Ambiguous { .. }
             | Self::Refused { .. }
             | Self::UnsafeStore { .. } => ErrorClass::Refused,
-            Self::WrongKey { .. } | Self::KeyFile { .. } | Self::Denied { .. } => {
-                ErrorClass::Denied
-            }
+            Self::WrongKey { .. }
+            | Self::ManySlots { .. }
+            | Self::KeyFile { .. }
+            | Self::Denied { .. } => ErrorClass::Denied,
             Self::Newer { .. } => ErrorClass::Newer,
             Self::Early { .. } => ErrorClass::Early,
             Self::Corrupt { .. } => ErrorClass::Corrupt,

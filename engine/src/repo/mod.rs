@@ -11,6 +11,7 @@ pub mod segments;
 pub mod footer;
 pub mod slots;
 pub mod create;
+mod tries;
 pub mod open;
 pub mod private;
 pub mod commits;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::base::id::ClientId;
+use crate::base::id::{ClientId, SlotId};
 use crate::base::time::Clock;
 use crate::format::client::Client;
 use crate::format::config::Config;
@@ -42,6 +43,7 @@ pub struct Repo {
     config: Config,
     config_object: Bytes,
     keys: Keyring,
+    slot: Option<SlotId>,
     clients: Mutex<HashMap<ClientId, Client>>,
 }
 
@@ -50,10 +52,10 @@ impl Repo {
         store: Store,
         clock: Arc<dyn Clock>,
         (config, config_object): (Config, Bytes),
-        keys: Keyring,
+        (keys, slot): (Keyring, Option<SlotId>),
     ) -> Self {
         let store = store.with_codes(keys.codes());
-        Self { store, clock, config, config_object, keys, clients: Mutex::default() }
+        Self { store, clock, config, config_object, keys, slot, clients: Mutex::default() }
     }
 
     /// Where its objects lie.
@@ -85,6 +87,12 @@ impl Repo {
     #[must_use]
     pub fn keys(&self) -> &Keyring {
         &self.keys
+    }
+
+    /// The slot that opened it; none if it was just made.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotId> {
+        self.slot
     }
 
     /// The identity of the repository as shown to people: BLAKE3 of the administrator's public

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{RepositoryId, SlotId};
-use crate::base::limits::{CONTROL_MAX_BYTES, SLOTS_MAX};
+use crate::base::limits::CONTROL_MAX_BYTES;
 use crate::base::time::Clock;
 use crate::crypt::hash::mac;
 use crate::crypt::phrase;
@@ -21,6 +21,7 @@ use crate::repo::create::config_mac_key;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Keyring;
 use crate::repo::slots;
+use crate::repo::tries::{Tries, try_slots};
 use crate::store::Store;
 use crate::store::name::{ObjectName, prefix};
 
@@ -86,12 +87,21 @@ impl KeyFile {
 /// [`RepoError::NoRepository`], [`RepoError::WrongKey`], [`RepoError::Newer`],
 /// [`RepoError::Corrupt`], or errors of the store.
 pub fn open(store: &Store, clock: Arc<dyn Clock>, unlock: &Unlock<'_>) -> Result<Repo, RepoError> {
-    open_knowing(store, clock, unlock, None)
+    open_knowing(store, clock, unlock, Known::default())
 }
 
-/// The same, sparing the request for the configuration if `known` is the one that a key file is
-/// for, as [`Repo::config_object`] gave it at an earlier time. It is checked like one from the
-/// store, and it never changes.
+/// What a machine knows of a repository before it opens it. Nothing of it is believed: it spares
+/// requests, and tries.
+#[derive(Default)]
+pub struct Known<'a> {
+    /// The configuration that a key file is for, as [`Repo::config_object`] gave it at an earlier
+    /// time. It is checked like one from the store, and it never changes.
+    pub config: Option<Bytes>,
+    /// The slot that opened a repository last, as [`Repo::slot`] gave it.
+    pub slot: Option<&'a dyn Fn(RepositoryId) -> Option<SlotId>>,
+}
+
+/// The same with what is known from an earlier time.
 ///
 /// # Errors
 /// Those of [`open`].
@@ -99,9 +109,9 @@ pub fn open_knowing(
     store: &Store,
     clock: Arc<dyn Clock>,
     unlock: &Unlock<'_>,
-    known: Option<Bytes>,
+    known: Known<'_>,
 ) -> Result<Repo, RepoError> {
-    let (signed, config_object) = match (unlock, known) {
+    let (signed, config_object) = match (unlock, known.config) {
         (Unlock::KeyFile(file), Some(known)) => {
             match check_config(&ObjectName::Config(file.repository), &known) {
                 Ok(signed) => (signed, known),
@@ -113,7 +123,9 @@ pub fn open_knowing(
     let config = &signed.config;
     let suite = Suite::from_code(config.suite)
         .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
-    let (bundle, slot) = unlock_bundle(store, config.repository, unlock)?;
+    let last = known.slot.and_then(|last| last(config.repository));
+    let tries = Tries { store, clock: clock.as_ref(), repository: config.repository, last };
+    let (bundle, slot) = unlock_bundle(&tries, unlock)?;
     let slot_key = ObjectName::Slot(slot.slot).key();
     let config_key = ObjectName::Config(config.repository).key();
     if bundle.admin_key != config.admin_key {
@@ -135,7 +147,7 @@ pub fn open_knowing(
             return Err(RepoError::corrupt(&slot_key, "it is weaker than the repository allows"));
         }
     }
-    Ok(Repo::new(store.clone(), clock, (signed.config, config_object), keys))
+    Ok(Repo::new(store.clone(), clock, (signed.config, config_object), (keys, Some(slot.slot))))
 }
 
 fn read_config(store: &Store, unlock: &Unlock<'_>) -> Result<(SignedConfig, Bytes), RepoError> {
@@ -198,11 +210,8 @@ fn find_config(store: &Store) -> Result<ObjectName, RepoError> {
     }
 }
 
-fn unlock_bundle(
-    store: &Store,
-    repository: RepositoryId,
-    unlock: &Unlock<'_>,
-) -> Result<(Bundle, Slot), RepoError> {
+fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot), RepoError> {
+    let Tries { store, repository, .. } = *tries;
     match unlock {
         Unlock::KeyFile(file) => {
             let slot = match slots::read(store, repository, file.slot) {
@@ -222,47 +231,12 @@ fn unlock_bundle(
         }
         Unlock::Words(words) => {
             let key = phrase::from_words(words)?;
-            try_slots(store, repository, SlotKind::Phrase, "these recovery words", |_| {
-                Ok(key.clone())
-            })
+            try_slots(tries, SlotKind::Phrase, "these recovery words", |_| Ok(key.clone()))
         }
         Unlock::Passphrase(passphrase) => {
-            try_slots(store, repository, SlotKind::Passphrase, "the passphrase", |slot| {
+            try_slots(tries, SlotKind::Passphrase, "the passphrase", |slot| {
                 slots::stretch(slot, passphrase)
             })
         }
-    }
-}
-
-/// Tries every slot of one kind; a damaged slot does not keep the others from opening.
-fn try_slots(
-    store: &Store,
-    repository: RepositoryId,
-    kind: SlotKind,
-    what: &'static str,
-    key_for: impl Fn(&Slot) -> Result<SecretKey, RepoError>,
-) -> Result<(Bundle, Slot), RepoError> {
-    let mut slot_count = 0;
-    let mut damaged = None;
-    for id in slots::ids(store)?.into_iter().take(SLOTS_MAX) {
-        let slot = match slots::read(store, repository, id) {
-            Ok(slot) => slot,
-            Err(error @ (RepoError::Corrupt { .. } | RepoError::Newer { .. })) => {
-                damaged = Some(error);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if slot.kind != kind {
-            continue;
-        }
-        slot_count += 1;
-        if let Some(bundle) = slots::unwrap_bundle(&slot, &key_for(&slot)?)? {
-            return Ok((bundle, slot));
-        }
-    }
-    match damaged {
-        Some(error) if slot_count == 0 => Err(error),
-        _ => Err(RepoError::WrongKey { what, slot_count }),
     }
 }

@@ -179,7 +179,7 @@ fn publish_folder(
 /// Which metadata a restore sets.
 pub(super) fn metadata_of(options: &RestoreOptions, is_root: bool) -> MetadataOptions {
     MetadataOptions {
-        owners: is_root && !options.no_owner,
+        owners: is_root && !options.no_owner && !options.untrusted,
         xattrs: !options.no_xattrs,
         inode_flags: !options.no_flags,
     }

@@ -18,6 +18,7 @@ pub mod options;
 mod way;
 mod journal;
 mod links;
+pub mod untrusted;
 pub mod report;
 mod file;
 mod ready;

@@ -56,6 +56,9 @@ pub struct RestoreOptions {
     pub no_xattrs: bool,
     /// Do not set inode flags: what is immutable could not be removed again.
     pub no_flags: bool,
+    /// Leave out what could do harm: see [`LeftOut`](crate::restore::untrusted::LeftOut). Owners are
+    /// not set either.
+    pub untrusted: bool,
     /// Threads; 0 means as many as suit the store.
     pub threads: usize,
     /// Device and inode numbers of folders that are never deleted nor written into: the repository

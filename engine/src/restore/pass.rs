@@ -147,7 +147,9 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         if path.is_root() {
-            self.take_top(entry, is_selected);
+            if let Some(entry) = self.trimmed(entry) {
+                self.take_top(entry, is_selected);
+            }
             return Ok(());
         }
         if self.last_leaf.as_ref().is_some_and(|leaf| leaf.contains(&path)) {
@@ -164,6 +166,7 @@ impl<'a> Pass<'a> {
             self.report.unread += 1;
             return Ok(());
         }
+        let Some(entry) = self.trimmed(entry) else { return Ok(()) };
         if is_directory {
             self.take_folder(path, entry, is_selected);
             return Ok(());
@@ -173,6 +176,11 @@ impl<'a> Pass<'a> {
             Standing::Blocked => Ok(()),
             _ => self.take_leaf(path, entry),
         }
+    }
+
+    /// The entry without what may not come back; nothing if it may not.
+    fn trimmed(&mut self, entry: Entry) -> Option<Entry> {
+        if self.work.options.untrusted { self.report.left_out.trim(entry) } else { Some(entry) }
     }
 
     /// Where the folder that holds what comes next stands.

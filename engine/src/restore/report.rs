@@ -8,6 +8,7 @@ use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::TreePath;
 use crate::disk::write::FolderTimes;
+use crate::restore::untrusted::LeftOut;
 
 /// Outcome of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct RestoreReport {
     pub problems: Vec<Problem>,
     /// What was not readable when it was backed up, so that the snapshot only has its name.
     pub unread: u64,
+    /// What was left out because the snapshot is not trusted.
+    pub left_out: LeftOut,
     /// Whether the same command would go on where this one had to stop.
     pub is_unfinished: bool,
     /// Patterns that matched nothing.

@@ -58,7 +58,7 @@ pub fn run(
     let stage = stage_name(snapshot, from);
     let ground = Ground::open(&place, options, &stage)?;
     let tally = Tally::default();
-    if !is_root() && !options.no_owner {
+    if !is_root() && !options.no_owner && !options.untrusted {
         monitor.note("not running as root: owners are not restored");
     }
     let to = Destination {

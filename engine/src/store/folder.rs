@@ -11,12 +11,14 @@
 //!   anew and nothing be found. The root is therefore recognised by device and inode.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::OFlags;
 
 use crate::base::limits::DURABLE_FOLDERS_MAX;
 use crate::store::error::StoreError;
@@ -120,9 +122,14 @@ impl Folder {
         read_part(&file, key, range, into)
     }
 
+    /// Whether there is an object that can be read.
+    pub(crate) fn require_object(&self, key: &str) -> Result<(), StoreError> {
+        self.open_object(key).map(drop)
+    }
+
     /// The file of an object and its size. As for the library, a folder is no object.
     fn open_object(&self, key: &str) -> Result<(File, u64), StoreError> {
-        let opened = File::open(self.root.join(key)).and_then(|file| {
+        let opened = open_for_reading(&self.root.join(key)).and_then(|file| {
             let metadata = file.metadata()?;
             Ok((file, metadata))
         });
@@ -133,6 +140,11 @@ impl Folder {
         match opened {
             Ok((_, metadata)) if metadata.is_dir() => {
                 Err(absent(io::ErrorKind::IsADirectory.into()))
+            }
+            Ok((_, metadata)) if !metadata.is_file() => {
+                let (action, key) = ("reading", key.to_owned());
+                let source = Box::new(io::Error::other("it is not a regular file"));
+                Err(StoreError::Unreadable { action, key, source })
             }
             Ok((file, metadata)) => Ok((file, metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent(error)),
@@ -201,7 +213,14 @@ fn make_private(path: &Path) -> io::Result<()> {
 }
 
 fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    open_for_reading(path)?.sync_all()
+}
+
+/// Opens what lies there, and waits for nobody: whoever may write to the folder can put a pipe that
+/// nobody writes to in the place of an object, or a link to anything.
+fn open_for_reading(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+    OpenOptions::new().read(true).custom_flags(flags as i32).open(path)
 }
 
 /// Syncs a folder and everything above it, passing over what may not be opened.
@@ -283,6 +302,31 @@ mod tests {
         }
         let absent = folder.read("none", 10, &mut Vec::new()).expect_err("it is absent");
         assert_eq!(absent.class(), ErrorClass::Missing);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_an_object_that_cannot_be_read_and_keeps_nobody() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let place = tempfile::tempdir().expect("a scratch folder");
+        let folder = Folder::open(place.path(), false).expect("opened");
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, place.path().join("pipe"), FileType::Fifo, mode, 0).expect("made");
+        std::fs::write(place.path().join("aim"), b"x").expect("made");
+        for (name, aim) in [("file", "aim"), ("null", "/dev/zero"), ("root", "/")] {
+            std::os::unix::fs::symlink(aim, place.path().join(name)).expect("made");
+        }
+        for key in ["pipe", "file", "null", "root"] {
+            let error = folder.read(key, 10, &mut Vec::new()).expect_err(key);
+            assert_eq!(error.class(), ErrorClass::Unreadable, "{key}: {error:?}");
+            let error = folder.read_range(key, 0..1, &mut Vec::new()).expect_err(key);
+            assert_eq!(error.class(), ErrorClass::Unreadable, "{key}: {error:?}");
+        }
+        assert!(folder.sync("file").is_err());
+        // It returns; whether a pipe can be synced is the system's business.
+        drop(folder.sync("pipe"));
+        let listed = crate::store::walk::list(place.path(), "").expect("it lists");
+        let keys: Vec<_> = listed.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(keys, ["aim", "file", "null", "pipe", "root"]);
     }
 
     #[test]

@@ -174,6 +174,10 @@ impl Link {
         head: bool,
     ) -> Result<GetResult, StoreError> {
         self.meter.request(RequestKind::Get);
+        if let Some(folder) = &self.backend.folder {
+            // The library would wait for a pipe, and follow a link to anywhere.
+            folder.require_object(key)?;
+        }
         let options = GetOptions { range, head, ..GetOptions::default() };
         let path = self.backend.path(key);
         let asked = self.backend.objects.get_opts(&path, options);

@@ -26,9 +26,6 @@ pub(super) fn list(root: &Path, prefix: &str) -> Result<Vec<Listed>, StoreError>
     Ok(walk.found)
 }
 
-/// Links that lead to themselves.
-const ELOOP: i32 = 40;
-
 struct Walk<'a> {
     prefix: &'a str,
     found: Vec<Listed>,
@@ -54,18 +51,11 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, entry: &DirEntry, key: &str) -> Result<(), StoreError> {
-        let looked = entry.file_type().and_then(|kind| match kind.is_symlink() {
-            true => fs::metadata(entry.path()),
-            false => entry.metadata(),
-        });
         let failed = |source| StoreError::Local { action: "listing", key: key.to_owned(), source };
-        let metadata = match looked {
+        // Of the link, if it is one: it is an object that cannot be read, wherever it leads.
+        let metadata = match entry.metadata() {
             // Deleted since the folder was read.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            // A link that leads nowhere is still an object, which cannot be read.
-            Err(error) if error.raw_os_error() == Some(ELOOP) => {
-                entry.metadata().map_err(failed)?
-            }
             Err(source) => return Err(failed(source)),
             Ok(metadata) => metadata,
         };

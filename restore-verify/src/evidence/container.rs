@@ -90,6 +90,7 @@ fn parse(bytes: &[u8]) -> Option<Files> {
     let count = u16_at(bytes, end + 10)?;
     let mut at = u32_at(bytes, end + 16)? as usize;
     let mut files = Files::new();
+    let mut total = 0_usize;
     for _ in 0..count {
         let entry = bytes.get(at..at.checked_add(CENTRAL_BYTES)?)?;
         let name_bytes = u16_at(entry, 28)? as usize;
@@ -101,9 +102,8 @@ fn parse(bytes: &[u8]) -> Option<Files> {
         let start = offset.checked_add(LOCAL_BYTES)?.checked_add(name_bytes)?;
         let content = bytes.get(start..start.checked_add(size)?)?;
         // Contents that overlap would let a small archive become a large one.
-        if files.insert(name.to_owned(), content.to_vec()).is_some()
-            || files.values().map(Vec::len).sum::<usize>() > bytes.len()
-        {
+        total += content.len();
+        if total > bytes.len() || files.insert(name.to_owned(), content.to_vec()).is_some() {
             return None;
         }
     }

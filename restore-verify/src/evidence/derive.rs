@@ -1,7 +1,7 @@
 //! What follows from signed roots: samples of drills and runs of populations, derived again from the
 //! files that lie beside the chains of a bundle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::chain::{Flaw, FlawKind};
 use crate::evidence::container::Files;
@@ -76,24 +76,24 @@ pub fn check_populations(
     flaws: &mut Vec<Flaw>,
 ) -> Vec<(String, u64)> {
     let mut good = Vec::new();
+    let mut signed: BTreeMap<String, _> = BTreeMap::new();
+    for one in records {
+        if let Ok(Event::BackupPopulation(runs)) =
+            Event::decode(&one.record.event, &one.record.body)
+        {
+            let at = one.reference().to_string();
+            signed.insert(format!("{at}/runs.csv"), (at, runs));
+        }
+    }
     for (name, text) in files {
         let Some(place) = name.strip_prefix(POPULATIONS_FOLDER) else { continue };
-        let signed = records.iter().find_map(|one| {
-            match Event::decode(&one.record.event, &one.record.body) {
-                Ok(Event::BackupPopulation(signed))
-                    if format!("{}/runs.csv", one.reference()) == place =>
-                {
-                    Some((one.reference().to_string(), signed))
-                }
-                _ => None,
-            }
-        });
+        let signed = signed.get(place);
         let rows = read_runs(text);
         match (signed, rows) {
             (Some((at, signed)), Some(rows))
                 if rows.len() as u64 == signed.runs && runs_root(&rows) == signed.root =>
             {
-                good.push((at, signed.runs));
+                good.push((at.clone(), signed.runs));
             }
             _ => {
                 let why = "these runs are not those that were signed";

@@ -413,10 +413,12 @@ fn check_drills(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
 fn check_tokens(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
     let signed: BTreeMap<Reference, &[u8]> =
         verified.records.iter().map(|one| (one.reference(), one.signed.as_slice())).collect();
+    let mut recorded: BTreeSet<Vec<u8>> = BTreeSet::new();
     for one in &verified.records {
         let Ok(Event::Timestamp(stamp)) = Event::decode(&one.record.event, &one.record.body) else {
             continue;
         };
+        recorded.insert(stamp.response.clone());
         // The stamped record may lie before what this bundle covers.
         let Some(stamped) = signed.get(&stamp.of) else { continue };
         match token::read(&stamp.response) {
@@ -429,12 +431,8 @@ fn check_tokens(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
             }
         }
     }
-    for name in files.keys().filter(|name| name.starts_with(TOKENS_FOLDER)) {
-        let is_recorded = verified.records.iter().any(|one| {
-            let event = Event::decode(&one.record.event, &one.record.body);
-            matches!(event, Ok(Event::Timestamp(stamp)) if files.get(name) == Some(&stamp.response))
-        });
-        if !is_recorded {
+    for (name, content) in files.iter().filter(|(name, _)| name.starts_with(TOKENS_FOLDER)) {
+        if !recorded.contains(content) {
             flaws.push(Flaw::new(FlawKind::Foreign, name, "no record holds this response"));
         }
     }

@@ -74,7 +74,7 @@ impl Machine {
         command
             .args(words)
             .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("MAINSTAY_REPOSITORY", self.path("repository"))
             .env("MAINSTAY_STATE_DIR", self.path("state"))
             .env("MAINSTAY_PASSWORD", PASSPHRASE)
@@ -99,21 +99,29 @@ impl Machine {
 
     /// As `output`, and an error if it is not over after a while.
     pub(crate) fn within(limit: Duration, command: &mut Command) -> Ran {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Files, not pipes: nobody reads while it runs, and it may have much to say.
+        let said = [0, 1].map(|_| tempfile::NamedTempFile::new().expect("a file"));
+        let [stdout, stderr] = said.each_ref().map(|file| file.reopen().expect("a file"));
+        command.stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the program can be started");
         #[expect(clippy::disallowed_methods, reason = "the time that a person waits")]
         let began = Instant::now();
-        let mut is_late = false;
-        while !is_late && child.try_wait().expect("it is ours").is_none() {
+        let (mut is_late, mut is_over) = (false, false);
+        while !is_late && !is_over {
+            is_over = child.try_wait().expect("it is ours").is_some();
             std::thread::sleep(Duration::from_millis(10));
             is_late = began.elapsed() > limit;
         }
-        if is_late {
+        if !is_over {
             child.kill().expect("it is ours");
         }
-        let ran = Ran::of(&child.wait_with_output().expect("it is ours"));
-        assert!(!is_late, "it still runs after {limit:?}: {}", ran.stderr);
-        ran
+        let status = child.wait().expect("it is ours");
+        let [stdout, stderr] = said.map(|file| {
+            let bytes = std::fs::read(file.path()).expect("it can be read");
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        assert!(is_over, "it still runs after {limit:?}: {stderr}");
+        Ran { code: status.code(), stdout, stderr }
     }
 }
 

@@ -209,6 +209,60 @@ fn a_test_that_leaves_its_group_ends_with_its_time_all_the_same() {
     }
 }
 
+/// Where name spaces are forbidden, as in most containers: there orphans are adopted, TCP is closed by
+/// Landlock, and the result says what is missing. Nobody in another root may make a user name space.
+#[test]
+fn without_name_spaces_a_test_is_confined_in_part_and_the_result_says_so() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let machine = with_one_file();
+    let root = machine.path("root");
+    std::fs::create_dir(&root).expect("a folder");
+    let sleep = format!("{}.75", 200_000 + std::process::id());
+    let script = format!(
+        "(setsid sh -c 'sleep {sleep} & sleep {sleep}' &); setsid setsid sleep {sleep} &\n\
+         command -v python3 >/dev/null || exit 0\n\
+         python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9), 1)' 2>&1 | \
+         grep -q Permission || exit 3\n"
+    );
+    let script = machine.put("check.sh", script.as_bytes());
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(machine.folder.path(), mode).expect("it is ours");
+    let inside = "mount --rbind / \"$1\" && shift && exec chroot \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", inside, "sh"]).args([&root, &root]);
+    command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    let given = machine.command([""; 0]);
+    // Where nobody can reach it.
+    let program = machine.path("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_victim"), &program).expect("it is copied");
+    let own = machine.path("own");
+    let shell = format!(
+        "set -e; cd '{folder}'; '{program}' init -q --no-probe --kdf-memory 64MiB >/dev/null; \
+         '{program}' backup -q check.sh; \
+         '{program}' drill --kind full --json --command 'sh {script}'",
+        folder = machine.folder.path().display(),
+        program = program.display(),
+        script = script.display(),
+    );
+    command.args(["sh", "-c", &shell]).env_clear();
+    command.envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("MAINSTAY_REPOSITORY", own.join("r")).env("MAINSTAY_STATE_DIR", own.join("s"));
+    std::fs::create_dir(&own).expect("a folder");
+    std::os::unix::fs::chown(&own, Some(65534), Some(65534)).expect("root may");
+    let ran = Machine::output(&mut command);
+    if ran.stderr.contains("unshare: ") || ran.stderr.contains("mount: ") {
+        // This machine does not let tests make mounts.
+        return;
+    }
+    let drill = ran.expect(0).json();
+    let walls = &drill["probe_confinement"];
+    assert_eq!((&walls["processes_apart"], &walls["network"]), (&false.into(), &"no-tcp".into()));
+    assert!(walls["gaps"].to_string().contains("other processes were in sight"), "{walls}");
+    assert!(!runs(&sleep), "an orphan goes on");
+}
+
 #[test]
 fn a_test_with_many_small_processes_ends_when_together_they_use_too_much() {
     let machine = with_one_file();

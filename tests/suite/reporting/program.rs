@@ -122,7 +122,7 @@ fn draw_again(place: &Place) {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let by_python: Vec<&str> = said.split_whitespace().take(2).collect();
     let row = drawn.lines().nth(1).expect("a run was drawn");
-    let by_program: Vec<&str> = row.split(',').take(2).collect();
+    let by_program: Vec<&str> = row.split(',').take(2).map(|cell| cell.trim_matches('"')).collect();
     assert_eq!(by_program, by_python);
 }
 

@@ -1,0 +1,52 @@
+//! Snapshots that this machine has seen and that the store does not have any more, though nobody forgot
+//! them: it was put back to an earlier state, or has lost objects. Said wherever somebody relies on the
+//! newest snapshot being the newest.
+
+use engine::base::id::SessionId;
+
+use crate::command::context::Context;
+use crate::command::select::short_id;
+use crate::fault::{ExitCode, Fault};
+
+/// Ids that are named.
+const NAMED_MAX: usize = 3;
+
+/// In words, what is gone; nothing if nothing is.
+fn words(lost: &[SessionId]) -> Option<String> {
+    let mut newest = lost.to_vec();
+    // Numbers of sessions order those of one client; among clients any order will do.
+    newest.sort_by_key(|session| std::cmp::Reverse((session.sequence(), *session)));
+    let ids: Vec<_> = newest.iter().take(NAMED_MAX).map(|session| short_id(*session)).collect();
+    let more = if lost.len() > NAMED_MAX { ", …" } else { "" };
+    let what = match lost.len() {
+        0 => return None,
+        1 => "1 snapshot is".to_owned(),
+        count => format!("{count} snapshots are"),
+    };
+    let ids = ids.join(", ");
+    Some(format!(
+        "{what} gone from the store that this machine has seen and nobody forgot ({ids}{more}): the \
+         store was put back to an earlier state, or has lost them"
+    ))
+}
+
+/// Says it as a note.
+pub fn tell(lost: &[SessionId], context: &Context<'_>) {
+    if let Some(words) = words(lost) {
+        context.ui.note(&words);
+    }
+}
+
+/// Exit code 20 if anything is gone; what was asked for is done all the same.
+///
+/// # Errors
+/// If anything is gone.
+pub fn judge(lost: &[SessionId]) -> Result<(), Fault> {
+    match words(lost) {
+        None => Ok(()),
+        Some(words) => Err(Fault::new(ExitCode::Damage, "E_ROLLED_BACK", words).hint(
+            "what was asked for is done. Find out what happened to the store, then `mainstay index \
+             rebuild --accept-losses` on each machine, and `mainstay check`",
+        )),
+    }
+}
