@@ -14,7 +14,7 @@ use crate::rules::{Case, PAST, Stage, Verdict, ends, fails, holds, kept, now, un
 /// Every case of this file.
 pub(crate) const CASES: &[Case] = &[
     ("nothing is deleted in / for a part of a snapshot", a_part_deletes_nothing_in_slash),
-    ("/ becomes what it was, and mounts stay", slash_becomes_what_it_was),
+    ("what / holds becomes what it was, and mounts stay", slash_becomes_what_it_was),
 ];
 
 /// Mounts what a program needs, and runs it with another `/`.
@@ -68,7 +68,8 @@ fn a_part_deletes_nothing_in_slash(stage: &Stage) -> Verdict {
     let root = Root::new(stage);
     let before = now(&root.folder);
     for options in [&["--delete"][..], &["--delete", "--dry-run"]] {
-        let words = [&["restore", what.as_str(), "--target", "/"], options].concat();
+        let restore = ["restore", what.as_str(), "--target", "/", "--overwrite", "if-changed"];
+        let words = [&restore, options].concat();
         fails(&root.run(stage, "restore.key", &words))?;
         untouched(&before, &root.folder)?;
     }
@@ -99,7 +100,8 @@ fn slash_becomes_what_it_was(stage: &Stage) -> Verdict {
         let seconds = fs::metadata(&path).map_or(0, |meta| meta.mtime());
         holds(seconds == (PAST + seed) as i64, format!("{name} has another time"))?;
     }
-    holds(!root.folder.join("other").exists(), "what was not there is there")?;
+    // The root of everything has no entry that says how complete its listing is.
+    holds(root.folder.join("other/extra").exists(), "what lies directly in / is deleted")?;
     holds(!root.folder.join("data/extra").exists(), "a file that was not there is there")?;
     let left = fs::read_dir(stage.machine.folder.join("repository")).expect("it is there").count();
     holds(left >= count, "the repository lost something")

@@ -4,7 +4,7 @@
 
 use minicbor::Encode;
 
-use crate::base::id::Nonce8;
+use crate::base::id::{ClientId, Nonce8};
 use crate::crypt::random;
 use crate::format::envelope::ControlKind;
 use crate::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
@@ -12,7 +12,7 @@ use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
-use crate::repo::object::{Stored, WRITERS, client, get_control, put_control, signer};
+use crate::repo::object::{Stored, WRITERS, client, get_control, put_control};
 use crate::store::name::ObjectName;
 
 /// Whose folded history and locks count.
@@ -22,6 +22,23 @@ fn require(name: &ObjectName, is_right: bool) -> Result<(), RepoError> {
     match is_right {
         true => Ok(()),
         false => Err(RepoError::corrupt(&name.key(), "it is the record of another object")),
+    }
+}
+
+/// The key of a client that may write `name` by its role.
+fn signer_of(
+    repo: &Repo,
+    name: &ObjectName,
+    by: ClientId,
+    roles: &[Role],
+) -> Result<[u8; 32], RepoError> {
+    let client = client(repo, by)?;
+    match roles.contains(&client.role) {
+        true => Ok(client.verifying_key),
+        false => {
+            let why = format!("a client of role {} must not write this", client.role.name());
+            Err(RepoError::corrupt(&name.key(), why))
+        }
     }
 }
 
@@ -93,7 +110,7 @@ pub fn get_fold(repo: &Repo, name: &ObjectName) -> Result<Stored<FoldRecord>, Re
         let told = record.number;
         require(name, matches!(name, ObjectName::Fold { number, .. } if *number == told))?;
         require(name, record.is_sound())?;
-        signer(repo, record.by, &KEEPERS)
+        signer_of(repo, name, record.by, &KEEPERS)
     })
 }
 
@@ -119,7 +136,7 @@ pub fn get_copied(repo: &Repo, name: &ObjectName) -> Result<Stored<CopiedRecord>
     get_control::<CopiedRecord>(repo, name, ControlKind::Copied, |record| {
         let told = record.session;
         require(name, matches!(name, ObjectName::Copied(session, _) if *session == told))?;
-        signer(repo, told.client(), &WRITERS)
+        signer_of(repo, name, told.client(), &WRITERS)
     })
 }
 
@@ -144,6 +161,6 @@ pub fn get_lock(repo: &Repo, name: &ObjectName) -> Result<Stored<LockRecord>, Re
     get_control::<LockRecord>(repo, name, ControlKind::Lock, |record| {
         let told = record.number;
         require(name, matches!(name, ObjectName::Lock { number, .. } if *number == told))?;
-        signer(repo, record.by, &KEEPERS)
+        signer_of(repo, name, record.by, &KEEPERS)
     })
 }

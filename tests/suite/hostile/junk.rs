@@ -175,3 +175,57 @@ proptest! {
         }
     }
 }
+
+/// Records that nothing writes yet count only from those who may write them.
+#[test]
+fn later_records_count_only_from_who_may_write_them() {
+    use crate::golden::history as of;
+    use engine::format::announcement::{Announcement, encode_announcement};
+    use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
+    use engine::repo::{announcement, history};
+
+    let scene = Scene::new();
+    let (repo, victim) = (&scene.admin.repo, scene.admin.newest().session);
+    let thief = scene.enrol(Role::Backup, 0, 7);
+    let (random, by) = (Nonce8::new([9; 8]), thief.client);
+    // It may say that it took an invitation itself, and where snapshots of its own came from.
+    let join = JoinRecord { client: by, ..of::join() };
+    let name = history::put_join(repo, &thief, &join).expect("it is stored");
+    assert!(history::get_join(repo, &name).is_ok());
+    let own = CopiedRecord { session: session_of(by), ..of::copied() };
+    let name = history::put_copied(repo, &thief, &own).expect("it is stored");
+    assert!(history::get_copied(repo, &name).is_ok());
+    // Nothing else, whatever it signs.
+    let sign = &thief.signing;
+    let join = JoinRecord { client: victim.client(), ..of::join() };
+    let name = ObjectName::Join(join.invitation, random);
+    put_control(repo, &name, ControlKind::Join, &join, sign).expect("it is stored");
+    assert!(history::get_join(repo, &name).is_err());
+    let fold = FoldRecord { by, ..of::fold() };
+    let name = ObjectName::Fold { number: fold.number, random };
+    put_control(repo, &name, ControlKind::Fold, &fold, sign).expect("it is stored");
+    assert!(history::get_fold(repo, &name).is_err());
+    let lock = LockRecord { by, ..of::lock() };
+    let name = ObjectName::Lock { number: lock.number, random };
+    put_control(repo, &name, ControlKind::Lock, &lock, sign).expect("it is stored");
+    assert!(history::get_lock(repo, &name).is_err());
+    let copied = CopiedRecord { session: victim, ..of::copied() };
+    let name = ObjectName::Copied(victim, random);
+    put_control(repo, &name, ControlKind::Copied, &copied, sign).expect("it is stored");
+    assert!(history::get_copied(repo, &name).is_err());
+    // Announcements in the clear take no key to write, and the administrator's to count.
+    fn forged<T: Announcement>(record: &T) -> Bytes {
+        [encode_announcement(record), vec![7; 64]].concat().into()
+    }
+    let number = of::slot_set().number;
+    let sets = ObjectName::SlotSet { number, random };
+    scene.put(&sets, forged(&of::slot_set()));
+    scene.put(&ObjectName::Epoch(1), forged(&of::epoch()));
+    assert!(announcement::get_slot_set(repo, &sets).is_err());
+    assert!(announcement::get_epoch(repo, 1).is_err());
+    let found = scene.admin.check_all().expect("the check runs").damage;
+    for forged in ["join/", "fold/", "lock/", "copied/", "slots/", "epochs/"] {
+        let count = found.keys().filter(|key| key.starts_with(forged)).count();
+        assert_eq!(count, 1, "{forged}: {found:?}");
+    }
+}
