@@ -26,13 +26,13 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode as ExitStatus;
 
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
 };
 
-use crate::args::habits;
+use crate::args::{empty, habits};
 use crate::command::Cli;
 use crate::command::context::Context;
 use crate::config::file::ConfigFile;
@@ -110,9 +110,9 @@ pub fn prepare_process() {
 }
 
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
-    let mut cli =
-        match Cli::try_parse_from(arguments) {
-            Ok(cli) => cli,
+    let (mut cli, matches) =
+        match parse(arguments) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
                     return match habit.is_done {
@@ -127,6 +127,10 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
                 return explain(without_guesses(error), surroundings, ui);
             }
         };
+    if let Some(name) = empty::find(&Cli::command(), &matches) {
+        return Err(Fault::usage(format!("{name} is empty"))
+            .hint("a variable that is not set? leave out what is not meant"));
+    }
     cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
     if cli.global.background {
         step_back();
@@ -142,6 +146,13 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
     let (global, limits) = (&cli.global, cli.global.limits());
     let context = Context { ui: &ui, around: surroundings, global, limits };
     command::dispatch(&cli.command, &context)
+}
+
+/// The command line as types, and as it was given.
+fn parse(arguments: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+    Ok((cli, matches))
 }
 
 /// Lets other processes go first. Threads that begin later inherit it, and the kernel takes the

@@ -105,10 +105,10 @@ impl Whole {
                 let wrong = differing.iter().any(|what| *what != "mtime");
                 wrong.then(|| format!("{differing:?} changed, although it is kept in the end"))
             }
-            // Every write gives it the time of now, until its time is set to 0 again.
+            // Every write gives it the time of now, also one that changes nothing, until its time is
+            // set to 0 again.
             Fate::Changed
                 if leave.in_place
-                    && !is.has_content_of(was)
                     && is.facts.mtime != was.facts.mtime
                     && is.facts.mtime != end.facts.mtime =>
             {

@@ -16,9 +16,12 @@ const POINTS: u64 = 2_000;
 /// Points of one scene: more show less than another scene.
 const POINTS_OF_SCENE: usize = 40;
 
-/// Where the disks of the test are: in memory, unless somebody wants another file system.
-fn new_folder() -> tempfile::TempDir {
-    let place = text("MAINSTAY_TEST_PLACE").unwrap_or_else(|| "/dev/shm".to_owned());
+/// Where the disks of a worker are, unless somebody wants a certain file system: in memory for one,
+/// where temporary files are for the next.
+fn new_folder(worker: u64) -> tempfile::TempDir {
+    let usual = if worker.is_multiple_of(2) { Some("/dev/shm".to_owned()) } else { None };
+    let place = text("MAINSTAY_TEST_PLACE").or(usual);
+    let place = place.map_or_else(std::env::temp_dir, std::path::PathBuf::from);
     tempfile::tempdir_in(place).or_else(|_| tempfile::tempdir()).expect("a temporary folder")
 }
 
@@ -43,7 +46,7 @@ pub(crate) fn own_mounts() -> bool {
 
 fn work(worker: u64, goal: (u64, u64), shared: &Shared) {
     let may_mount = own_mounts();
-    let folder = new_folder();
+    let folder = new_folder(worker);
     let player = Player::new(&folder.path().join(format!("m{worker}")));
     // To see that a program of before fails, it must be asked for nothing that it does not know.
     let without = text("MAINSTAY_TEST_WITHOUT").unwrap_or_default();

@@ -144,3 +144,37 @@ fn a_benchmark_tells_the_limit_and_leaves_nothing() {
     let words = place.run(["benchmark", "nowhere"]).fails(1);
     assert!(words.contains("nowhere"), "{words}");
 }
+
+#[test]
+fn a_value_that_is_empty_is_named_and_nothing_is_done() {
+    let place = Place::with_repository();
+    place.backup();
+    let lines: [(&[&str], &str); 10] = [
+        (&["backup", ""], "PATH"),
+        (&["backup", "source", ""], "PATH"),
+        (&["backup", "source", "--host", ""], "--host"),
+        (&["backup", "source", "--exclude", ""], "--exclude"),
+        (&["restore", "latest", "--target", "target", "--include", ""], "--include"),
+        (&["restore", "latest", "--target", ""], "--target"),
+        (&["restore", "", "--target", "target"], "SNAP"),
+        (&["snapshots", "--host", ""], "--host"),
+        (&["forget", "--keep-last", "1", "--path", ""], "--path"),
+        (&["find", ""], "PATTERN"),
+    ];
+    for (line, name) in lines {
+        let words = place.run(line).fails(2);
+        assert!(words.contains(name), "{line:?}: {words}");
+    }
+    assert!(!place.path("target").exists());
+    // A text may be empty, and so may what another program is called with.
+    place.run(["backup", "-q", "source", "--description", ""]).expect(0);
+    place.run(["backup", "-q", "--stdin-from-command", "--", "printf", "x%s", ""]).expect(0);
+}
+
+#[test]
+fn conditions_that_no_snapshot_meets_are_said() {
+    let place = Place::with_repository();
+    place.backup();
+    place.run(["tag", "add", "new", "--host", "nobody"]).fails(23);
+    place.run(["find", "*", "--host", "nobody"]).fails(2);
+}

@@ -39,6 +39,8 @@ pub mod report;
 /// `demo`, `completions`, `man`, `version`.
 pub mod program;
 
+/// Values that are empty.
+pub mod empty;
 /// Command lines of other programs.
 pub mod habits;
 

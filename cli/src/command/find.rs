@@ -30,6 +30,10 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let catalog = opened.look(&progress(context))?;
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshot)?;
+    if chosen.is_empty() && !catalog.snapshots.is_empty() {
+        return Err(Fault::usage("no snapshot meets the conditions, so nothing was searched")
+            .hint("`mainstay snapshots` shows hosts, tags and paths as they are"));
+    }
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
     let mut found = Vec::new();
     let mut damage = None;

@@ -34,6 +34,11 @@ pub fn run(args: &TagArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let catalog = opened.catalog()?;
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
+    if chosen.is_empty() {
+        let words = "no snapshot meets the conditions; no tags were changed";
+        return Err(Fault::new(ExitCode::Refused, "E_NO_MATCH", words)
+            .hint("`mainstay snapshots` shows hosts, tags and paths as they are"));
+    }
     let chosen: Vec<_> =
         chosen.iter().map(|one| (one.snapshot.session, one.snapshot.tags.as_slice())).collect();
     let changed = tag(&opened.repo, &opened.index, &context.around.host, &chosen, &edit)

@@ -177,6 +177,8 @@ pub const RESTORE_WINDOW_CHUNKS: usize = 100_000;
 pub const RESTORE_WINDOW_FILES: usize = 8192;
 /// The first window of a restore is this part of a full one, so that writing begins at once.
 pub const RESTORE_FIRST_WINDOW_PART: usize = 16;
+/// From so many files and folders on, a restore looks where the file system makes them fast.
+pub const RESTORE_MANY_ITEMS: u64 = 24;
 /// One line of a restore's journal: a letter, the longest key in hexadecimal, a line feed.
 pub const RESTORE_JOURNAL_LINE_MAX_BYTES: u64 = 2 * PATH_MAX_BYTES as u64 + 2;
 /// Windows of a restore that wait between planning and carrying out, besides the one in each: none.

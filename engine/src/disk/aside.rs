@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FlockOperation, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
+    AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::Errno;
 
@@ -105,7 +105,11 @@ impl Target {
             meta::stat_at(&directory, &self.stage.name).is_ok_and(|stat| is_own_folder(&stat))
         });
         if is_left {
-            lock(&self.stage.folders).insert(key);
+            lock(&self.stage.folders).insert(key.clone());
+        }
+        if key.is_empty() {
+            // Nothing in it has a use. Where it cannot be removed none is made, and the end tells.
+            let _ = self.remove_key(&self.stage.room_name(), path);
         }
     }
 
@@ -115,10 +119,24 @@ impl Target {
     /// [`DiskError::Io`], [`DiskError::Obstructed`].
     pub fn remove_stage(&self, path: &TreePath) -> Result<(), DiskError> {
         let key = self.stage.final_key(path.key()).into_owned();
+        if key.is_empty() && self.stage.room.is_made() {
+            self.remove_key(&self.stage.room_name(), path)?;
+        }
         if !lock(&self.stage.folders).remove(&key) {
             return Ok(());
         }
         self.remove_key(&self.stage_key(&key), path)
+    }
+
+    /// More will be made than a few files: directories get places where that is fast.
+    pub fn expect_many(&self) {
+        self.stage.room.expect_many();
+    }
+
+    /// As `mkdir`, with a mode for the owner only; where files can be made fast, if many are to come.
+    pub(crate) fn make_in_good_place(&self, into: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
+        let (base, stage) = (self.beneath.base().as_fd(), &self.stage);
+        stage.room.make_directory(base, &stage.room_name(), into, name)
     }
 
     /// The mode of the directory at `path` if it is this user's and may not be written to; then
@@ -311,9 +329,10 @@ impl Target {
     /// # Errors
     /// [`DiskError::Io`].
     pub fn is_empty_but_for(&self, name: &str) -> Result<bool, DiskError> {
-        let (stage, journal) = (format!("{STAGE_PREFIX}{name}"), journal_name(name));
+        let stage = format!("{STAGE_PREFIX}{name}");
+        let own = [format!("{stage}.room"), journal_name(name), stage];
         let names = self.list(&TreePath::root())?;
-        Ok(names.iter().all(|one| one == stage.as_bytes() || one == journal.as_bytes()))
+        Ok(names.iter().all(|one| own.iter().any(|own| one == own.as_bytes())))
     }
 
     /// Whether there is a journal of this name.
@@ -351,8 +370,8 @@ impl Target {
         let action = "making room beside";
         let directory = self.directory_of(folder, path, action)?;
         let name = &self.stage.name;
-        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(0o700)) {
-            Ok(()) => spread_folders(&directory, name),
+        match self.make_in_good_place(&directory, name) {
+            Ok(()) => {}
             Err(Errno::EXIST) => {
                 let stat = meta::stat_at(&directory, name)
                     .map_err(|error| DiskError::io(action, path, error))?;
@@ -380,18 +399,6 @@ fn journal_name(name: &str) -> String {
 fn is_own_folder(stat: &rustix::fs::Statx) -> bool {
     meta::kind(stat) == Some(EntryKind::Directory)
         && stat.stx_uid == rustix::process::geteuid().as_raw()
-}
-
-/// Asks a file system of the ext family to spread what is made in the stage over the disk, as it does
-/// with the folders at its top: their files then lie near them and not all in one place. Others do not
-/// know the flag, and need not.
-fn spread_folders(directory: &OwnedFd, name: &[u8]) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(stage) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { return };
-    if let Ok(present) = rustix::fs::ioctl_getflags(&stage) {
-        let wanted = IFlags::from_bits_retain(present.bits() | IFlags::TOPDIR.bits());
-        let _ = rustix::fs::ioctl_setflags(&stage, wanted);
-    }
 }
 
 /// Renames to a name that nothing has, also where the file system cannot promise that.

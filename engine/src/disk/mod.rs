@@ -25,6 +25,7 @@ pub mod walk;
 pub mod command;
 mod beneath;
 pub mod target_file;
+mod room;
 pub mod stage;
 pub mod write;
 pub mod aside;

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::folder::lock;
+use crate::disk::room::Room;
 
 /// What the names of all stages begin with; nothing else in a target is called so.
 pub const STAGE_PREFIX: &str = ".mainstay-restore-";
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) folders: Mutex<BTreeSet<Vec<u8>>>,
     /// Directories that were opened for writing, and the modes that they had.
     pub(crate) unlocked: Mutex<BTreeMap<Vec<u8>, u32>>,
+    /// Where directories are made before they get their names.
+    pub(crate) room: Room,
     is_used: AtomicBool,
 }
 
@@ -44,6 +47,11 @@ impl Stage {
     pub(crate) fn begin(&self, key: Vec<u8>) {
         lock(&self.aside).insert(key);
         self.is_used.store(true, Ordering::Release);
+    }
+
+    /// The name that the room has at the top of the target.
+    pub(crate) fn room_name(&self) -> Vec<u8> {
+        [self.name.as_slice(), b".room"].concat()
     }
 
     /// It has its place, or is given up.

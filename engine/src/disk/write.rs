@@ -249,7 +249,7 @@ impl Target {
         }
         let action = "making the directory";
         let (fd, name) = self.holder(path, action)?;
-        match rustix::fs::mkdirat(&fd, name, Mode::from_raw_mode(CLOSED_DIRECTORY)) {
+        match self.make_in_good_place(&fd, name) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => match self.stat(path)?.map(|stat| stat.kind) {
                 Some(EntryKind::Directory) => Ok(false),

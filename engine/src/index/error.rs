@@ -136,12 +136,14 @@ impl From<IndexError> for Failure {
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
-            // Nothing here ever breaks a constraint of sound tables.
+            // Nothing here ever breaks a constraint of sound tables, or puts into them what is too
+            // big for the database: a damaged length is.
             matches!(
                 failure.code,
                 ErrorCode::DatabaseCorrupt
                     | ErrorCode::NotADatabase
                     | ErrorCode::ConstraintViolation
+                    | ErrorCode::TooBig
             )
         }
         // The tables are not those that were made.

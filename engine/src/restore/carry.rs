@@ -97,11 +97,15 @@ fn finish(work: &Work<'_>, After { links, left }: After) {
 
 fn make_link(to: &Destination<'_>, link: LaterName) {
     let LaterName { first, path, way } = link;
-    if to.tally.is_spoilt(&first) {
+    if let Some(is_damage) = to.tally.spoilt_by_damage(&first) {
         discard(to, &path, way);
         let why = format!("it is the same file as {first}, which could not be restored");
+        let problem = Problem { path, action: "restoring", why };
         to.tally.leave_unfinished();
-        return to.tally.damage(to.monitor, Problem { path, action: "restoring", why });
+        return match is_damage {
+            true => to.tally.damage(to.monitor, problem),
+            false => to.tally.problem(to.monitor, problem),
+        };
     }
     let target = to.target;
     let linked = target.make_hard_link(&first, &path).and_then(|()| place(to, &path, way));
@@ -120,14 +124,25 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         let problem = Problem { path: path.clone(), action, why: in_one_line(error) };
         to.tally.problem(to.monitor, problem);
     };
-    if was_there && let Err(error) = to.target.remove_stage(&path) {
+    let is_half_made = to.tally.is_half_made(&path);
+    if was_there
+        && !is_half_made
+        && let Err(error) = to.target.remove_stage(&path)
+    {
         to.tally.leave_unfinished();
         told("removing what was left aside in", &error);
+    }
+    if publishes.is_some() && is_half_made {
+        to.tally.leave_unfinished();
+        let why = "something in it is half made; the same command goes on".to_owned();
+        let problem = Problem { path, action: "putting in place", why };
+        return to.tally.problem(to.monitor, problem);
     }
     if let Some(replaces) = publishes
         && let Err(error) = publish_folder(to, &path, replaces)
     {
-        to.tally.leave_unfinished();
+        // It stays aside: other names of the files in it may have their places already.
+        to.tally.leave_half_made(&path);
         return told("putting in place", &error);
     }
     let Some(entry) = entry else {

@@ -36,6 +36,9 @@ impl Pass<'_> {
         if !self.work.options.delete || !is_there || !open.proves_absence() {
             return;
         }
+        if self.lies_on_later_mount(open) {
+            return;
+        }
         for name in self.names_in(&open.path) {
             if !open.children.contains(&name)
                 && let Ok(path) = open.path.join(&name)
@@ -48,6 +51,17 @@ impl Pass<'_> {
         }
     }
 
+    /// Whether a folder lies on a file system that is mounted in the target and was not when the
+    /// snapshot was made: what that one holds, the snapshot cannot know.
+    fn lies_on_later_mount(&self, open: &OpenFolder) -> bool {
+        let above = self.open.iter();
+        above.clone().zip(above.skip(1).chain([open])).any(|(parent, child)| {
+            let then = parent.entry.as_ref().zip(child.entry.as_ref());
+            let was_mount = then.is_some_and(|(parent, child)| parent.device != child.device);
+            parent.device != child.device && !was_mount
+        })
+    }
+
     /// Removes what an earlier run left in a folder that is not finished and this run does not want.
     fn remove_left_others(&self, open: &OpenFolder) {
         for name in self.names_in(&open.path) {
@@ -57,6 +71,7 @@ impl Pass<'_> {
             let Ok(path) = open.path.join(&name) else { continue };
             if let Err(error) = self.work.to.target.remove(&path) {
                 self.problem(&path, "removing", &error);
+                self.work.to.tally.leave_half_made(&path);
             }
         }
     }

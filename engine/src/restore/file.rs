@@ -130,7 +130,7 @@ impl RestoredFile {
         if !self.is_damaged.swap(true, Ordering::AcqRel) {
             let problem = Problem { path: self.path.clone(), action: "restoring", why };
             if self.entry.link_count > 1 {
-                to.tally.spoil(&self.path);
+                to.tally.spoil(&self.path, true);
             }
             to.tally.damage(to.monitor, problem);
         }
@@ -185,7 +185,7 @@ impl RestoredFile {
         if applied.has_no_room {
             // The next run sets what had no room; until then the file is not whole.
             if self.entry.link_count > 1 {
-                to.tally.spoil(&self.path);
+                to.tally.spoil(&self.path, false);
             }
             return self.give_up(to);
         }
@@ -228,6 +228,7 @@ impl RestoredFile {
         };
         if let Err(error) = removed {
             let path = self.path.clone();
+            to.tally.leave_half_made(&path);
             let problem = Problem { path, action: "removing", why: in_one_line(&error) };
             to.tally.problem(to.monitor, problem);
         }
@@ -276,7 +277,7 @@ impl RestoredFile {
         }
         drop(handle);
         if self.entry.link_count > 1 {
-            to.tally.spoil(&self.path);
+            to.tally.spoil(&self.path, false);
         }
         let problem = Problem { path: self.path.clone(), action, why: in_one_line(error) };
         to.tally.problem(to.monitor, problem);

@@ -1,6 +1,6 @@
 //! What a restore did.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -64,8 +64,10 @@ pub(super) struct Tally {
     /// Files that are being overwritten where they are.
     in_place: Mutex<BTreeSet<TreePath>>,
     problems: Mutex<(u64, Vec<Problem>)>,
-    /// Files with several names whose content could not be restored.
-    spoilt: Mutex<HashSet<TreePath>>,
+    /// Files with several names that could not be restored, and whether stored bytes are to blame.
+    spoilt: Mutex<HashMap<TreePath, bool>>,
+    /// What lies aside, and could neither be finished nor removed.
+    half_made: Mutex<Vec<TreePath>>,
 }
 
 impl Tally {
@@ -126,12 +128,27 @@ impl Tally {
     }
 
     /// Remembers a file with several names that is not as it should be.
-    pub(super) fn spoil(&self, path: &TreePath) {
-        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+    pub(super) fn spoil(&self, path: &TreePath, is_damage: bool) {
+        let mut spoilt = self.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
+        *spoilt.entry(path.clone()).or_default() |= is_damage;
     }
 
-    pub(super) fn is_spoilt(&self, path: &TreePath) -> bool {
-        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    /// Whether stored bytes are to blame, if a file with several names could not be restored.
+    pub(super) fn spoilt_by_damage(&self, path: &TreePath) -> Option<bool> {
+        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
+    }
+
+    /// Something that is not finished is aside at `path`: no folder around it may get its place, and
+    /// the stage that it lies in stays.
+    pub(super) fn leave_half_made(&self, path: &TreePath) {
+        self.leave_unfinished();
+        self.half_made.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+    }
+
+    /// Whether something half made may be in a folder.
+    pub(super) fn is_half_made(&self, folder: &TreePath) -> bool {
+        let half_made = self.half_made.lock().unwrap_or_else(PoisonError::into_inner);
+        half_made.iter().any(|path| folder.contains(path))
     }
 
     /// A problem whose cause lies in the repository.

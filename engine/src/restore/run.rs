@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
-use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_QUEUE_WINDOWS};
+use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_MANY_ITEMS, RESTORE_QUEUE_WINDOWS};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
@@ -90,6 +90,9 @@ pub fn run(
     }
     let (total_items, total_bytes) = totals(&fetcher, snapshot, from, options);
     monitor.phase(&Phase { name: "restoring", total_items, total_bytes });
+    if total_items.is_some_and(|count| count >= RESTORE_MANY_ITEMS) {
+        ground.target.expect_many();
+    }
     let done = plan_and_carry_out(&work, index.reader()?, |pass| pass.run(snapshot, from));
     tally.name_in_place(monitor);
     let mut report = done?;

@@ -238,7 +238,7 @@ impl Pass<'_> {
             Ok(standing) => Settled { standing, ..made },
             Err(error) => {
                 self.problem(path, "creating the folder", &error);
-                self.work.to.tally.leave_unfinished();
+                self.work.to.tally.leave_half_made(path);
                 Settled::blocked()
             }
         }
@@ -294,6 +294,9 @@ impl Pass<'_> {
             Ok(placement) => placement,
             Err(problem) => {
                 self.work.to.tally.problem(self.work.to.monitor, problem);
+                if self.standing() == Standing::Left {
+                    self.work.to.tally.leave_half_made(&path);
+                }
                 return Ok(());
             }
         };
@@ -321,6 +324,7 @@ impl Pass<'_> {
                 true => {
                     if let Err(error) = self.work.to.target.remove(&path) {
                         self.problem(&path, "replacing", &error);
+                        self.work.to.tally.leave_half_made(&path);
                         return Ok(());
                     }
                     Way::Fresh
@@ -351,6 +355,7 @@ impl Pass<'_> {
             Placement::Skip(there) | Placement::Keep(there) | Placement::Replace(_, there)
                 if entry.kind == EntryKind::File
                     && is_file(&there)
+                    && there.link_count == 1
                     && self.noted(Note::InPlace, path) =>
             {
                 Ok(Placement::InPlace(there))
