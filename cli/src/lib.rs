@@ -38,7 +38,7 @@ use crate::command::context::Context;
 use crate::config::file::ConfigFile;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
-use crate::ui::output::printable;
+use crate::ui::output::{in_one_line, printable};
 use crate::ui::{Settings, Ui};
 
 /// Steps from the best niceness to the worst; the kernel stops at the end of its scale.
@@ -110,23 +110,21 @@ pub fn prepare_process() {
 }
 
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
-    let (mut cli, matches) =
-        match parse(arguments) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
-                    return match habit.is_done {
-                        true => {
-                            ui.note(habit.words);
-                            Ok(ExitCode::Ok)
-                        }
-                        false => Err(Fault::usage("there is no such command or option here")
-                            .hint(habit.words)),
-                    };
-                }
-                return explain(without_guesses(error), surroundings, ui);
+    let (mut cli, matches) = match parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
+                return match habit.is_done {
+                    true => {
+                        ui.note(habit.words);
+                        Ok(ExitCode::Ok)
+                    }
+                    false => Err(Fault::usage(misunderstood(&error)).hint(habit.words)),
+                };
             }
-        };
+            return explain(without_guesses(error), surroundings, ui);
+        }
+    };
     if let Some(name) = empty::find(&Cli::command(), &matches) {
         return Err(Fault::usage(format!("{name} is empty"))
             .hint("a variable that is not set? leave out what is not meant"));
@@ -160,6 +158,20 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
 fn step_back() {
     // From wherever it stands to the end of the scale; being further back needs no permission.
     let _ = nice(NICE_SPAN);
+}
+
+/// What was wrong with a command line for which there is a better hint than clap's.
+fn misunderstood(error: &clap::Error) -> String {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument => {
+            "there is no such command or option here".to_owned()
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            in_one_line(first.trim_start_matches("error: "))
+        }
+    }
 }
 
 /// Takes out which option might be meant: a guess that is tried is worse than none, and the nearest

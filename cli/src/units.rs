@@ -277,6 +277,15 @@ pub fn local_minute(time: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// Writes the day of a point in time: `2026-11-20`.
+#[must_use]
+pub fn local_day(time: Timestamp, zone: &TimeZone) -> String {
+    match to_jiff(time) {
+        Some(instant) => instant.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string(),
+        None => format!("@{}", time.seconds),
+    }
+}
+
 /// Writes a point in time as the user's clock shows it: `2026-11-20 18:00:00 CET`.
 #[must_use]
 pub fn local_time(time: Timestamp, zone: &TimeZone) -> String {

@@ -63,7 +63,7 @@ fn a_hidden_snapshot_in_the_middle_is_a_gap_for_everybody() {
     let middle = commits(&target)[1].clone();
     hide(&target, &middle);
     let found = cold_finding(&target).expect("the gap is found");
-    assert!(found.contains("1 snapshots before it are missing"), "{found}");
+    assert!(found.contains("1 snapshot before it is missing"), "{found}");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_hidden_first_snapshot_is_a_gap_for_everybody() {
     let target = Target::new(three);
     let first = commits(&target)[0].clone();
     hide(&target, &first);
-    assert!(cold_finding(&target).expect("it is found").contains("before it are missing"));
+    assert!(cold_finding(&target).expect("it is found").contains("before it is missing"));
 }
 
 /// Nobody but who has seen it can know of the newest one: this machine has.
@@ -87,7 +87,7 @@ fn a_hidden_newest_snapshot_is_missed_by_whoever_has_seen_it() {
     }
     // The next backup goes on with the number after it, so that others see the gap too.
     target.world.backup(&target.source).expect("the backup runs");
-    assert!(cold_finding(&target).expect("it is found").contains("before it are missing"));
+    assert!(cold_finding(&target).expect("it is found").contains("before it is missing"));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! What a first look meets: lists and progress on a terminal of 80 columns, the page of `doctor`, and
 //! what fingers type that know another program.
 
+/// Every screen at 80 columns.
+mod screens;
+/// What is said in situations that a first look meets.
+mod said;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -56,6 +61,14 @@ impl Terminal {
         let mut command = self.tmux(&["capture-pane", "-p"]);
         let output = if colours { command.arg("-e") } else { &mut command }.output();
         String::from_utf8_lossy(&output.expect("tmux answers").stdout).into_owned()
+    }
+
+    /// Lines of all that was printed, also above the screen, that the terminal had to break.
+    fn broken_lines(&self) -> Vec<String> {
+        let output = self.tmux(&["capture-pane", "-p", "-J", "-S", "-"]).output();
+        let text = String::from_utf8_lossy(&output.expect("tmux answers").stdout).into_owned();
+        let is_broken = |line: &&str| line.trim_end().chars().count() > 80;
+        text.lines().filter(is_broken).map(str::to_owned).collect()
     }
 
     /// The first screen that has all of it, asked for a while.
@@ -186,7 +199,7 @@ fn a_doctor_says_what_is_set_and_what_to_type_next() {
     assert_eq!(outcome(&json, "clock"), "ok");
     // What is in the way is named, what to type too, and the exit code is that of every command.
     for (variable, value, exit, name, next) in [
-        ("MAINSTAY_REPOSITORY", "not-there", 10, "store", "mainstay init --kit kit.txt"),
+        ("MAINSTAY_REPOSITORY", "not-there", 10, "store", "mainstay doctor"),
         ("MAINSTAY_REPOSITORY", "", 2, "repository", "mainstay -r /srv/backup init --kit kit.txt"),
         ("MAINSTAY_PASSWORD", "some other words", 12, "repository opens", "mainstay key test"),
     ] {

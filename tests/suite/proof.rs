@@ -87,7 +87,7 @@ fn from_a_key_file_to_an_auditor_with_nothing_but_the_fingerprint() {
     assert_eq!((&drill["outcome"], &drill["level"]), (&"pass".into(), &4.into()), "{drill}");
     assert_eq!(drill["files_restored"], 12);
     let id = drill["evidence"].as_str().expect("a record").to_owned();
-    assert!(place.prove("evidence list", 0).contains("sample drill of web1: pass, L4"));
+    assert!(place.prove("evidence list", 0).contains("sample drill of web1 passed at level 4"));
     place.prove("evidence verify", 0);
     place.prove(&format!("evidence show {id}"), 0);
     let exported: Value =

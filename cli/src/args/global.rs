@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use engine::store::Limits;
 
+use crate::args::values;
 use crate::config::credential::CredentialFlags;
 use crate::config::file::ConfigFile;
 use crate::config::repository::RepositoryFlags;
@@ -47,11 +48,11 @@ pub struct GlobalArgs {
     pub no_index: bool,
 
     /// Send at most this many KiB per second to the store
-    #[arg(long, global = true, value_name = "RATE")]
+    #[arg(long, global = true, value_name = "RATE", value_parser = values::rate)]
     pub limit_upload: Option<NonZeroU32>,
 
     /// Receive at most this many KiB per second from the store
-    #[arg(long, global = true, value_name = "RATE")]
+    #[arg(long, global = true, value_name = "RATE", value_parser = values::rate)]
     pub limit_download: Option<NonZeroU32>,
 
     /// Let everything else on this machine go first, on its processors and its disks

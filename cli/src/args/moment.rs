@@ -16,7 +16,7 @@ const LAST_NANO: i32 = 999_999_999;
 /// A text names no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it is no moment; write for example 2026-11-20, \"2026-11-20 18:00\", yesterday, \"tuesday 18:00\", \
+    "this is not a point in time; write, for example, 2026-11-20, \"2026-11-20 18:00\", yesterday, \"tuesday 18:00\", \
      2026-11-20T18:00:00Z or 3d"
 )]
 pub struct MomentError;

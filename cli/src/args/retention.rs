@@ -169,8 +169,8 @@ pub struct HoldAddArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 
-    /// When somebody should release it; it does not end by itself
-    #[arg(long, value_name = "DATE")]
+    /// When somebody should release it: a date, or a time from now such as 90d. It does not end by itself
+    #[arg(long, value_name = "DATE|DURATION")]
     pub until: Option<String>,
 }
 

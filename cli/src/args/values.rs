@@ -1,6 +1,7 @@
 //! Values of options that have a form of their own, and how they are read.
 
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU32;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::ValueEnum;
@@ -204,6 +205,19 @@ impl std::str::FromStr for TagSet {
 /// [`UnitError`] with the forms that are understood.
 pub fn size(text: &str) -> Result<u64, UnitError> {
     units::parse_size(text)
+}
+
+/// Reads a rate: KiB per second.
+///
+/// # Errors
+/// [`ValueError`] for anything but a whole number above 0.
+pub fn rate(text: &str) -> Result<NonZeroU32, ValueError> {
+    text.parse().map_err(|_| {
+        ValueError::new(
+            "a rate is a whole number of KiB per second, at least 1; without the option there is no \
+             limit",
+        )
+    })
 }
 
 /// Memory of the key derivation; answers KiB.

@@ -150,7 +150,7 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
         }
         let more = damage.path_count.saturating_sub(damage.paths.len() as u64);
         if more > 0 {
-            context.ui.result(&format!("  and {} more paths", units::count(more)));
+            context.ui.result(&format!("  and {}", units::counted(more, "more path")));
         }
     }
     for key in &report.foreign_keys {

@@ -4,19 +4,21 @@
 //! code is that of the first failure, so that a script learns the same as a person. It changes
 //! nothing but for a small object that it writes into the store and deletes, to learn its clock.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+/// The page, a look a line.
+mod page;
+/// The repository once it is open.
+mod inside;
 
-use engine::base::limits::CLOCK_SLACK_S;
+use std::path::{Path, PathBuf};
+
 use engine::base::path::escape;
-use engine::format::snapshot::Snapshot;
+use engine::store::Location;
 use engine::store::name::prefix;
 
-use crate::args::filter::FilterArgs;
 use crate::args::program::DoctorArgs;
 use crate::command::context::Context;
-use crate::command::open::{Opened, allows, open, store};
-use crate::command::select::Choice;
+use crate::command::doctor::page::Page;
+use crate::command::open::{open, store};
 use crate::config::credential::{Source, choose};
 use crate::config::file::ConfigFile;
 use crate::config::repository::{Place, resolve, state_dir};
@@ -24,25 +26,30 @@ use crate::fault::{ExitCode, Fault};
 use crate::ui::Paint;
 use crate::ui::json::Message;
 use crate::ui::output::printable;
+use crate::ui::table::wrap;
 use crate::ui::upkeep::{Doctor, Look};
 use crate::units;
 
 /// The look at what opens the repository.
 const CREDENTIAL: &str = "passphrase or key";
+/// Columns of the word that a look begins with.
+const MARK_WIDTH: usize = 7;
 /// Where a setting comes from that nobody made.
 const DEFAULT: &str = "default";
 /// Less free space than this is worth a word.
 const SPACE_LOW_BYTES: u64 = 1 << 30;
-/// A newest snapshot of this machine that is older is worth a word.
-const NEWEST_OLD: Duration = Duration::from_secs(2 * 86_400);
 
 /// Looks at everything.
 ///
 /// # Errors
 /// The first thing that does not work, after all that could be looked at was shown.
 pub fn run(_args: &DoctorArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let mut page = Page { looks: Vec::new(), next: None, fault: None };
+    let mut page = Page::default();
     page.look_around(context);
+    if page.next.is_none() && page.fault.is_some() {
+        // Once what stands behind `try` was done.
+        page.next = Some("mainstay doctor".to_owned());
+    }
     page.show(context);
     match page.fault {
         None => Ok(ExitCode::Ok),
@@ -50,12 +57,6 @@ pub fn run(_args: &DoctorArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         Some(fault) if !context.ui.is_json() => Ok(fault.exit_code()),
         Some(fault) => Err(fault),
     }
-}
-
-struct Page {
-    looks: Vec<Look>,
-    next: Option<String>,
-    fault: Option<Fault>,
 }
 
 impl Page {
@@ -91,7 +92,7 @@ impl Page {
             Err(fault) => {
                 match fault.exit_code() {
                     ExitCode::NoRepository => {
-                        self.next = Some(init(context));
+                        return self.no_repository(&place, fault, "repository opens", context);
                     }
                     ExitCode::Key => self.next = Some("mainstay key test".to_owned()),
                     _ => {}
@@ -203,10 +204,10 @@ impl Page {
         let (store, _, location) = match opened {
             Ok(opened) => opened,
             Err(fault) => {
-                if fault.exit_code() == ExitCode::NoRepository {
-                    self.next = Some(init(context));
+                match fault.exit_code() {
+                    ExitCode::NoRepository => self.no_repository(place, fault, "store", context),
+                    _ => self.bad("store", fault),
                 }
-                self.bad("store", fault);
                 return false;
             }
         };
@@ -227,123 +228,28 @@ impl Page {
         true
     }
 
-    fn inside(&mut self, opened: &Opened, context: &Context<'_>) {
-        let repo = &opened.repo;
-        let role = repo.keys().role();
-        self.good("key", format!("role {}: it can {}", role.name(), allows(role)), None);
-        self.clock(opened, context);
-        let filter = FilterArgs::default();
-        // In this order: what is committed meanwhile refers to what the index does not know yet.
-        let catalog = match opened.look(&engine::base::monitor::Silent) {
-            Ok(catalog) => catalog,
-            Err(fault) => return self.bad("index", fault),
+    /// Nothing is where the repository should be. Of a folder that is gone or empty nobody knows
+    /// whether there never was one, or whether its disk is not mounted; then a new one in its place
+    /// would hide it.
+    fn no_repository(
+        &mut self,
+        place: &Place,
+        fault: Fault,
+        name: &'static str,
+        context: &Context<'_>,
+    ) {
+        let init = init(context);
+        let folder = Location::parse(&place.location).ok();
+        let folder = folder.as_ref().and_then(Location::local_path).map(escape_path);
+        let Some(folder) = folder else {
+            self.next = Some(init);
+            return self.bad(name, fault);
         };
-        let mut packs = 0_u64;
-        let counted = opened.index.reader().and_then(|reader| {
-            reader.for_each_pack(&mut |_, _| {
-                packs += 1;
-                true
-            })
-        });
-        match counted {
-            Ok(()) => self.good("index", format!("knows {}", units::counted(packs, "pack")), None),
-            Err(error) => self.bad("index", crate::command::trouble::index(&error)),
-        }
-        let choice = Choice::quiet(&catalog, &filter, context.around);
-        let made = choice.made();
-        let all = choice.filtered();
-        let own: Vec<_> =
-            all.iter().filter(|one| one.snapshot.host == context.around.host).collect();
-        let newest = own.iter().rev().find(|one| made.may_be_latest(one));
-        let count = units::counted(all.len() as u64, "snapshot");
-        if !catalog.damaged.is_empty() {
-            let damaged = units::counted(catalog.damaged.len() as u64, "record");
-            let fault = Fault::new(
-                ExitCode::Damage,
-                "E_CORRUPT",
-                format!("{damaged} of snapshots cannot be read"),
-            );
-            self.bad("snapshots", fault.hint("`mainstay check` names what is damaged"));
-        }
-        let Some(newest) = newest else {
-            let text = format!("{count}, none of {}", printable(&context.around.host));
-            self.next = Some("mainstay backup PATH".to_owned());
-            return self.warn(
-                "snapshots",
-                text,
-                "`mainstay backup PATH` makes the first of this machine",
-            );
-        };
-        let age = made.age(&newest.snapshot).unwrap_or_default();
-        let text = format!("{count}, the newest of this machine {} old", units::age(age));
-        match age > NEWEST_OLD {
-            true => {
-                self.warn("snapshots", text, "does something run `mainstay backup` every night?")
-            }
-            false => self.good("snapshots", text, None),
-        }
-        let wrong = all.iter().filter(|one| made.wrong_clock(one).is_some()).count() as u64;
-        if wrong > 0 {
-            let text = format!("{} of a wrong clock", units::counted(wrong, "snapshot"));
-            self.warn("times", text, "`mainstay snapshots` marks them");
-        }
-        if self.fault.is_none() {
-            self.next = Some(match age > NEWEST_OLD {
-                true => backup_again(&newest.snapshot),
-                false => "mainstay drill latest".to_owned(),
-            });
-        }
-    }
-
-    fn clock(&mut self, opened: &Opened, context: &Context<'_>) {
-        let there = match opened.repo.store().time_of_store() {
-            Ok(there) => there,
-            Err(error) => {
-                let why = engine::base::error::in_one_line(&error);
-                return self.skip("clock", format!("that of the store is not known: {why}"));
-            }
-        };
-        let here = context.around.clock.now();
-        let apart = here.since(there).max(there.since(here));
-        let text = format!("{} from the store's", units::whole_duration(apart));
-        if apart.as_secs() > CLOCK_SLACK_S as u64 {
-            let fault = Fault::refused(format!("the clock of this machine is {text}"));
-            return self.bad(
-                "clock",
-                fault.hint("correct the clock that is wrong; rules of `forget` refuse to work"),
-            );
-        }
-        self.good("clock", text, None);
-    }
-
-    fn good(&mut self, name: &'static str, text: String, from: Option<String>) {
-        self.looks.push(Look { name, outcome: "ok", text, from, hint: None });
-    }
-
-    fn warn(&mut self, name: &'static str, text: String, hint: &str) {
-        self.looks.push(Look {
-            name,
-            outcome: "warning",
-            text,
-            from: None,
-            hint: Some(hint.to_owned()),
-        });
-    }
-
-    fn skip(&mut self, name: &'static str, text: String) {
-        self.looks.push(Look { name, outcome: "unknown", text, from: None, hint: None });
-    }
-
-    fn bad(&mut self, name: &'static str, fault: Fault) {
-        let lines = fault.lines();
-        let part = |head: &str| lines.iter().find_map(|line| line.trim_start().strip_prefix(head));
-        let mut text = part("error: ").unwrap_or_default().to_owned();
-        if let Some(cause) = part("cause: ") {
-            text = format!("{text}: {cause}");
-        }
-        let hint = part("try: ").map(str::to_owned);
-        self.looks.push(Look { name, outcome: "failed", text, from: None, hint });
-        self.fault = self.fault.take().or(Some(fault));
+        let hint = format!(
+            "if {folder} lies on a disk or a share, mount that and repeat `mainstay doctor`; if \
+             there never was a repository, `{init}` makes one"
+        );
+        self.bad(name, fault.hint(hint));
     }
 
     fn show(&self, context: &Context<'_>) {
@@ -366,13 +272,19 @@ impl Page {
             };
             let mark = paint.map_or_else(|| mark.to_owned(), |paint| ui.paint(paint, mark));
             let from = look.from.as_ref().map(|from| format!(" ({from})")).unwrap_or_default();
-            ui.result(&format!("{mark}  {:width$}  {}{from}", look.name, printable(&look.text)));
+            let text = printable(&format!("{}{from}", look.text));
+            let column = MARK_WIDTH + 2 + width + 2;
+            let room = ui.width().map(|columns| columns.saturating_sub(column));
+            let mut lines = wrap(&text, room, 0).into_iter();
+            let first = lines.next().unwrap_or_default();
+            ui.result(&format!("{mark}  {:width$}  {first}", look.name));
+            lines.for_each(|line| ui.result(&format!("{:column$}{line}", "")));
             if let Some(hint) = &look.hint {
-                ui.result(&format!("{:9}{:width$}  try: {}", "", "", printable(hint)));
+                ui.prose(&format!("{:column$}try: {hint}", ""), column + "try: ".len());
             }
         }
         if let Some(next) = &self.next {
-            ui.result(&format!("next: {}", printable(next)));
+            ui.prose(&format!("next: {next}"), "next: ".len());
         }
     }
 }
@@ -391,18 +303,6 @@ fn init(context: &Context<'_>) -> String {
     match from_command_line {
         Some(repo) => format!("mainstay -r {} init --kit kit.txt", printable(repo)),
         None => "mainstay init --kit kit.txt".to_owned(),
-    }
-}
-
-/// The command that makes another snapshot like this one.
-fn backup_again(snapshot: &Snapshot) -> String {
-    let paths: Vec<_> = snapshot.paths.iter().map(|path| escape(&path.0)).collect();
-    let is_plain = |path: &String| {
-        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte))
-    };
-    match !paths.is_empty() && paths.iter().all(is_plain) {
-        true => format!("mainstay backup {}", paths.join(" ")),
-        false => "mainstay backup PATH".to_owned(),
     }
 }
 

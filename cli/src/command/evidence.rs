@@ -28,11 +28,15 @@ use crate::command::context::Context;
 use crate::command::finding;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::{PrivateFile, absolute};
+use crate::command::told::describe;
 use crate::command::witness::{actor, prover, untimestamped};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::output::printable;
 use crate::ui::proof::{EvidenceRecord, EvidenceVerdict, Exported};
 use crate::units;
+
+/// Digits of a writer that a list shows; there are few writers.
+const WRITER_DIGITS: usize = 8;
 
 /// Does one of the things that can be done with evidence.
 ///
@@ -62,13 +66,20 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
         let records: Vec<_> = records.iter().map(|one| record(one)).collect();
         context.ui.document(&records).map_err(|error| Fault::local(error.to_string()))?;
     } else {
+        let id = |one: &SignedRecord| match shelf.chains().len() {
+            // As `show` and the options of `export` take it.
+            1 => one.record.number.to_string(),
+            _ => {
+                let writer = one.reference().writer.to_string();
+                format!("{}/{}", &writer[..WRITER_DIGITS.min(writer.len())], one.record.number)
+            }
+        };
+        let width = records.iter().map(|one| id(one).len()).max().unwrap_or(0);
         for one in &records {
-            let time = units::local_time(time(one.record.at_ms), &context.around.time_zone);
+            let time = units::local_minute(time(one.record.at_ms), &context.around.time_zone);
             let text = describe(&one.record.event, &one.record.body);
-            context.ui.result(&printable(&format!(
-                "{:<24}  {time}  {text}",
-                one.reference().to_string()
-            )));
+            let line = format!("{:<width$}  {time}  {text}", id(one));
+            context.ui.prose(&line, width + 2 + time.len() + 2);
         }
     }
     judge(shelf.flaws(), context)
@@ -126,6 +137,7 @@ fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
 fn tell_what_lacks(shelf: &Shelf<'_>, opened: &Opened, context: &Context<'_>) -> Result<(), Fault> {
     match journal::waiting_count(&opened.state)? {
         0 => {}
+        1 => context.ui.note("1 event waits on this machine to be written"),
         count => context.ui.note(&format!("{count} events wait on this machine to be written")),
     }
     if authority::configured(context)?.is_some()
@@ -373,66 +385,6 @@ fn record(one: &SignedRecord) -> EvidenceRecord {
         program: one.record.program.clone(),
         event: one.record.event.clone(),
         text: describe(&one.record.event, &one.record.body),
-    }
-}
-
-/// One line that says what happened.
-fn describe(name: &str, body: &[u8]) -> String {
-    match Event::decode(name, body) {
-        Ok(Event::DrillBegun(begun)) => {
-            format!("{} drill of {} begins", begun.kind.name(), begun.system)
-        }
-        Ok(Event::Drill(drill)) => format!(
-            "{} drill of {}: {}, L{}, {}, {}",
-            drill.kind.name(),
-            drill.system,
-            drill.outcome.name(),
-            drill.level,
-            units::counted(drill.files, "file"),
-            units::counted(drill.finding_count, "finding")
-        ),
-        Ok(Event::Rotation(rotation)) => format!(
-            "rotation: {} read, {} failed, {} of all bytes within {} days",
-            units::counted(rotation.packs, "pack"),
-            rotation.failed,
-            units::percent(rotation.covered_bytes, rotation.total_bytes),
-            rotation.days
-        ),
-        Ok(Event::Remedy(remedy)) => {
-            format!("ticket {} for {}: {}", remedy.ticket, remedy.finding, remedy.step.name())
-        }
-        Ok(Event::Export(export)) => format!("exported: {}", export.purpose),
-        Ok(Event::Check(check)) => format!(
-            "check ({}): {}, {} damaged, {} read",
-            check.method,
-            check.outcome.name(),
-            check.damaged,
-            units::size(check.bytes_read)
-        ),
-        Ok(Event::Restore(restore)) => format!(
-            "restore of {}: {}, {}, {}",
-            restore.system,
-            restore.outcome.name(),
-            units::counted(restore.files, "file"),
-            units::size(restore.bytes)
-        ),
-        Ok(Event::BackupPopulation(runs)) => {
-            let counts: Vec<_> =
-                runs.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
-            format!("{} runs of backups: {}", runs.runs, counts.join(", "))
-        }
-        Ok(
-            Event::Policy(act)
-            | Event::KeyUse(act)
-            | Event::Collection(act)
-            | Event::Offboarding(act),
-        ) => {
-            let counts: Vec<_> =
-                act.numbers.iter().map(|(name, count)| format!(", {count} {name}")).collect();
-            format!("{} {}{}", act.subject, act.action, counts.concat())
-        }
-        Ok(Event::Timestamp(stamp)) => format!("time stamp of {} by {}", stamp.of, stamp.authority),
-        _ => name.to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@ use engine::tree::cursor::{EntryCursor, Searched};
 use crate::args::look::FindArgs;
 use crate::command::context::Context;
 use crate::command::made::Made;
-use crate::command::node::{long_line, node};
+use crate::command::node::{long_lines, node};
 use crate::command::open::{open, progress};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
@@ -54,8 +54,10 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
                         if hits == 1 {
                             heading(one, choice.made(), context);
                         }
-                        let line = long_line(&path, &entry, &context.around.time_zone);
-                        context.ui.result(&format!("  {line}"));
+                        let room = context.ui.width().map(|width| width.saturating_sub(2));
+                        long_lines(&path, &entry, &context.around.time_zone, room)
+                            .iter()
+                            .for_each(|line| context.ui.result(&format!("  {line}")));
                     }
                 }
                 Ok(_) => {}

@@ -44,8 +44,11 @@ pub fn list(only_open: bool, context: &Context<'_>) -> Result<ExitCode, Fault> {
 }
 
 fn tell(case: &Case, context: &Context<'_>) {
-    let line = |text: String| context.ui.result(&printable(&text));
-    let when = |at_ms| units::local_time(time(at_ms), &context.around.time_zone);
+    let line = |text: String| {
+        let indent = text.len() - text.trim_start().len();
+        context.ui.prose(&text, indent + 2);
+    };
+    let when = |at_ms| units::local_minute(time(at_ms), &context.around.time_zone);
     let system = if case.system.is_empty() { "the repository" } else { &case.system };
     let what = match case.breaches.as_slice() {
         [] => units::counted(case.finding_count, "finding"),
@@ -205,8 +208,8 @@ pub fn runs(context: &Context<'_>) -> Result<ExitCode, Fault> {
     } else if !context.ui.is_quiet() {
         let outcomes: Vec<_> =
             population.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        let runs = units::count(population.runs);
-        let words = format!("{runs} runs ({}), evidence {at}", outcomes.join(", "));
+        let runs = units::counted(population.runs, "run");
+        let words = format!("{runs} ({}), evidence {at}", outcomes.join(", "));
         context.ui.result(&words);
     }
     Ok(ExitCode::Ok)

@@ -290,7 +290,7 @@ impl Run<'_> {
         let mut table = Table::new(&columns);
         let mut row = |what: &str, id: SessionId, why: &str| {
             let Some(one) = by_id.get(&id) else { return };
-            let time = units::local_time(made.at(&one.snapshot), &self.context.around.time_zone);
+            let time = units::local_minute(made.at(&one.snapshot), &self.context.around.time_zone);
             table.row([what, &short_id(id), &time, &one.snapshot.tags.join(","), why]);
         };
         for kept in &group.keep {

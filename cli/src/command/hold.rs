@@ -6,6 +6,7 @@ use engine::format::mark::Hold;
 use engine::index::marks::{self, Marks};
 use engine::repo::marks::require_may_mark;
 use engine::retain::hold::{HoldRequest, add, overdue, release};
+use jiff::tz::TimeZone;
 use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
@@ -22,7 +23,9 @@ use crate::ui::table::{Align, Table};
 use crate::units;
 
 /// Snapshots that a table names for one hold.
-const SHOWN_MAX: usize = 4;
+const SHOWN_MAX: usize = 2;
+/// Digits of a hold's id that people see; `hold release` takes them.
+const SHORT_DIGITS: usize = 8;
 
 /// Does what is wanted with holds.
 ///
@@ -44,8 +47,8 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
             .hint("name snapshots, or say --host, --tag or --path"));
     }
     let zone = &context.around.time_zone;
-    let until = args.until.as_deref().map(|text| units::parse_time(text, zone)).transpose();
-    let until = until.map_err(|error| Fault::usage(error.to_string()))?;
+    let now = context.around.clock.now();
+    let until = args.until.as_deref().map(|text| reminder(text, now, zone)).transpose()?;
     let catalog = opened.catalog()?;
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
@@ -62,7 +65,6 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
         selection: selection.as_deref(),
     };
     let report = add(&opened.repo, &opened.index, &request).map_err(|e| trouble::retain(&e))?;
-    let now = context.around.clock.now();
     let numbers = [("holds", report.holds.len() as u64), ("snapshots", snapshots.len() as u64)];
     let done = act("hold", "added", &numbers, &args.reason, now);
     witness(opened, &Event::Policy(done), context);
@@ -80,13 +82,34 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
     }
     match report.too_late.first() {
         None => Ok(ExitCode::Ok),
-        Some(one) => Err(Fault::refused(format!(
-            "{} of the snapshots, {} among them, were forgotten before the hold was there, and are \
-             not protected",
-            report.too_late.len(),
-            short_id(*one)
-        ))
-        .hint("`mainstay undelete ID` brings them back; hold what it makes")),
+        Some(one) => {
+            let which = match report.too_late.len() {
+                1 => format!(
+                    "snapshot {} was forgotten before the hold was there, and is",
+                    short_id(*one)
+                ),
+                count => format!(
+                    "{count} of the snapshots, {} among them, were forgotten before the hold was \
+                     there, and are",
+                    short_id(*one)
+                ),
+            };
+            Err(Fault::refused(format!("{which} not protected"))
+                .hint("`mainstay undelete ID` brings it back; hold what that makes"))
+        }
+    }
+}
+
+/// When a hold should be released: a point in time, or how long from now.
+fn reminder(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Fault> {
+    match units::parse_duration(text) {
+        Ok(span) => {
+            Ok(Timestamp { seconds: now.seconds.saturating_add_unsigned(span.as_secs()), ..now })
+        }
+        Err(_) => units::parse_time(text, zone).map_err(|error| {
+            Fault::usage(error.to_string())
+                .hint("a date such as 2028-01-01, or a time from now such as 90d")
+        }),
     }
 }
 
@@ -149,14 +172,18 @@ fn list(opened: &Opened, context: &Context<'_>) -> Result<ExitCode, Fault> {
     }
 }
 
+fn short(hold: HoldId) -> String {
+    let mut id = hold.to_string();
+    id.truncate(SHORT_DIGITS);
+    id
+}
+
 fn table(marks: &Marks, context: &Context<'_>) {
     let (zone, now) = (&context.around.time_zone, context.around.clock.now());
     let until = |until: Option<Timestamp>| match until {
-        None => "released".to_owned(),
-        Some(until) if until <= now => {
-            format!("{}, which is over", units::local_time(until, zone))
-        }
-        Some(until) => units::local_time(until, zone),
+        None => "no end".to_owned(),
+        Some(until) if until <= now => format!("{}, which is over", units::local_day(until, zone)),
+        Some(until) => units::local_day(until, zone),
     };
     let columns = ["ID", "Since", "Until", "Snapshots", "Why"].map(|name| (name, Align::Left));
     let mut table = Table::new(&columns);
@@ -168,15 +195,15 @@ fn table(marks: &Marks, context: &Context<'_>) {
             Some(more) => names.push(format!("and {more} more")),
         }
         table.row([
-            hold.hold.to_string(),
-            units::local_time(hold.at, zone),
+            short(hold.hold),
+            units::local_day(hold.at, zone),
             until(hold.until),
             names.join(" "),
             hold.reason.clone(),
         ]);
     }
     for (hold, _) in &marks.damaged {
-        table.row([&hold.to_string(), "?", "?", "?", "it cannot be read"]);
+        table.row([&short(*hold), "?", "?", "?", "it cannot be read"]);
     }
     if table.row_count() > 0 {
         context.ui.table(&table);

@@ -123,7 +123,7 @@ fn tell_added(
     }
     let id = &key.id[..SHORT_DIGITS];
     context.ui.result(&format!("added {} {id} with role {}", key.kind, role.name()));
-    context.ui.result(&format!("  it can {}", allows(role)));
+    context.ui.prose(&format!("  it can {}", allows(role)), 4);
     if let Some(path) = key_file {
         context.ui.result(&format!("  use it with --key-file {path}; it is shown nowhere else"));
     }
@@ -202,7 +202,7 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
     for slot in &listed {
         let KeyRecord { id, kind, role, label, .. } = record(slot);
         let zone = &context.around.time_zone;
-        let created = slot.about.as_ref().map(|about| units::local_time(about.created, zone));
+        let created = slot.about.as_ref().map(|about| units::local_minute(about.created, zone));
         table.row([
             &id[..SHORT_DIGITS],
             kind,
@@ -309,7 +309,7 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let id = key.id.get(..SHORT_DIGITS).unwrap_or("?");
     let label = key.label.unwrap_or_default();
     context.ui.result(&format!("role {} ({} {id} {label:?})", role.name(), key.kind));
-    context.ui.result(&format!("  it can {}", allows(role)));
+    context.ui.prose(&format!("  it can {}", allows(role)), 4);
     context.ui.result(&format!("  repository {}", repo.config().repository));
     context.ui.result(&format!("  fingerprint {}", repo.fingerprint()));
     Ok(ExitCode::Ok)

@@ -10,7 +10,7 @@ use engine::tree::cursor::{EntryCursor, find};
 
 use crate::args::look::{LsArgs, Sort};
 use crate::command::context::Context;
-use crate::command::node::{long_line, node};
+use crate::command::node::{long_lines, node};
 use crate::command::open::{open, progress};
 use crate::command::select::Choice;
 use crate::command::snapshots::record;
@@ -148,7 +148,8 @@ fn show(path: &TreePath, entry: &Entry, args: &LsArgs, context: &Context<'_>) {
         // Without the flush of a message: there can be millions.
         context.ui.stdout().line_as_it_is(&Message::Node(node(path, entry)).to_line());
     } else if args.long {
-        context.ui.result(&long_line(path, entry, &context.around.time_zone));
+        let (ui, zone) = (context.ui, &context.around.time_zone);
+        long_lines(path, entry, zone, ui.width()).iter().for_each(|line| ui.result(line));
     } else {
         context.ui.result(&path.to_string());
     }

@@ -73,6 +73,8 @@ pub mod check;
 pub mod drill;
 /// `evidence findings`, `note`, `runs`, `stamp`.
 pub mod finding;
+/// Evidence in words.
+pub mod told;
 /// `evidence`
 pub mod evidence;
 /// `report`

@@ -3,8 +3,10 @@
 use engine::base::path::{TreePath, escape};
 use engine::format::entry::{Entry, EntryKind};
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
 
 use crate::ui::records::{JsonPath, Node};
+use crate::ui::table::cut;
 use crate::units;
 
 /// Letter of `ls -l` and name in JSON, as restic has it.
@@ -39,9 +41,15 @@ pub fn permissions(entry: &Entry) -> String {
     text
 }
 
-/// One line with everything that fits: `-rw-r--r--  user  users  1.50 KiB  2026-11-20 …  /path`.
+/// One line with everything: `-rw-r--r--  user  users  1.50 KiB  2026-11-20 …  /path`. On a terminal of
+/// `width` columns the time is to the minute, and a path that does not fit has a line of its own.
 #[must_use]
-pub fn long_line(path: &TreePath, entry: &Entry, zone: &TimeZone) -> String {
+pub fn long_lines(
+    path: &TreePath,
+    entry: &Entry,
+    zone: &TimeZone,
+    width: Option<usize>,
+) -> Vec<String> {
     let name = |name: &Option<Vec<u8>>, id: u32| match name {
         Some(name) => escape(name),
         None => id.to_string(),
@@ -50,18 +58,24 @@ pub fn long_line(path: &TreePath, entry: &Entry, zone: &TimeZone) -> String {
         EntryKind::File => units::size(entry.size_bytes),
         _ => "-".to_owned(),
     };
-    let mut line = format!(
-        "{}  {:<8}  {:<8}  {size:>8}  {}  {path}",
+    let time = match width {
+        Some(_) => units::local_minute(entry.mtime, zone),
+        None => units::local_time(entry.mtime, zone),
+    };
+    let facts = format!(
+        "{}  {:<8}  {:<8}  {size:>8}  {time}",
         permissions(entry),
         name(&entry.user, entry.uid),
         name(&entry.group, entry.gid),
-        units::local_time(entry.mtime, zone),
     );
-    if let Some(target) = &entry.target {
-        line.push_str(" -> ");
-        line.push_str(&escape(target));
+    let target = entry.target.as_ref().map(|target| format!(" -> {}", escape(target)));
+    let path = format!("{path}{}", target.unwrap_or_default());
+    match width {
+        Some(width) if facts.width() + 2 + path.width() > width => {
+            vec![cut(&facts, Some(width)), format!("  {path}")]
+        }
+        _ => vec![format!("{facts}  {path}")],
     }
-    line
 }
 
 /// The entry for programs.
@@ -134,11 +148,14 @@ mod tests {
     #[test]
     fn a_hostile_name_stays_on_its_line() {
         let path = TreePath::from_slashes(b"/a\nb").expect("because a newline may be in a name");
-        let line = long_line(&path, &entry(EntryKind::Symlink, 0o777), &TimeZone::UTC);
+        let shown = |entry: &Entry, width| long_lines(&path, entry, &TimeZone::UTC, width);
+        let line = shown(&entry(EntryKind::Symlink, 0o777), None).concat();
         let expected = "lrwxrwxrwx  a\\x1b     8                -  1970-01-01 00:00:00 UTC  \
                         /a\\nb -> x\\ny";
         assert_eq!(line, expected);
-        let line = long_line(&path, &entry(EntryKind::File, 0o600), &TimeZone::UTC);
-        assert!(line.contains("1.50 KiB"), "{line}");
+        let line = shown(&entry(EntryKind::File, 0o600), Some(80)).concat();
+        assert_eq!(line, "-rw-------  a\\x1b     8         1.50 KiB  1970-01-01 00:00  /a\\nb");
+        let lines = shown(&entry(EntryKind::File, 0o600), Some(60));
+        assert_eq!(lines[1], "  /a\\nb", "{lines:?}");
     }
 }

@@ -16,6 +16,7 @@ use engine::repo::Repo;
 use engine::repo::error::RepoError;
 use engine::repo::open::{KeyFile, Known, Unlock, open_knowing};
 use engine::store::Store;
+use engine::store::error::StoreError;
 use engine::store::location::{Location, StoreOptions};
 use zeroize::Zeroizing;
 
@@ -311,8 +312,15 @@ pub fn store(
         limits: context.limits.clone(),
         watch: context.ui.watch(&context.around.cancel),
     };
-    let store = Store::open(&location, &options, create_missing)
-        .map_err(|error| Fault::during(Doing::Find, &error))?;
+    let store = Store::open(&location, &options, create_missing).map_err(|error| {
+        let fault = Fault::during(Doing::Find, &error);
+        match error {
+            StoreError::FolderMissing { .. } => fault.hint(
+                "if it lies on a disk or a share, mount that; if it is new, `mainstay init` makes it",
+            ),
+            _ => fault,
+        }
+    })?;
     Ok((store, place, location))
 }
 

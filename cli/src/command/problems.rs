@@ -34,7 +34,7 @@ pub fn run(args: &ProblemsArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     }
     let lines = lines(snapshot);
     for line in &lines {
-        context.ui.result(line);
+        context.ui.prose(line, 2);
     }
     match headline(snapshot) {
         Some(headline) => context.ui.note(&headline),

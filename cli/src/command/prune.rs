@@ -189,5 +189,5 @@ fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
         context.ui.note(&format!("{count} silent sessions were given up"));
     }
     let time = units::duration(Duration::from_millis(report.duration_ms));
-    line("took", format!("{time}, {} requests", units::count(report.requests)));
+    line("took", format!("{time}, {}", units::counted(report.requests, "request")));
 }

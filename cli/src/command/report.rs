@@ -263,10 +263,10 @@ fn sample(args: &SampleArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         Some(file) => {
             let path = file.keep(&bytes)?;
             let text = format!(
-                "wrote {}: {} of {} runs",
+                "wrote {}: {} of {}",
                 path.display(),
                 units::count(drawn.len() as u64),
-                units::count(population.len() as u64)
+                units::counted(population.len() as u64, "run")
             );
             if !context.ui.is_quiet() && !context.ui.is_json() {
                 context.ui.result(&text);

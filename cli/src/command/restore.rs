@@ -208,7 +208,10 @@ fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
         ));
     }
     if report.problem_count > 0 {
-        let message = format!("{} could not be restored as they were", items(report.problem_count));
+        let message = match report.problem_count {
+            1 => "1 item could not be restored as it was".to_owned(),
+            more => format!("{} items could not be restored as they were", units::count(more)),
+        };
         return Err(Fault::local(message).hint(match report.is_unfinished {
             true => "the lines above name them; the same command again goes on with them",
             false => "the lines above name them",
@@ -302,7 +305,13 @@ fn tell(
     if args.dry_run {
         context.ui.result(&format!("nothing written (dry run, {time}); of {what} there are"));
     } else {
-        context.ui.result(&format!("{what} restored to {target} in {time}"));
+        let came = report.files + report.directories + report.others;
+        let how = match (report.problem_count + report.damage_count, came) {
+            (0, _) => "restored",
+            (_, 0) => "not restored",
+            _ => "restored in part",
+        };
+        context.ui.result(&format!("{what} {how} to {target} in {time}"));
     }
     line(
         "items",
@@ -317,7 +326,7 @@ fn tell(
         line("bytes", units::size(report.total_bytes));
     } else {
         let per_byte = report.decoded_bytes as f64 / report.written_bytes.max(1) as f64;
-        let decoded = match report.written_bytes {
+        let decoded = match report.written_bytes.min(report.decoded_bytes) {
             0 => String::new(),
             _ => format!(" ({per_byte:.2} bytes decoded for each)"),
         };

@@ -185,13 +185,13 @@ fn statement(summary: &RotationSummary) -> String {
     let total = units::size(summary.bytes_total);
     let share = units::percent(summary.bytes_covered, summary.bytes_total);
     let failed = units::counted(summary.packs_failed, "pack");
-    let days = summary.days;
+    let days = units::counted(u64::from(summary.days), "day");
     match summary.bytes_covered >= summary.bytes_total {
         true => format!(
-            "100 % of stored bytes ({total}) authenticated within {days} days, {failed} failed now"
+            "100 % of stored bytes ({total}) authenticated within {days}, {failed} failed now"
         ),
         false => format!(
-            "{share} of stored bytes ({total}) authenticated within {days} days, {failed} failed now"
+            "{share} of stored bytes ({total}) authenticated within {days}, {failed} failed now"
         ),
     }
 }

@@ -20,6 +20,18 @@ use crate::units;
 /// How many snapshots an error lists as candidates.
 const CANDIDATES_MAX: usize = 5;
 
+/// What to do where all snapshots are forgotten.
+pub const BACK_FROM_FORGOTTEN: &str =
+    "`mainstay snapshots --all` shows them, `mainstay undelete ID` brings one back";
+
+/// That no snapshot is left because all were forgotten.
+#[must_use]
+pub fn all_forgotten(count: usize) -> String {
+    let (what, verb) =
+        (units::counted(count as u64, "snapshot"), if count == 1 { "is" } else { "are" });
+    format!("no snapshot is left: {what} {verb} forgotten")
+}
+
 /// The digits of an id that people see.
 #[must_use]
 pub fn short_id(session: SessionId) -> String {
@@ -176,13 +188,16 @@ impl<'a> Choice<'a> {
 
     fn no_latest(&self, back: u32, count: usize) -> Fault {
         let all = self.catalog.snapshots.len();
+        let forgotten = self.catalog.forgotten.len();
         let fault = match (all, count) {
+            (0, _) if forgotten > 0 => Fault::usage(all_forgotten(forgotten)),
             (0, _) => Fault::usage("the repository has no snapshot yet"),
             (_, 0) => Fault::usage("no snapshot meets the conditions"),
             (_, 1) => Fault::usage(format!("there is no latest~{back}: only 1 snapshot fits")),
             _ => Fault::usage(format!("there is no latest~{back}: only {count} snapshots fit")),
         };
         match all {
+            0 if forgotten > 0 => fault.hint(BACK_FROM_FORGOTTEN),
             0 => fault.hint("`mainstay backup PATH` makes the first"),
             _ => fault.hint(self.candidates(&self.newest())),
         }
@@ -199,7 +214,10 @@ impl<'a> Choice<'a> {
 
     fn candidates(&self, snapshots: &[&Committed]) -> String {
         if snapshots.is_empty() {
-            return "`mainstay backup PATH` makes the first snapshot".to_owned();
+            return match self.catalog.forgotten.is_empty() {
+                true => "`mainstay backup PATH` makes the first snapshot".to_owned(),
+                false => BACK_FROM_FORGOTTEN.to_owned(),
+            };
         }
         let shown: Vec<_> = snapshots
             .iter()

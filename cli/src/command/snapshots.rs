@@ -16,7 +16,7 @@ use crate::command::lost;
 use crate::command::made::{Made, WrongClock};
 use crate::command::open::open;
 use crate::command::problems;
-use crate::command::select::{Choice, short_id};
+use crate::command::select::{BACK_FROM_FORGOTTEN, Choice, all_forgotten, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::records::{ForgottenRecord, JsonPath, SnapshotRecord, SnapshotSummary};
@@ -54,6 +54,12 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
         show(args, &chosen, &Listing { made, marks: &marks, context });
+        if catalog.snapshots.is_empty() && !catalog.forgotten.is_empty() {
+            context.ui.note(&format!(
+                "{}; {BACK_FROM_FORGOTTEN}",
+                all_forgotten(catalog.forgotten.len())
+            ));
+        }
         for Committed { snapshot, .. } in chosen.iter().filter(|_| context.ui.is_verbose()) {
             lacks(snapshot, context);
         }
@@ -140,7 +146,7 @@ fn lacks(snapshot: &Snapshot, context: &Context<'_>) {
     let id = short_id(snapshot.session);
     let headline = problems::headline(snapshot).unwrap_or_else(|| format!("snapshot {id}"));
     context.ui.result(&headline);
-    lines.iter().for_each(|line| context.ui.result(&format!("  {line}")));
+    lines.iter().for_each(|line| context.ui.prose(&format!("  {line}"), 4));
 }
 
 fn file_count(snapshot: &Snapshot) -> u64 {

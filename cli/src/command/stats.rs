@@ -191,9 +191,12 @@ impl ReachVisitor for Counter {
 }
 
 fn tell(stats: &Stats, context: &Context<'_>) {
-    let line = |name: &str, text: String| context.ui.result(&format!("{name:<15}{text}"));
-    let times = |ratio: Option<f64>| ratio.map(|r| format!(", 1/{r:.2}")).unwrap_or_default();
+    let line = |name: &str, text: String| context.ui.prose(&format!("{name:<15}{text}"), 15);
+    let times = |ratio: Option<f64>| ratio.map(|r| format!(", 1/{r:.2} of that"));
     line("snapshots", units::count(stats.snapshots_count));
+    if stats.snapshots_count == 0 && stats.packs_count.unwrap_or(0) == 0 {
+        return line("stored", "nothing yet".to_owned());
+    }
     line(
         "restorable",
         format!(
@@ -205,20 +208,20 @@ fn tell(stats: &Stats, context: &Context<'_>) {
     line(
         "deduplicated",
         format!(
-            "{} in {} chunks{} of that",
+            "{} in {}{}",
             units::size(stats.total_uncompressed_size),
-            units::count(stats.total_blob_count),
-            times(stats.dedup_ratio)
+            units::counted(stats.total_blob_count, "chunk"),
+            times(stats.dedup_ratio).unwrap_or_default()
         ),
     );
     if let (Some(size), Some(packs)) = (stats.total_size, stats.packs_count) {
         line(
             "stored",
             format!(
-                "{} in {} with all names and metadata, compressed to{}",
+                "{} in {}, with names and metadata{}",
                 units::size(size),
                 units::counted(packs, "pack"),
-                times(stats.compression_ratio).trim_start_matches(',')
+                times(stats.compression_ratio).unwrap_or_default()
             ),
         );
     }

@@ -3,6 +3,8 @@
 //! A class alone cannot tell a role that does not suffice from a store that denies access, nor a
 //! local file that may not be written from an object that may not be read; these can.
 
+use std::io::ErrorKind;
+
 use engine::backup::BackupError;
 use engine::base::error::{Classified, ErrorClass};
 use engine::check::CheckError;
@@ -125,6 +127,14 @@ pub fn backup(error: &BackupError) -> Fault {
 #[must_use]
 pub fn restore(error: &RestoreError) -> Fault {
     match error {
+        RestoreError::Disk(DiskError::Io { path, source, .. })
+            if matches!(source.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) =>
+        {
+            Fault::local(format!("the target {path} is a file, or lies below one")).hint(
+                "choose a folder, which is made if it is not there; a single file comes back by \
+                 SNAP:/path/of/file --target ./name",
+            )
+        }
         RestoreError::Disk(error) => disk(error),
         RestoreError::Repo(error) => repo(error),
         RestoreError::Index(error) => index(error),

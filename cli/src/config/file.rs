@@ -87,7 +87,9 @@ impl ConfigFile {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            let message = error.message().replace("a nonzero u32", "a whole number above 0");
+            let message = error
+                .message()
+                .replace("a nonzero u32", "a whole number of KiB per second, at least 1");
             Fault::usage(format!("{}, line {line}: {message}", path.display()))
                 .hint("`mainstay help` has the names of all options, under \"Global options\"")
         })
@@ -187,7 +189,7 @@ mod tests {
             ("\nrepository = 'x'", 2, "unknown field `repository`"),
             ("repo = 7", 1, "string"),
             ("a = ", 1, ""),
-            ("limit-upload = 0", 1, "above 0"),
+            ("limit-upload = 0", 1, "at least 1"),
             ("[retention]\nkeep-dayly = 3\n", 2, "keep-dayly"),
             ("[retension]\nkeep-daily = 3\n", 1, "retension"),
             ("keep-daily = 3\n", 1, "keep-daily"),

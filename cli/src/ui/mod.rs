@@ -41,8 +41,11 @@ use crate::ui::cancel::Cancel;
 use crate::ui::json::{ItemError, JsonPath, Message, Why};
 use crate::ui::output::{Output, in_one_line, printable, printable_painted};
 use crate::ui::progress::{Progress, Setup, Style};
-use crate::ui::table::Table;
+use crate::ui::table::{Table, wrap};
 use crate::ui::waiting::Speaker;
+
+/// Spaces before the second line of a remark.
+const HANG: usize = 2;
 
 /// How much is said and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,9 +155,17 @@ impl Ui {
         }
     }
 
-    /// Prints a table as the result.
+    /// Prints a sentence of the result; on a terminal its lines break between words, and all but the
+    /// first begin under column `hang`.
+    pub fn prose(&self, line: &str, hang: usize) {
+        for line in wrap(&printable(line), self.width(), hang) {
+            self.stdout.line_as_it_is(&line);
+        }
+    }
+
+    /// Prints a table as the result, cut to the width of a terminal.
     pub fn table(&self, table: &Table) {
-        for line in table.lines() {
+        for line in table.lines_within(self.width()) {
             self.result(&line);
         }
     }
@@ -182,7 +193,14 @@ impl Ui {
         if self.settings.json {
             self.stderr.line_as_it_is(&Message::Note { message: note }.to_line());
         } else {
-            self.stderr.line(&printable(&in_one_line(note)));
+            self.wrapped(&printable(&in_one_line(note)), HANG);
+        }
+    }
+
+    /// A line for people on standard error, broken between words on a terminal.
+    fn wrapped(&self, line: &str, hang: usize) {
+        for line in wrap(line, self.stderr.width(), hang) {
+            self.stderr.line_as_it_is(&line);
         }
     }
 
@@ -202,7 +220,7 @@ impl Ui {
             self.stderr.line_as_it_is(&Message::Error(error).to_line());
         } else {
             let why = printable(&in_one_line(why));
-            self.stderr.line(&format!("{}: {during}: {why}", escape(item)));
+            self.wrapped(&format!("{}: {during}: {why}", escape(item)), HANG);
         }
     }
 
@@ -216,11 +234,15 @@ impl Ui {
         for line in lines {
             let indent = &line[..line.len() - line.trim_start().len()];
             let safe = format!("{indent}{}", printable(&in_one_line(line)));
-            match safe.strip_prefix("error:") {
-                Some(rest) if is_red => {
-                    self.stderr.line_as_it_is(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));
+            // Under the first word behind `error: `, `cause: ` or `try: `.
+            let hang = safe.find(": ").map_or(HANG, |at| at + 2);
+            for safe in wrap(&safe, self.stderr.width(), hang) {
+                match safe.strip_prefix("error:") {
+                    Some(rest) if is_red => {
+                        self.stderr.line_as_it_is(&format!("\u{1b}[1;31merror:\u{1b}[0m{rest}"));
+                    }
+                    _ => self.stderr.line_as_it_is(&safe),
                 }
-                _ => self.stderr.line(&safe),
             }
         }
     }

@@ -19,6 +19,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::ui::cancel::{Cancel, Observer};
 use crate::ui::json::{ItemError, JsonPath, Message, VerboseStatus, Why};
 use crate::ui::output::{Output, in_one_line, printable};
+use crate::ui::table::wrap;
 use crate::ui::view::{Meter, View};
 use crate::ui::waiting::Speaker;
 
@@ -216,9 +217,14 @@ impl Shared {
 
     /// Prints a line on standard error, above the bar if there is one.
     fn say(&self, line: &str) {
+        let lines = match self.setup.json {
+            true => vec![line.to_owned()],
+            false => wrap(&printable(line), self.setup.stderr.width(), 2),
+        };
+        let print = || lines.iter().for_each(|line| self.setup.stderr.line_as_it_is(line));
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.setup.stderr.line(line)),
-            None => self.setup.stderr.line(line),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 

@@ -15,7 +15,6 @@ use crate::backup::error::BackupError;
 use crate::backup::read::{Failure, FileReader};
 use crate::backup::shared::Tally;
 use crate::backup::step::{Job, unread_name};
-use crate::base::error::in_one_line;
 use crate::base::limits::LOOK_AGAIN_MAX;
 use crate::base::monitor::{Counter, Problem};
 use crate::base::path::TreePath;
@@ -74,8 +73,7 @@ impl FileReader<'_> {
 
     /// The entry of something that is there and cannot be read, which is told.
     fn unread(&self, found: &Found, error: &DiskError) -> Entry {
-        let why = in_one_line(error);
-        self.shared.problem(Problem { path: found.path.clone(), action: "reading", why });
+        self.shared.problem(error.to_problem(&found.path));
         let mut entry = found.stat_entry();
         entry.kind = EntryKind::File;
         entry.flags |= FLAG_PARTIAL;
@@ -113,7 +111,7 @@ impl FileReader<'_> {
                 return Ok(());
             }
             Err(error) => {
-                self.shared.problem(error.into_problem(path));
+                self.shared.problem(error.to_problem(path));
                 return Ok(());
             }
         };

@@ -88,9 +88,10 @@ fn finding(number: u64, one: &Committed, before: Option<(u64, &Vec<&Link<'_>>)>)
     let previous = one.snapshot.previous;
     match before {
         None => previous.map(|_| "the snapshots before it are missing".to_owned()),
-        Some((last, _)) if last + 1 < number => {
-            Some(format!("{} snapshots before it are missing", number - last - 1))
-        }
+        Some((last, _)) if last + 1 < number => Some(match number - last - 1 {
+            1 => "1 snapshot before it is missing".to_owned(),
+            count => format!("{count} snapshots before it are missing"),
+        }),
         Some((_, group)) => {
             let is_there = group.iter().any(|other| previous == Some(other.digest));
             let why = "the snapshot before it is not the one it was made after";

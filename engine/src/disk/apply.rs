@@ -72,9 +72,7 @@ impl Target {
                 let place = holder.as_ref().map(|(folder, name)| (folder.as_fd(), *name));
                 Subject { fd: fd.as_fd(), is_pointer, place }.apply(path, entry, &stat, options)
             }
-            Err(error) => {
-                Applied { problems: vec![error.into_problem(path)], ..Applied::default() }
-            }
+            Err(error) => Applied { problems: vec![error.to_problem(path)], ..Applied::default() },
         }
     }
 
@@ -99,7 +97,7 @@ impl Target {
             let set = subject.set_inode_flags(entry.inode_flags);
             set.map_err(|error| DiskError::io("setting the inode flags of", path, error))
         });
-        flagged.err().map(|error| error.into_problem(path)).into_iter().collect()
+        flagged.err().map(|error| error.to_problem(path)).into_iter().collect()
     }
 
     /// Opens what lies at `path`, provided it is of this kind.
@@ -145,7 +143,7 @@ impl TargetFile {
             Ok(stat) => subject.apply(self.path(), entry, &stat, options),
             Err(error) => {
                 let error = DiskError::io("looking at", self.path(), error);
-                Applied { problems: vec![error.into_problem(self.path())], ..Applied::default() }
+                Applied { problems: vec![error.to_problem(self.path())], ..Applied::default() }
             }
         }
     }

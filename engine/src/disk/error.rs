@@ -1,7 +1,7 @@
 //! What can go wrong on the live file system.
 //!
 //! Paths in messages are escaped once, here, so that no name can forge a message. An error about
-//! one file usually becomes a [`Problem`] of the operation; [`DiskError::into_problem`] does that.
+//! one file usually becomes a [`Problem`] of the operation; [`DiskError::to_problem`] does that.
 
 use std::io;
 
@@ -115,12 +115,13 @@ impl DiskError {
         }
     }
 
-    /// The same as something that happened to one path and does not stop the rest.
+    /// The same as something that happened to one path and does not stop the rest: without the path
+    /// and the action in its words, which stand beside them.
     #[must_use]
-    pub fn into_problem(self, path: &TreePath) -> Problem {
+    pub fn to_problem(&self, path: &TreePath) -> Problem {
         match self {
-            Self::Io { action, source, .. } => problem(path, action, &source),
-            other => problem(path, "using", &other),
+            Self::Io { action, source, .. } => problem(path, action, source),
+            other => problem(path, "using", other),
         }
     }
 }

@@ -40,9 +40,10 @@ pub(super) fn check(run: &Braked, confirmed: Option<u64>) -> Result<(), GcError>
         let first = newest.iter().take(GC_BRAKE_NEWEST);
         if !newest.is_empty() && first.clone().all(|drops| *drops) {
             let count = first.count();
-            return refused(format!(
-                "the newest {count} snapshots of client {client} would be deleted"
-            ));
+            return refused(match count {
+                1 => format!("the newest snapshot of client {client} would be deleted"),
+                _ => format!("the newest {count} snapshots of client {client} would be deleted"),
+            });
         }
     }
     Ok(())

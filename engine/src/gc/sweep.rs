@@ -117,7 +117,10 @@ impl Collector<'_> {
         packs: &PackSet,
         segments: &[SegmentId],
     ) -> Result<(), GcError> {
-        let detail = format!("{} packs", packs.len());
+        let detail = match packs.len() {
+            1 => "1 pack".to_owned(),
+            count => format!("{count} packs"),
+        };
         let kind = ControlKind::Done;
         collect::put_ending(self.repo, &self.identity()?, generation.id, kind, &detail)?;
         self.index.add_replaced_segments(segments)?;

@@ -59,7 +59,7 @@ pub enum IndexError {
         what: &'static str,
     },
     /// Another process or thread works with this folder.
-    #[error("the state folder {folder:?} is in use by process {}", holder(*pid))]
+    #[error("the state folder {folder:?} is in use by {}", holder(*pid))]
     Busy {
         /// The folder.
         folder: PathBuf,
@@ -166,5 +166,5 @@ fn name(pack: &PackId) -> String {
 }
 
 fn holder(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "(unknown)".to_owned(), |pid| pid.to_string())
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }

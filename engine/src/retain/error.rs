@@ -33,7 +33,7 @@ pub enum RetainError {
     },
     /// One run would take away too much of what a client has newest.
     #[error(
-        "this would forget {count} of the newest {of} snapshots of client {client}, \
+        "this would forget the newest snapshots of client {client} ({count} of {of}), \
          among them {snapshot}"
     )]
     Newest {
@@ -47,7 +47,7 @@ pub enum RetainError {
         snapshot: String,
     },
     /// One run would forget more than was confirmed.
-    #[error("this would forget {count} snapshots, and {confirmed} were confirmed")]
+    #[error("snapshots that this would forget: {count}; confirmed: {confirmed}")]
     MoreThanConfirmed {
         /// How many.
         count: usize,

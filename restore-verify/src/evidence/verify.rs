@@ -316,7 +316,7 @@ fn check_export(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
     let (count, root) = files_root(files);
     if (count, root) != (export.files, export.files_root) {
         let why = format!(
-            "{} files belong to it, {count} are there, or some are not what they were",
+            "of the files that belong to it ({}) and those that are there ({count}) some differ",
             export.files
         );
         flaws.push(Flaw::new(FlawKind::Edited, "the files beside the chains", why));

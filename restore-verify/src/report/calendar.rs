@@ -126,6 +126,13 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// A number of things whose name takes an `s` if they are several: `1 pack`, `2,000 packs`.
+#[must_use]
+pub fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", count(number))
+}
+
 /// A share in percent that never rounds up, and not down to 0.
 #[must_use]
 pub fn percent(share: f64) -> String {

@@ -144,11 +144,17 @@ fn what(event: &Event) -> String {
         }
         Event::Rotation(rotation) => {
             let first = first(&rotation.findings, rotation.finding_count);
-            format!("{} of the packs that were read are damaged: {first}", rotation.failed)
+            match rotation.failed {
+                1 => format!("1 of the packs that were read is damaged: {first}"),
+                count => format!("{count} of the packs that were read are damaged: {first}"),
+            }
         }
         Event::Check(check) => {
             let first = first(&check.findings, check.damaged);
-            format!("{} objects are damaged or missing: {first}", check.damaged)
+            match check.damaged {
+                1 => format!("1 object is damaged or missing: {first}"),
+                count => format!("{count} objects are damaged or missing: {first}"),
+            }
         }
         other => other.name().to_owned(),
     }

@@ -102,7 +102,9 @@ fn stored(
             Value::known(share, Value::Share),
             newest_basis(),
         )
-        .note(newest.map_or_else(String::new, |(_, it)| format!("within {} days", it.days)))
+        .note(newest.map_or_else(String::new, |(_, it)| {
+            format!("within {}", calendar::counted(u64::from(it.days), "day"))
+        }))
         .tone(match share {
             Some(1.0) => Tone::Good,
             Some(_) => Tone::Warn,
@@ -186,7 +188,12 @@ fn table(rotations: &[(&Entry, &Rotation)], checks: &[(&Entry, &Check)]) -> Tabl
         let share = (it.total_bytes > 0).then(|| it.covered_bytes as f64 / it.total_bytes as f64);
         let cells = vec![
             Value::Time(entry.at_ms).into(),
-            format!("rotation, {} packs, {} days", calendar::count(it.packs), it.days).into(),
+            format!(
+                "rotation, {}, {}",
+                calendar::counted(it.packs, "pack"),
+                calendar::counted(u64::from(it.days), "day")
+            )
+            .into(),
             Value::Bytes(it.bytes).into(),
             Value::Bytes(it.total_bytes).into(),
             Value::known(share, Value::Share).into(),
@@ -197,7 +204,7 @@ fn table(rotations: &[(&Entry, &Rotation)], checks: &[(&Entry, &Check)]) -> Tabl
     for (entry, it) in checks {
         let cells = vec![
             Value::Time(entry.at_ms).into(),
-            format!("check of {} snapshots", calendar::count(it.snapshots)).into(),
+            format!("check of {}", calendar::counted(it.snapshots, "snapshot")).into(),
             Value::Bytes(it.bytes_read).into(),
             Value::Bytes(it.pack_bytes).into(),
             Value::NotRecorded.into(),
