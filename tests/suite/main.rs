@@ -39,6 +39,7 @@ mod errors;
 mod answers;
 mod options;
 mod looks;
+mod clocks;
 mod witness;
 mod probes;
 

@@ -113,6 +113,12 @@ impl std::str::FromStr for Moment {
 }
 
 impl Moment {
+    /// Whether it depends on what time it is here.
+    #[must_use]
+    pub const fn is_relative(&self) -> bool {
+        matches!(self, Self::Ago(_) | Self::Day(..))
+    }
+
     /// When that is, for a clock in `zone` that shows `now`. In the hour that a clock skips or
     /// shows twice, it is what the zone's rules before the change say.
     #[must_use]

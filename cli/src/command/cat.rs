@@ -4,6 +4,7 @@ use engine::restore::RestoreError;
 use engine::restore::read::cat;
 
 use crate::args::look::CatArgs;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::open::{open, progress};
 use crate::command::select::Choice;
@@ -22,6 +23,9 @@ pub fn run(args: &CatArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_content()?;
     let catalog = opened.look(&progress(context))?;
+    if args.source.snapshot.is_latest() {
+        clock::require(&args.filter, &opened, &catalog, context)?;
+    }
     let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let mut output = context.ui.stdout();

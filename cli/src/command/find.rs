@@ -9,6 +9,7 @@ use engine::index::catalog::Committed;
 use engine::tree::cursor::{EntryCursor, Searched};
 
 use crate::args::look::FindArgs;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::made::Made;
 use crate::command::node::{long_lines, node};
@@ -28,6 +29,7 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
     let catalog = opened.look(&progress(context))?;
+    clock::tell(&args.filter, &opened, &catalog, context);
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshot)?;
     if chosen.is_empty() && !catalog.snapshots.is_empty() {

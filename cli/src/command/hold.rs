@@ -11,6 +11,7 @@ use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
 use crate::args::retention::{HoldAddArgs, HoldArgs, HoldCommand, HoldReleaseArgs};
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open};
 use crate::command::select::{Choice, short_id};
@@ -50,6 +51,7 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
     let now = context.around.clock.now();
     let until = args.until.as_deref().map(|text| reminder(text, now, zone)).transpose()?;
     let catalog = opened.catalog()?;
+    clock::require(&args.filter, opened, &catalog, context)?;
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
     let snapshots: Vec<SessionId> = chosen.iter().map(|one| one.snapshot.session).collect();

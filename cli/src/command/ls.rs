@@ -9,6 +9,7 @@ use engine::restore::RestoreError;
 use engine::tree::cursor::{EntryCursor, find};
 
 use crate::args::look::{LsArgs, Sort};
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::node::{long_lines, node};
 use crate::command::open::{open, progress};
@@ -26,6 +27,7 @@ pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
     let catalog = opened.look(&progress(context))?;
+    clock::tell(&args.filter, &opened, &catalog, context);
     let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;

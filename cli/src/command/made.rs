@@ -2,8 +2,11 @@
 //!
 //! A snapshot was made when its client says or when the store received its commit, whichever is
 //! earlier, and not after a later one of the same client, whose sessions are numbered. A clock that
-//! runs ahead would otherwise make an old snapshot the latest for years. One whose time was only
-//! claimed, because it was brought from elsewhere, was made when the claim says.
+//! runs ahead would otherwise make an old snapshot the latest for years. One that says that it was
+//! made before an earlier one of its client comes from a clock that is behind, and was made when the
+//! store received it; otherwise the last good state before a battery died would be the latest for
+//! years. One whose time was only claimed, because it was brought from elsewhere, was made when the
+//! claim says.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -29,6 +32,8 @@ pub enum WrongClock {
     Future,
     /// The client says that it began after the store had received the whole snapshot.
     Ahead,
+    /// The client says that it began before one that it made earlier.
+    Behind,
 }
 
 impl WrongClock {
@@ -38,6 +43,7 @@ impl WrongClock {
         match self {
             Self::Future => "future",
             Self::Ahead => "ahead",
+            Self::Behind => "behind",
         }
     }
 
@@ -47,6 +53,7 @@ impl WrongClock {
         match self {
             Self::Future => "from the future",
             Self::Ahead => "from the future by its own clock",
+            Self::Behind => "from the past by its own clock",
         }
     }
 }
@@ -77,6 +84,9 @@ impl Made {
         if is_after(self.at(&one.snapshot), self.now) {
             return Some(WrongClock::Future);
         }
+        if is_after(self.at(&one.snapshot), one.snapshot.started) {
+            return Some(WrongClock::Behind);
+        }
         is_after(one.snapshot.started, one.committed).then_some(WrongClock::Ahead)
     }
 
@@ -96,8 +106,9 @@ fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
     let mut all: Vec<&Committed> = catalog.snapshots.iter().chain(&catalog.forgotten).collect();
     all.sort_by_key(|one| (one.snapshot.client, Reverse(one.snapshot.session.sequence())));
     let mut times = HashMap::with_capacity(all.len());
+    let mut witnessed = HashMap::with_capacity(all.len());
     let mut later: Option<Later> = None;
-    for one in all {
+    for one in &all {
         let snapshot = &one.snapshot;
         if snapshot.facts.claim.is_some() {
             times.insert(snapshot.session, snapshot.started);
@@ -112,11 +123,34 @@ fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
         };
         times.insert(snapshot.session, at);
         let committed = bound.map_or(one.committed, |later| later.committed.min(one.committed));
+        witnessed.insert(snapshot.session, committed);
         // One that was brought back says when its files were read, not when it was made.
         let at = if snapshot.original.is_some() { committed } else { at };
         later = Some(Later { client: snapshot.client, committed, at });
     }
+    lift(&all, &witnessed, &mut times);
     times
+}
+
+/// No snapshot was made before an earlier one of its client: `all` has the last of each client first.
+fn lift(
+    all: &[&Committed],
+    witnessed: &HashMap<SessionId, Timestamp>,
+    times: &mut HashMap<SessionId, Timestamp>,
+) {
+    let mut earlier: Option<(ClientId, Timestamp)> = None;
+    for Committed { snapshot, .. } in all.iter().rev() {
+        let Some(at) = times.get_mut(&snapshot.session) else { continue };
+        if snapshot.facts.claim.is_some() || snapshot.original.is_some() {
+            continue;
+        }
+        if let Some((_, before)) = earlier.filter(|(client, _)| *client == snapshot.client) {
+            // A clock that was set back by seconds changes the order and nothing else.
+            let received = witnessed.get(&snapshot.session).filter(|_| is_after(before, *at));
+            *at = (*at).max(before).max(received.copied().unwrap_or(before));
+        }
+        earlier = Some((snapshot.client, *at));
+    }
 }
 
 /// What the later snapshots of a client say about those before.

@@ -15,6 +15,8 @@ pub mod place;
 pub mod made;
 /// Which snapshots are meant.
 pub mod select;
+/// The clock of this machine and the store's.
+pub mod clock;
 /// Time stamps of others.
 pub mod authority;
 /// Evidence of what commands do.

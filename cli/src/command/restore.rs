@@ -14,6 +14,7 @@ use engine::restore::{self, Overwrite, Pattern, RestoreOptions, RestoreReport};
 
 use crate::args::restore::RestoreArgs;
 use crate::args::values;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::lost;
 use crate::command::open::{Opened, open};
@@ -51,6 +52,9 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         args.dry_run || context.ui.is_verbose(),
     );
     let catalog = opened.look(&monitor)?;
+    if args.source.snapshot.is_latest() {
+        clock::require(&args.filter, &opened, &catalog, context)?;
+    }
     let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());

@@ -10,6 +10,7 @@ use engine::index::marks::Marks;
 use engine::retain::candidate::GroupBy;
 
 use crate::args::look::SnapshotsArgs;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::listing::Listing;
 use crate::command::lost;
@@ -34,6 +35,7 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         let forgotten = std::mem::take(&mut catalog.forgotten);
         catalog.snapshots.extend(forgotten);
     }
+    clock::tell(&args.filter, &opened, &catalog, context);
     let choice = Choice::new(&catalog, &args.filter, context);
     let mut chosen = choice.several(&args.snapshots)?;
     let made = choice.made();

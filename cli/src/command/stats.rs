@@ -13,6 +13,7 @@ use engine::tree::error::TreeError;
 use engine::tree::reach::{Reach, ReachVisitor};
 
 use crate::args::repository::StatsArgs;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::select::Choice;
@@ -30,6 +31,7 @@ pub fn run(args: &StatsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     opened.require_names()?;
     let catalog = opened.look(&progress(context))?;
+    clock::tell(&args.filter, &opened, &catalog, context);
     let choice = Choice::new(&catalog, &args.filter, context);
     if !args.freed_by.is_empty() {
         return freed_by(&opened, &choice.several(&args.freed_by)?, context);

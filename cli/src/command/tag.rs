@@ -6,6 +6,7 @@ use restore_verify::evidence::event::Event;
 
 use crate::args::filter::FilterArgs;
 use crate::args::retention::{TagArgs, TagCommand};
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::open::open;
 use crate::command::select::{Choice, short_id};
@@ -32,6 +33,7 @@ pub fn run(args: &TagArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
             .hint("name snapshots, or say --host, --tag or --path"));
     }
     let catalog = opened.catalog()?;
+    clock::require(&args.filter, &opened, &catalog, context)?;
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshots)?;
     if chosen.is_empty() {

@@ -3,7 +3,7 @@
 use engine::base::id::{ChunkId, ClientId, Digest, Nonce8, RepositoryId};
 use engine::base::time::Timestamp;
 use engine::format::facts::{Claim, Details, Facts};
-use engine::format::snapshot::{PathBytes, SnapshotState, Summary};
+use engine::format::snapshot::{Original, PathBytes, SnapshotState, Summary};
 
 use super::*;
 use crate::args::values::TagSet;
@@ -141,7 +141,10 @@ fn a_snapshot_from_the_future_is_not_the_latest() {
     };
     // The clock of the client ran ahead; that of the store too; both; neither.
     for first in [(900, 100), (100, 900), (900, 900), (100, 100)] {
-        let mut snapshots = vec![make(1, first.0, first.1), make(2, 200, 201), make(3, 50, 300)];
+        let mut third = make(3, 50, 300);
+        third.snapshot.original =
+            Some(Original { session: third.snapshot.session, committed: at(60) });
+        let mut snapshots = vec![make(1, first.0, first.1), make(2, 200, 201), third];
         snapshots.sort_by_key(|one| one.snapshot.started);
         let catalog = Catalog { snapshots, ..Catalog::default() };
         let filter = FilterArgs::default();
@@ -156,6 +159,41 @@ fn a_snapshot_from_the_future_is_not_the_latest() {
         let made = Made::of(&catalog, at(1000));
         let is_made = |one: &Committed| made.at(&one.snapshot) <= at(300);
         assert!(catalog.snapshots.iter().all(is_made), "{first:?}");
+    }
+}
+
+#[test]
+fn the_last_of_a_client_is_its_latest_also_if_its_clock_fell_behind() {
+    let at = |seconds| Timestamp { seconds, nanos: 0 };
+    let (day, now) = (86_400, 1_000_000);
+    let make = |number, started, committed| {
+        let mut one = snapshot(number, [number as u8; 8], "web", &[], "/");
+        (one.snapshot.started, one.committed) = (at(started), at(committed));
+        one
+    };
+    // The battery of the clock died after the first; after the third it was set right again.
+    let all = [
+        make(1, now, now + 60),
+        make(2, 0, now + day),
+        make(3, 60, now + 2 * day),
+        make(4, now + 3 * day, now + 3 * day),
+        // Set back by a second, and by hours.
+        make(5, now + 3 * day - 1, now + 3 * day + 60),
+        make(6, now + 2 * day, now + 4 * day),
+    ];
+    let expected = [(0, None), (1, Some(WrongClock::Behind)), (2, Some(WrongClock::Behind))];
+    let expected = [&expected[..], &[(3, None), (3, None), (4, Some(WrongClock::Behind))]].concat();
+    for count in 1..=all.len() {
+        let catalog = Catalog { snapshots: all[..count].to_vec(), ..Catalog::default() };
+        let (filter, around) = (FilterArgs::default(), Surroundings::isolated(&[]));
+        let choice = Choice::quiet(&catalog, &filter, &around);
+        let latest = choice.one(&Selector::Latest { back: 0 }).expect("there is one");
+        assert_eq!(latest.snapshot.session.sequence(), count as u64);
+        for (one, (days, wrong)) in catalog.snapshots.iter().zip(&expected) {
+            let made = choice.made();
+            assert_eq!(made.at(&one.snapshot), at(now + days * day), "{count}");
+            assert_eq!(made.wrong_clock(one), *wrong);
+        }
     }
 }
 

@@ -1,0 +1,67 @@
+//! Whether `yesterday` means what whoever types it means: the clock of this machine against the store's.
+//!
+//! A date is a date; what is counted from now is nothing on a machine whose clock is wrong. The store's
+//! clock is learnt by writing. Where a key may not write, the newest commit tells at least that this
+//! machine is behind.
+
+use engine::base::limits::CLOCK_SLACK_S;
+use engine::base::time::Timestamp;
+use engine::index::catalog::Catalog;
+
+use crate::args::filter::FilterArgs;
+use crate::command::context::Context;
+use crate::command::open::Opened;
+use crate::fault::Fault;
+use crate::units;
+
+/// Refuses a moment that is counted from now if this machine and the store do not agree on now.
+///
+/// # Errors
+/// A refusal (23) that says by how much they differ.
+pub fn require(
+    filter: &FilterArgs,
+    opened: &Opened,
+    catalog: &Catalog,
+    context: &Context<'_>,
+) -> Result<(), Fault> {
+    match difference(filter, opened, catalog, context) {
+        None => Ok(()),
+        Some(words) => Err(Fault::refused(words)
+            .hint("name a date (--time 2026-11-20), or the id of a snapshot; then set the clock")),
+    }
+}
+
+/// The same as a note, for what only shows.
+pub fn tell(filter: &FilterArgs, opened: &Opened, catalog: &Catalog, context: &Context<'_>) {
+    if let Some(words) = difference(filter, opened, catalog, context) {
+        context.ui.note(&words);
+    }
+}
+
+fn difference(
+    filter: &FilterArgs,
+    opened: &Opened,
+    catalog: &Catalog,
+    context: &Context<'_>,
+) -> Option<String> {
+    if !filter.time.as_ref()?.is_relative() {
+        return None;
+    }
+    let here = context.around.clock.now();
+    let there = opened.repo.store().time_of_store().ok().or_else(|| newest_ahead(catalog, here))?;
+    let apart = here.since(there).max(there.since(here));
+    let side = if here > there { "ahead of" } else { "behind" };
+    (apart.as_secs() > CLOCK_SLACK_S as u64).then(|| {
+        format!(
+            "the clock of this machine is {} {side} the store's, so nobody knows which day --time \
+             means",
+            units::age(apart)
+        )
+    })
+}
+
+/// When the store received the newest commit, if that is later than now.
+fn newest_ahead(catalog: &Catalog, here: Timestamp) -> Option<Timestamp> {
+    let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+    all.map(|one| one.committed).max().filter(|newest| *newest > here)
+}
