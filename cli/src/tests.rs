@@ -11,6 +11,7 @@ use crate::command::Cli;
 use crate::config::surroundings::{Surroundings, VARIABLES};
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::run;
+use crate::ui::access::Policy;
 use crate::ui::json::{
     CheckSummary, ExitError, ItemError, JsonPath, LeftOutRecord, Message, RestoreSummary, Status,
     Version, Why,
@@ -240,9 +241,16 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
 fn record_samples() -> Vec<(&'static str, Message<'static>)> {
     let text = String::new;
     let some = || Some(String::new());
-    let key =
-        || KeyRecord { id: text(), kind: "k", role: Some("r"), label: some(), created: some() };
-    let added = KeyAdded { key: key(), key_file: some(), client: some() };
+    let key = || KeyRecord {
+        id: text(),
+        kind: "k",
+        role: Some("r"),
+        label: some(),
+        created: some(),
+        state: "good",
+    };
+    let policy = Policy { version: "v", statement: Vec::new() };
+    let added = KeyAdded { key: key(), key_file: some(), client: some(), policy: Some(policy) };
     let tested = KeyTested { key: key(), repository: text(), fingerprint: text() };
     let initialized = Initialized {
         id: text(),
@@ -435,6 +443,7 @@ fn check_summary() -> CheckSummary {
         packs_checked: 0,
         bytes_read: 0,
         damage: Vec::new(),
+        stray_slots: Vec::new(),
     }
 }
 

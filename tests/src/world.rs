@@ -310,6 +310,15 @@ impl World {
         let options = CheckOptions { read_data: ReadData::All, threads: 0 };
         check::run(&self.repo, &self.index, &options, &self.monitor)
     }
+
+    /// Checks what is there without reading content.
+    ///
+    /// # Errors
+    /// Those of the check.
+    pub fn check_structure(&self) -> Result<CheckReport, CheckError> {
+        let options = CheckOptions { read_data: ReadData::None, threads: 0 };
+        check::run(&self.repo, &self.index, &options, &self.monitor)
+    }
 }
 
 /// Default options of a backup in tests.

@@ -52,9 +52,10 @@ fn small(world: &World) -> PathBuf {
     source
 }
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "config",
     "keys",
+    "slots",
     "clients",
     "sess",
     "data",

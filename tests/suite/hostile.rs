@@ -11,8 +11,10 @@ mod folder;
 mod junk;
 mod lost;
 mod machine;
+mod permits;
 mod probing;
 mod restoring;
+mod slots;
 mod words;
 
 use std::collections::BTreeSet;

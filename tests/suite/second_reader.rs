@@ -247,9 +247,18 @@ fn round_trip(suite: Suite) {
     let third = Repository::open(&at, &Secret::KeyFile(&text)).expect("the key file opens it");
     assert_read_back(&third, &two.root, &source);
     let slots = list_slots(&at, world.repo.config().repository.as_bytes(), &third.keys().control);
-    let mut roles: Vec<_> = slots.expect("slots can be listed").iter().map(|s| s.1).collect();
+    let slots = slots.expect("slots can be listed");
+    let mut roles: Vec<_> = slots.iter().map(|s| s.1).collect();
     roles.sort_unstable();
     assert_eq!(roles, [4, 5, 5]);
+    // The set in force has the same ones, and none that was removed.
+    let stored: BTreeMap<_, _> = slots.iter().map(|slot| (slot.0.clone(), slot.1)).collect();
+    let (signed, removed) = third.signed_slots().expect("the sets are genuine");
+    assert_eq!((&signed, removed.len()), (&stored, 0));
+    let gone = stored.keys().find(|key| stored[*key] == 4).expect("the key file").clone();
+    engine::repo::slots::remove(&world.repo, &gone["keys/".len()..]).expect("it can be removed");
+    let (signed, removed) = third.signed_slots().expect("the sets are genuine");
+    assert!(signed.len() == 2 && removed.contains(&gone), "{signed:?} {removed:?}");
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -355,7 +364,8 @@ fn the_second_reader_reads_what_nothing_writes_yet() {
     history::put_copied(repo, &identity, &copied).expect("it is stored");
     history::put_lock(repo, &identity, &LockRecord { by, ..golden::history::lock() })
         .expect("it is stored");
-    announcement::put_slot_set(repo, &SlotSet { repository, ..golden::history::slot_set() })
+    let slots = Vec::new();
+    announcement::put_slot_set(repo, &SlotSet { repository, slots, ..golden::history::slot_set() })
         .expect("an administrator may");
     announcement::put_epoch(repo, &EpochRecord { repository, ..golden::history::epoch() })
         .expect("an administrator may");
@@ -368,8 +378,8 @@ fn the_second_reader_reads_what_nothing_writes_yet() {
     let folded = records[1].1.field(4).and_then(|all| Ok(all.items()?.len()));
     assert_eq!(folded, Ok(1));
     let announced = opened.announcements().expect("they are genuine");
-    assert_eq!(announced.len(), 2);
-    assert_eq!(numbers(&announced, 4), [true; 2], "{announced:?}");
+    assert_eq!(announced.len(), 3);
+    assert_eq!(numbers(&announced, 4), [true; 3], "{announced:?}");
     let check = world.check_all().expect("the check runs");
     assert!(check.is_sound() && check.foreign_keys.is_empty(), "{check:?}");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::args::epilogue;
-use crate::args::values::{Domain, Role};
+use crate::args::values::{Domain, PolicyKind, Role};
 
 /// Passphrases and key files that unlock a repository
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -44,6 +44,7 @@ pub enum KeyCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay key add --role backup --to-key-file web1.key --label web1\n\
+     mainstay key add --role backup --to-key-file web1.key --print-policy s3 > web1.json\n\
      mainstay key add --role restore --new-password-file second.txt",
     &[],
 ))]
@@ -67,6 +68,10 @@ pub struct KeyAddArgs {
     /// Whose data the new client deduplicates against
     #[arg(long, value_enum, value_name = "DOMAIN", default_value_t)]
     pub domain: Domain,
+
+    /// Print the least permissions that the store must give beside this key, and nothing else
+    #[arg(long, value_enum, value_name = "STORE")]
+    pub print_policy: Option<PolicyKind>,
 
     /// Accept a passphrase of fewer than 12 characters
     #[arg(long)]

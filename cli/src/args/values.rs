@@ -308,6 +308,13 @@ pub enum Role {
     Admin,
 }
 
+/// In whose language permissions of a store are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyKind {
+    /// A policy of AWS IAM for the user or role of a machine.
+    S3,
+}
+
 /// Whose data a new client deduplicates against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Domain {

@@ -136,6 +136,7 @@ fn summary(report: &CheckReport) -> CheckSummary {
         packs_checked: report.packs,
         bytes_read: report.bytes_read,
         damage: damage.collect(),
+        stray_slots: report.stray_slots.iter().map(|(key, _)| key.clone()).collect(),
     }
 }
 
@@ -155,6 +156,13 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
     }
     for key in &report.foreign_keys {
         context.ui.note(&format!("the store holds {key}, which is no part of a repository"));
+    }
+    for (key, why) in &report.stray_slots {
+        let id = key.trim_start_matches(prefix::SLOTS);
+        context.ui.note(&format!(
+            "the store holds the key slot {id}, which does not count: {why}; `mainstay key remove {id}` \
+             deletes it"
+        ));
     }
     if report.unlisted_packs > 0 {
         let packs = units::counted(report.unlisted_packs, "pack");

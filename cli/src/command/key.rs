@@ -2,24 +2,26 @@
 
 use std::path::Path;
 
-use engine::base::id::{ClientId, SlotId};
+use engine::base::id::ClientId;
 use engine::crypt::random;
 use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::slot::{KdfCost, Role, SlotKind};
 use engine::index::identity::enrol;
-use engine::repo::Repo;
 use engine::repo::keyring::{Identity, Keyring, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
-use engine::repo::slots::{self, ListedSlot, Wrapping};
+use engine::repo::permits::Holder;
+use engine::repo::slots::{self, ListedSlot, Standing, Wrapping};
+use engine::store::location::Location;
 use restore_verify::evidence::event::Event;
 
 use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyPasswdArgs, KeyRemoveArgs};
-use crate::args::values::{self, Domain};
+use crate::args::values::{self, Domain, PolicyKind};
 use crate::command::context::Context;
-use crate::command::open::{Opened, allows, open, read_key_file, repository, store, unlock};
+use crate::command::open::{Opened, allows, open, repository, store, unlock};
 use crate::command::place::{PrivateFile, absolute};
+use crate::command::store_policy;
 use crate::command::trouble;
 use crate::command::witness::{act, witness};
 use crate::config::credential::{self, Credential};
@@ -27,6 +29,7 @@ use crate::config::secret::{self, Secret};
 use crate::config::words;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
+use crate::ui::output::printable;
 use crate::ui::records::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
 use crate::ui::table::{Align, Table};
 use crate::units;
@@ -49,6 +52,7 @@ pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
 }
 
 fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    let place = policy_place(args, context)?;
     let opened = open(context)?;
     let repo = &opened.repo;
     let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
@@ -98,35 +102,65 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         role: Some(role.name()),
         label: Some(label),
         created: Some(units::rfc3339(created)),
+        state: Standing::Good.name(),
     };
     let detail = format!("role {}, {}", role.name(), key.label.as_deref().unwrap_or_default());
     let done = act(&format!("key {}", key.id), "added", &[], &detail, created);
     witness(&opened, &Event::KeyUse(done), context);
-    tell_added(key, key_file, identity.as_ref(), role, context);
+    let client = identity.as_ref().map(|identity| identity.client.to_string());
+    let holder = Holder {
+        role,
+        client: identity.as_ref().map(|identity| identity.client),
+        slot: key_file.is_some().then_some(slot),
+        shares_domain: domain == SHARED_DOMAIN,
+    };
+    let policy = place
+        .and_then(|(location, region)| store_policy::s3(&location, region.as_deref(), &holder));
+    tell_added(KeyAdded { key, key_file, client, policy }, role, context)?;
     Ok(ExitCode::Ok)
 }
 
-fn tell_added(
-    key: KeyRecord,
-    key_file: Option<String>,
-    identity: Option<&Identity>,
-    role: Role,
+/// Where the store is that a policy is wanted for, before anything is done.
+fn policy_place(
+    args: &KeyAddArgs,
     context: &Context<'_>,
-) {
+) -> Result<Option<(Location, Option<String>)>, Fault> {
+    let Some(PolicyKind::S3) = args.print_policy else { return Ok(None) };
+    let (_, place, location) = store(context, &context.global.repository(), false)?;
+    match location.s3_place() {
+        Some(_) => Ok(Some((location, place.region))),
+        None => {
+            let message = format!("{} is no place in S3", location.display());
+            Err(Fault::usage(message).hint("leave --print-policy out"))
+        }
+    }
+}
+
+fn tell_added(added: KeyAdded, role: Role, context: &Context<'_>) -> Result<(), Fault> {
     if context.ui.is_json() {
-        let client = identity.map(|identity| identity.client.to_string());
-        context.ui.message(&Message::KeyAdded(KeyAdded { key, key_file, client }));
-        return;
+        context.ui.message(&Message::KeyAdded(added));
+        return Ok(());
     }
-    if context.ui.is_quiet() {
-        return;
-    }
+    let KeyAdded { key, key_file, policy, .. } = added;
     let id = &key.id[..SHORT_DIGITS];
-    context.ui.result(&format!("added {} {id} with role {}", key.kind, role.name()));
-    context.ui.prose(&format!("  it can {}", allows(role)), 4);
+    let mut lines = vec![
+        format!("added {} {id} with role {}", key.kind, role.name()),
+        format!("  it can {}", allows(role)),
+    ];
     if let Some(path) = key_file {
-        context.ui.result(&format!("  use it with --key-file {path}; it is shown nowhere else"));
+        lines.push(format!("  use it with --key-file {path}; it is shown nowhere else"));
     }
+    match policy {
+        // Made to be sent to a file: people are told on the other way.
+        Some(policy) => {
+            let printed = context.ui.document(&policy);
+            printed.map_err(|error| Fault::local("no JSON").because(&error))?;
+            lines.iter().for_each(|line| context.ui.note(line));
+        }
+        None if context.ui.is_quiet() => {}
+        None => lines.iter().for_each(|line| context.ui.prose(line, 4)),
+    }
+    Ok(())
 }
 
 fn new_passphrase(file: Option<&Path>, weak: bool, context: &Context<'_>) -> Result<Secret, Fault> {
@@ -182,10 +216,11 @@ fn kind(kind: SlotKind) -> &'static str {
 fn record(slot: &ListedSlot) -> KeyRecord {
     KeyRecord {
         id: slot.slot.to_string(),
-        kind: kind(slot.kind),
-        role: slot.about.as_ref().map(|about| about.role.name()),
+        kind: slot.kind.map_or("unknown", kind),
+        role: slot.role.map(Role::name),
         label: slot.about.as_ref().map(|about| about.label.clone()),
         created: slot.about.as_ref().map(|about| units::rfc3339(about.created)),
+        state: slot.standing.name(),
     }
 }
 
@@ -197,10 +232,11 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
         return Ok(ExitCode::Ok);
     }
-    let columns = ["ID", "Kind", "Role", "Label", "Created"].map(|name| (name, Align::Left));
+    let columns =
+        ["ID", "Kind", "Role", "Label", "Created", "State"].map(|name| (name, Align::Left));
     let mut table = Table::new(&columns);
     for slot in &listed {
-        let KeyRecord { id, kind, role, label, .. } = record(slot);
+        let KeyRecord { id, kind, role, label, state, .. } = record(slot);
         let zone = &context.around.time_zone;
         let created = slot.about.as_ref().map(|about| units::local_minute(about.created, zone));
         table.row([
@@ -209,10 +245,37 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
             role.unwrap_or("?"),
             label.as_deref().unwrap_or("?"),
             created.as_deref().unwrap_or("?"),
+            state,
         ]);
     }
     context.ui.table(&table);
+    for slot in &listed {
+        if let Some(why) = remark(&slot.standing) {
+            let id = slot.slot.to_string();
+            context.ui.note(&printable(&format!("{}: {why}", &id[..SHORT_DIGITS])));
+        }
+    }
     Ok(ExitCode::Ok)
+}
+
+/// What people should know of a slot that is not as the administrator made it.
+fn remark(standing: &Standing) -> Option<String> {
+    let said = match standing {
+        Standing::Good => return None,
+        Standing::Changed | Standing::Missing => {
+            "it opens nothing any more: get the object back from a copy of the store, or remove it and \
+             add a new one"
+        }
+        Standing::Unreadable(why) => return Some(why.clone()),
+        Standing::Removed => {
+            "it was removed and is there again; `mainstay key remove` deletes it once more"
+        }
+        Standing::Unlisted => {
+            "no administrator has signed for it, so anybody may have put it there; `mainstay key \
+             remove` deletes it"
+        }
+    };
+    Some(said.to_owned())
 }
 
 fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
@@ -249,7 +312,7 @@ fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         Credential::Passphrase(secret) => !is_words(secret)?,
         Credential::KeyFile(_) => false,
     };
-    let old = if is_passphrase { opened_slot(repo, &credential)? } else { None };
+    let old = if is_passphrase { repo.slot() } else { None };
     let Some(old) = old else {
         return Err(Fault::usage("what was given to open the repository is no passphrase").hint(
             "`mainstay key add --role admin` adds a passphrase, `mainstay key remove ID` removes one",
@@ -275,8 +338,10 @@ fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         role: Some(Role::Admin.name()),
         label: Some(label),
         created: Some(units::rfc3339(created)),
+        state: Standing::Good.name(),
     };
-    tell_added(key, None, None, Role::Admin, context);
+    let added = KeyAdded { key, key_file: None, client: None, policy: None };
+    tell_added(added, Role::Admin, context)?;
     remove_slot(&opened, &old.to_string(), context)
 }
 
@@ -285,7 +350,7 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let credential = credential::find(&context.global.credential(), context.around)?;
     let repo = unlock(&store, &credential, None, context)?;
     let role = repo.keys().role();
-    let slot = opened_slot(&repo, &credential)?;
+    let slot = repo.slot();
     let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;
     let listed = listed.iter().find(|one| Some(one.slot) == slot).map(record);
     let key = KeyRecord {
@@ -296,6 +361,7 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
             role: None,
             label: None,
             created: None,
+            state: Standing::Good.name(),
         })
     };
     if context.ui.is_json() {
@@ -313,28 +379,4 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     context.ui.result(&format!("  repository {}", repo.config().repository));
     context.ui.result(&format!("  fingerprint {}", repo.fingerprint()));
     Ok(ExitCode::Ok)
-}
-
-/// Which slot the credential opens: the key file says so, the others are tried.
-fn opened_slot(repo: &Repo, credential: &Credential) -> Result<Option<SlotId>, Fault> {
-    let secret = match credential {
-        Credential::KeyFile(path) => return Ok(Some(read_key_file(path)?.slot)),
-        Credential::Passphrase(secret) => secret,
-    };
-    let words = words::find(secret.expose())?;
-    let attempt = || {
-        for id in slots::ids(repo.store())? {
-            let slot = slots::read(repo.store(), repo.config().repository, id)?;
-            let key = match (slot.kind, &words) {
-                (SlotKind::Phrase, Some(words)) => engine::crypt::phrase::from_words(words)?,
-                (SlotKind::Passphrase, None) => slots::stretch(&slot, secret.expose().as_bytes())?,
-                _ => continue,
-            };
-            if slots::unwrap_bundle(&slot, &key)?.is_some() {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    };
-    attempt().map_err(|error| trouble::repo(&error))
 }

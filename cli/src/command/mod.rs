@@ -25,6 +25,8 @@ pub mod witness;
 pub mod init;
 /// `probe`
 pub mod probe;
+/// Permissions of a store.
+pub mod store_policy;
 /// `key`
 pub mod key;
 /// Snapshots that are gone.

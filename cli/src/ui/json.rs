@@ -271,6 +271,8 @@ pub struct CheckSummary {
     pub bytes_read: u64,
     /// What is damaged or missing, by object.
     pub damage: Vec<Damaged>,
+    /// Key slots that no administrator has signed.
+    pub stray_slots: Vec<String>,
 }
 
 /// An object that is damaged or missing.

@@ -8,6 +8,8 @@
 pub mod output;
 /// Signals.
 pub mod cancel;
+/// Permissions of a store.
+pub mod access;
 /// What commands report as JSON.
 pub mod records;
 /// What the commands report as JSON that decide what is kept.

@@ -7,6 +7,8 @@ use data_encoding::BASE64;
 use engine::base::path::escape;
 use serde::Serialize;
 
+use crate::ui::access::Policy;
+
 /// A path whose name may not be UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JsonPath {
@@ -83,6 +85,9 @@ pub struct KeyAdded {
     /// The client that was enrolled for it, for roles that write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// What the store must allow, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
 }
 
 /// A key was removed.
@@ -110,7 +115,7 @@ pub struct KeyTested {
 pub struct KeyRecord {
     /// Id of the slot.
     pub id: String,
-    /// `passphrase`, `recovery words` or `key file`.
+    /// `passphrase`, `recovery words` or `key file`; `unknown` if nobody can say.
     pub kind: &'static str,
     /// What it allows; absent if the slot's label cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +126,9 @@ pub struct KeyRecord {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
+    /// `good`, or how it differs from what the administrator has signed: `changed`, `missing`,
+    /// `unreadable`, `removed`, `unlisted`.
+    pub state: &'static str,
 }
 
 /// One snapshot.

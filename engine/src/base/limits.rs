@@ -133,6 +133,11 @@ pub const PASSPHRASE_MIN_CHARS: usize = 12;
 pub const PASSPHRASE_MAX_BYTES: usize = 4 * KIB;
 /// Key slots that are looked at for one passphrase: whoever may add objects can add them.
 pub const SLOTS_READ_MAX: usize = 1024;
+/// Sets of key slots that are read at once, and bytes of all of them: whoever may add objects can add
+/// sets, and those in force are one, or one for each administrator who works at the same moment.
+pub const SLOT_SETS_READ_MAX: usize = 64;
+/// See [`SLOT_SETS_READ_MAX`].
+pub const SLOT_SETS_READ_BYTES: u64 = 2 * ANNOUNCEMENT_MAX_BYTES as u64;
 /// How long slots are tried for one passphrase, in milliseconds: sixty slots of the usual cost.
 pub const SLOT_TRIES_MAX_MS: u64 = 60_000;
 /// Key slots that a repository should have: each costs whoever types a passphrase a KDF run.

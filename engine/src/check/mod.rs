@@ -11,6 +11,7 @@ mod inventory;
 mod data;
 mod records;
 mod structure;
+mod slots;
 mod chain;
 mod run;
 

@@ -1,4 +1,4 @@
-//! Reads every small object: slots, clients, sessions, flags and segments.
+//! Reads every small object but key slots: clients, sessions, flags and segments.
 //!
 //! A machine whose index is warm reads none of them in its daily work, so damage would show only
 //! on the day when the index is lost. They are read when packs are read, and in the same parts.
@@ -24,7 +24,7 @@ use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{client, get_control};
 use crate::repo::segments::{SegmentView, get_segment};
-use crate::repo::{announcement, commits, history, machine, slots};
+use crate::repo::{announcement, commits, history, machine};
 use crate::store::name::ObjectName;
 
 /// Reads and verifies the small objects that the options choose.
@@ -90,8 +90,15 @@ fn choose(repo: &Repo, options: &CheckOptions) -> Result<Vec<(ObjectName, u64)>,
     let mut chosen = Vec::new();
     repo.store().list_each("", &mut |object| {
         match object.name {
-            // Packs are read elsewhere, and whoever holds `repo` has verified the configuration.
-            None | Some(ObjectName::Pack(_) | ObjectName::Config(_)) => {}
+            // Packs and key slots are read elsewhere, and whoever holds `repo` has verified the
+            // configuration.
+            None
+            | Some(
+                ObjectName::Pack(_)
+                | ObjectName::Config(_)
+                | ObjectName::Slot(_)
+                | ObjectName::SlotSet { .. },
+            ) => {}
             Some(name) if options.read_data.reads_record(&object.key) => {
                 chosen.push((name, object.size_bytes));
             }
@@ -144,13 +151,6 @@ fn verify_if_there(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Resu
 /// Reads one object and checks everything about it that this role can check.
 fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), CheckError> {
     match *name {
-        ObjectName::Slot(slot) => {
-            let stored = slots::read(repo.store(), repo.config().repository, slot)?;
-            if slots::about(repo, &stored).is_none() {
-                let why = "what it says of its holder does not open";
-                return Err(RepoError::corrupt(&name.key(), why).into());
-            }
-        }
         ObjectName::Client(id) => {
             let admin = repo.config().admin_key;
             let stored = get_control::<Client>(repo, name, ControlKind::Client, |_| Ok(admin))?;
@@ -159,7 +159,6 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Revoked(id, random) => drop(machine::get_revocation(repo, id, random)?),
         ObjectName::Run { .. } => drop(machine::get_run(repo, name)?),
         ObjectName::Conf { .. } => drop(machine::get_conf(repo, name)?),
-        ObjectName::SlotSet { .. } => drop(announcement::get_slot_set(repo, name)?),
         ObjectName::Epoch(epoch) => drop(announcement::get_epoch(repo, epoch)?),
         ObjectName::Join(..) => drop(history::get_join(repo, name)?),
         ObjectName::Fold { .. } => drop(history::get_fold(repo, name)?),
@@ -195,7 +194,10 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Evidence { writer, number } => {
             evidence::get(repo, writer, number)?;
         }
-        ObjectName::Pack(_) | ObjectName::Config(_) => {}
+        ObjectName::Pack(_)
+        | ObjectName::Config(_)
+        | ObjectName::Slot(_)
+        | ObjectName::SlotSet { .. } => {}
     }
     Ok(())
 }

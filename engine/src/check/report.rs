@@ -49,6 +49,8 @@ pub struct CheckReport {
     pub unconfirmed: u64,
     /// Keys in the store that no object of a repository bears.
     pub foreign_keys: Vec<String>,
+    /// Key slots that no administrator has signed, and why they do not count.
+    pub stray_slots: Vec<(String, &'static str)>,
     /// Damage by key of the object; chunks without any pack stand under `chunk <id>`.
     pub damage: BTreeMap<String, Damage>,
     /// Wall time, in milliseconds.

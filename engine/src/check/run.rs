@@ -13,7 +13,7 @@ use crate::check::error::CheckError;
 use crate::check::inventory::Inventory;
 use crate::check::options::{CheckOptions, ReadData};
 use crate::check::report::CheckReport;
-use crate::check::{chain, data, inventory, records, structure};
+use crate::check::{chain, data, inventory, records, slots, structure};
 use crate::format::generation::PackSet;
 use crate::index::collections;
 use crate::index::refresh::refresh;
@@ -106,6 +106,7 @@ fn look(
         }
         if damaged.is_empty() { walked? } else { walk(&packs, monitor)? }
     };
+    slots::check(repo, &mut report)?;
     for (session, error) in &catalog.damaged {
         report.finding(&ObjectName::commit_of(*session), in_one_line(error));
     }

@@ -89,6 +89,10 @@ pub struct SlotSet {
     /// The slots.
     #[n(4)]
     pub slots: Vec<KnownSlot>,
+    /// Slots that were removed, the last one last. They count in no set that is in force beside this
+    /// one, so that a removal is not lost to somebody who added a slot at the same time.
+    #[cbor(n(5), default, skip_if = "Vec::is_empty")]
+    pub removed: Vec<SlotId>,
 }
 
 /// A slot that the administrator made.
@@ -128,6 +132,7 @@ impl Announcement for SlotSet {
         };
         self.slots.len() <= ANNOUNCED_SLOTS_MAX
             && self.replaces.len() <= ANNOUNCED_SLOTS_MAX
+            && self.removed.len() <= ANNOUNCED_SLOTS_MAX
             && self.slots.iter().all(is_short)
     }
 }

@@ -15,6 +15,7 @@ use crate::format::envelope::{associated_data, decode_record, encode_record};
 use crate::format::private::SealedPart;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::keyring::AdminKeys;
 use crate::repo::object::WRONG_SIGNATURE;
 use crate::store::Store;
 use crate::store::name::ObjectName;
@@ -26,15 +27,19 @@ fn message(repository: RepositoryId, name: &ObjectName, signed: &[u8]) -> Vec<u8
     message
 }
 
-fn put<T: Announcement>(repo: &Repo, name: &ObjectName, record: &T) -> Result<(), RepoError> {
-    let admin = repo.keys().admin()?;
+fn put<T: Announcement>(
+    store: &Store,
+    (repository, admin): (RepositoryId, &AdminKeys),
+    name: &ObjectName,
+    record: &T,
+) -> Result<(), RepoError> {
     if !record.is_bounded() {
         return Err(RepoError::Refused { why: format!("{name} would be read by nobody") });
     }
     let mut bytes = encode_announcement(record);
-    let signature = admin.signing().sign(&message(repo.config().repository, name, &bytes));
+    let signature = admin.signing().sign(&message(repository, name, &bytes));
     bytes.extend_from_slice(&signature);
-    repo.store().put_new(name, Bytes::from(bytes))?;
+    store.put_new(name, Bytes::from(bytes))?;
     Ok(())
 }
 
@@ -58,9 +63,18 @@ fn get<T: Announcement>(
 /// [`RepoError::Denied`] without the administrator's keys, [`RepoError::Refused`] for one that
 /// nobody reads; errors of the store.
 pub fn put_slot_set(repo: &Repo, record: &SlotSet) -> Result<ObjectName, RepoError> {
+    put_set(repo.store(), repo.keys().admin()?, record)
+}
+
+/// The same for a repository that is being made.
+pub(super) fn put_set(
+    store: &Store,
+    admin: &AdminKeys,
+    record: &SlotSet,
+) -> Result<ObjectName, RepoError> {
     let random = Nonce8::new(random::array());
     let name = ObjectName::SlotSet { number: record.number, random };
-    put(repo, &name, record)?;
+    put(store, (record.repository, admin), &name, record)?;
     Ok(name)
 }
 
@@ -70,8 +84,17 @@ pub fn put_slot_set(repo: &Repo, record: &SlotSet) -> Result<ObjectName, RepoErr
 /// [`RepoError::Corrupt`] if it is damaged or forged; errors of the store.
 pub fn get_slot_set(repo: &Repo, name: &ObjectName) -> Result<SlotSet, RepoError> {
     let config = repo.config();
-    let set: SlotSet = get(repo.store(), (config.repository, &config.admin_key), name)?;
-    let is_right = set.repository == config.repository
+    get_set(repo.store(), (config.repository, &config.admin_key), name)
+}
+
+/// The same before a slot is open.
+pub(super) fn get_set(
+    store: &Store,
+    (repository, admin): (RepositoryId, &[u8; 32]),
+    name: &ObjectName,
+) -> Result<SlotSet, RepoError> {
+    let set: SlotSet = get(store, (repository, admin), name)?;
+    let is_right = set.repository == repository
         && matches!(name, ObjectName::SlotSet { number, .. } if *number == set.number);
     match is_right {
         true => Ok(set),
@@ -85,7 +108,7 @@ pub fn get_slot_set(repo: &Repo, name: &ObjectName) -> Result<SlotSet, RepoError
 /// As [`put_slot_set`].
 pub fn put_epoch(repo: &Repo, record: &EpochRecord) -> Result<ObjectName, RepoError> {
     let name = ObjectName::Epoch(record.epoch);
-    put(repo, &name, record)?;
+    put(repo.store(), (repo.config().repository, repo.keys().admin()?), &name, record)?;
     Ok(name)
 }
 

@@ -18,7 +18,8 @@ use crate::format::slot::{KdfCost, Role, SlotAbout};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::{Keyring, SHARED_DOMAIN};
-use crate::repo::slots::{Wrapping, wrap};
+use crate::repo::slot_sets::{self, Change, KnownSlots};
+use crate::repo::slots::{self, Wrapping, wrap};
 use crate::store::Store;
 use crate::store::contract::{Effort, ProbeOptions, ProbeReport, probe};
 use crate::store::name::ObjectName;
@@ -71,16 +72,19 @@ pub fn create(
     let phrase_key = SecretKey::random();
     let admin = keys.admin()?;
     let bundle = Keyring::cut_bundle(admin, options.suite, Role::Admin, (SHARED_DOMAIN, 0), None);
-    let slots = [
+    let wrappings = [
         ("passphrase", Wrapping::Passphrase(passphrase, options.cost)),
         ("recovery words", Wrapping::Phrase(&phrase_key)),
     ];
-    for (label, wrapping) in &slots {
+    let mut entries = Vec::new();
+    for (label, wrapping) in &wrappings {
         let about =
             SlotAbout { role: Role::Admin, label: (*label).to_owned(), created: config.created };
         let slot = wrap(config.repository, keys.control().0, &about, &bundle, wrapping)?;
-        store.put_new(&ObjectName::Slot(slot.slot), Bytes::from(slot.encode()))?;
+        entries.push(slots::put(store, &slot, &bundle, Some(options.suite))?);
     }
+    let (identity, none) = ((config.repository, admin), KnownSlots::default());
+    slot_sets::write(store, identity, config.created, &none, Change::Add(entries))?;
     let bytes = Bytes::from(seal_config(&config, &keys)?);
     store.put_new(&ObjectName::Config(config.repository), bytes.clone())?;
     let recovery_words = zeroize::Zeroizing::new(phrase::words(&phrase_key));

@@ -9,7 +9,10 @@ pub mod keyring;
 pub mod object;
 pub mod segments;
 pub mod footer;
+pub mod announcement;
+pub mod slot_sets;
 pub mod slots;
+pub mod permits;
 pub mod create;
 mod tries;
 pub mod open;
@@ -22,7 +25,6 @@ pub mod collect;
 pub mod evidence;
 pub mod machine;
 pub mod history;
-pub mod announcement;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -124,7 +124,8 @@ pub fn open_knowing(
     let suite = Suite::from_code(config.suite)
         .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
     let last = known.slot.and_then(|last| last(config.repository));
-    let tries = Tries { store, clock: clock.as_ref(), repository: config.repository, last };
+    let identity = (config.repository, &config.admin_key);
+    let tries = Tries { store, clock: clock.as_ref(), identity, last };
     let (bundle, slot) = unlock_bundle(&tries, unlock)?;
     let slot_key = ObjectName::Slot(slot.slot).key();
     let config_key = ObjectName::Config(config.repository).key();
@@ -211,7 +212,7 @@ fn find_config(store: &Store) -> Result<ObjectName, RepoError> {
 }
 
 fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot), RepoError> {
-    let Tries { store, repository, .. } = *tries;
+    let Tries { store, identity: (repository, _), .. } = *tries;
     match unlock {
         Unlock::KeyFile(file) => {
             let slot = match slots::read(store, repository, file.slot) {

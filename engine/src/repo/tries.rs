@@ -1,19 +1,21 @@
 //! Which key slots are tried, in which order, and for how long.
 //!
 //! Whoever may add objects can add slots, and each costs whoever types a passphrase what the slot says.
-//! So the slot that opened last is tried first, then the others by their cost; one that cannot be tried
-//! ends nothing; and all together may take only so long. What was not tried then is said: a passphrase
+//! So the slot that opened last is tried first, then those that the administrator's set vouches for, by
+//! their cost, then all others; one that cannot be tried ends nothing; and all together may take only so
+//! long. What was not tried then is said: a passphrase
 //! is not called wrong that was not asked of every slot.
 
 use std::time::Duration;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{RepositoryId, SlotId};
+use crate::base::id::{Digest, RepositoryId, SlotId};
 use crate::base::limits::{SLOT_TRIES_MAX_MS, SLOTS_READ_MAX};
 use crate::base::time::Clock;
 use crate::crypt::secret::SecretKey;
 use crate::format::slot::{Bundle, Slot, SlotKind};
 use crate::repo::error::RepoError;
+use crate::repo::slot_sets::{self, KnownSlots};
 use crate::repo::slots;
 use crate::store::Store;
 
@@ -21,7 +23,8 @@ use crate::store::Store;
 pub(super) struct Tries<'a> {
     pub(super) store: &'a Store,
     pub(super) clock: &'a dyn Clock,
-    pub(super) repository: RepositoryId,
+    /// The repository, and the administrator who signed its configuration.
+    pub(super) identity: (RepositoryId, &'a [u8; 32]),
     /// The slot that opened the last time.
     pub(super) last: Option<SlotId>,
 }
@@ -40,20 +43,31 @@ pub(super) fn try_slots(
     let began = tries.clock.monotonic();
     let mut attempt = Attempt { slot_count: 0, untried: 0, flaw: None, key_for };
     if let Some(last) = tries.last
-        && let Some(slot) = attempt.read(tries, last, kind)?
+        && let Some((slot, _)) = attempt.read(tries, last, kind)?
         && let Some(bundle) = attempt.open(&slot)?
     {
         return Ok((bundle, slot));
     }
+    let known = match slot_sets::read(tries.store, tries.identity) {
+        // Only an order is lost.
+        Err(RepoError::Unsettled { .. }) => KnownSlots::default(),
+        other => other?,
+    };
     let ids = slots::ids(tries.store)?;
-    attempt.untried = ids.len().saturating_sub(SLOTS_READ_MAX);
+    let (mut ids, strays): (Vec<_>, Vec<_>) =
+        ids.into_iter().partition(|id| known.get(*id).is_some());
+    ids.retain(|id| known.get(*id).is_some_and(|slot| slot.kind == kind));
+    attempt.untried = strays.len().saturating_sub(SLOTS_READ_MAX);
+    ids.extend(strays.into_iter().take(SLOTS_READ_MAX));
     let mut found = Vec::new();
-    for id in ids.into_iter().take(SLOTS_READ_MAX).filter(|id| Some(*id) != tries.last) {
+    for id in ids.into_iter().filter(|id| Some(*id) != tries.last) {
         found.extend(attempt.read(tries, id, kind)?);
     }
-    found.sort_by_key(|slot| (cost_of(slot), slot.slot));
+    // A slot that is not what it was when it was signed is like one that somebody put there.
+    let is_stray = |slot: &Slot, digest| !known.vouches_for(slot.slot, digest);
+    found.sort_by_key(|(slot, digest)| (is_stray(slot, *digest), cost_of(slot), slot.slot));
     let mut rest = found.into_iter();
-    for slot in rest.by_ref() {
+    for (slot, _) in rest.by_ref() {
         if let Some(bundle) = attempt.open(&slot)? {
             return Ok((bundle, slot));
         }
@@ -87,9 +101,9 @@ impl<F: Fn(&Slot) -> Result<SecretKey, RepoError>> Attempt<F> {
         tries: &Tries<'_>,
         id: SlotId,
         kind: SlotKind,
-    ) -> Result<Option<Slot>, RepoError> {
-        match slots::read(tries.store, tries.repository, id) {
-            Ok(slot) => Ok((slot.kind == kind).then_some(slot)),
+    ) -> Result<Option<(Slot, Digest)>, RepoError> {
+        match slots::read_hashed(tries.store, tries.identity.0, id) {
+            Ok((slot, digest)) => Ok((slot.kind == kind).then_some((slot, digest))),
             Err(RepoError::Store(error)) if error.class() == ErrorClass::Missing => Ok(None),
             Err(error) => match error.class() {
                 ErrorClass::Corrupt | ErrorClass::Newer | ErrorClass::Unreadable => {

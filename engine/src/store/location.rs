@@ -89,6 +89,15 @@ impl Location {
         }
     }
 
+    /// Bucket and prefix, if it is a place in S3 or in a store that speaks its protocol.
+    #[must_use]
+    pub fn s3_place(&self) -> Option<(&str, &str)> {
+        match &self.place {
+            Place::Bucket { cloud: Cloud::S3, bucket, prefix } => Some((bucket, prefix)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }

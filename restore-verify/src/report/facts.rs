@@ -280,15 +280,18 @@ fn keys(repo: &Repo) -> Result<Vec<KeyFact>, RepoError> {
     let fact = |slot: slots::ListedSlot| KeyFact {
         id: slot.slot.to_string(),
         kind: match slot.kind {
-            SlotKind::Passphrase => "passphrase",
-            SlotKind::Phrase => "recovery words",
-            SlotKind::KeyFile => "key file",
+            Some(SlotKind::Passphrase) => "passphrase",
+            Some(SlotKind::Phrase) => "recovery words",
+            Some(SlotKind::KeyFile) => "key file",
+            None => "unknown",
         },
-        role: slot.about.as_ref().map(|about| about.role),
+        role: slot.role,
         created_ms: slot.about.as_ref().map(|about| millis(about.created)),
         label: slot.about.map(|about| about.label),
     };
-    Ok(slots::list(repo)?.into_iter().map(fact).collect())
+    // Others anybody may have put there.
+    let listed = slots::list(repo)?.into_iter().filter(|slot| slot.standing.is_listed());
+    Ok(listed.map(fact).collect())
 }
 
 fn holds(marks: &Marks) -> Vec<HoldFact> {

@@ -11,6 +11,9 @@ use crate::double::Kind;
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     method: String,
+    pub(crate) bucket: String,
+    /// Who signed it, by the name of the access key.
+    pub(crate) signer: String,
     /// The key without the bucket.
     pub(crate) key: String,
     pub(crate) query: BTreeMap<String, String>,
@@ -106,6 +109,10 @@ pub(crate) fn serve(
         match name.to_ascii_lowercase().as_str() {
             "content-length" => body_bytes = value.parse().unwrap_or(0),
             "range" => request.range = Some(value.to_owned()),
+            "authorization" => {
+                let named = value.split_once("Credential=").map_or("", |(_, rest)| rest);
+                request.signer = named.split('/').next().unwrap_or_default().to_owned();
+            }
             "if-none-match" => request.is_create = value == "*",
             _ => {}
         }
@@ -119,11 +126,13 @@ fn first_line(line: &str) -> Request {
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
+    let path = path.trim_start_matches('/');
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     Request {
         is_head: method == "HEAD",
         method,
+        bucket: decoded(bucket),
         key: decoded(key),
         query: pairs.map(|(name, value)| (decoded(name), decoded(value))).collect(),
         ..Request::default()

@@ -5,6 +5,8 @@
 //! checks no signatures. Each connection carries one request.
 
 mod http;
+/// Permissions.
+pub mod guard;
 /// Ways of being wrong.
 pub mod wrong;
 
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::base::time::{Clock, SystemClock};
 
+use crate::double::guard::Guard;
 use crate::double::http::{Reply, Request};
 use crate::double::wrong::{Rule, Wrong};
 
@@ -75,6 +78,7 @@ struct Shared {
     objects: Objects,
     rule: Option<Rule>,
     wrong_count: u64,
+    guard: Guard,
 }
 
 impl Double {
@@ -124,6 +128,11 @@ impl Double {
         shared.wrong_count = 0;
     }
 
+    /// Who may do what from now on, and what was asked of it.
+    pub fn with_guard<T>(&self, act: impl FnOnce(&mut Guard) -> T) -> T {
+        act(&mut self.shared().guard)
+    }
+
     /// Lets it be right again, and says how many answers were wrong.
     pub fn heal(&self) -> u64 {
         let mut shared = self.shared();
@@ -135,6 +144,9 @@ impl Double {
 fn answer(shared: &Mutex<Shared>, request: &Request) -> Reply {
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let kind = request.kind();
+    if !shared.guard.lets_in(kind, request) {
+        return Reply::error(403, "AccessDenied");
+    }
     let wrong = shared.rule.as_mut().and_then(|rule| rule.next(kind, &request.key));
     shared.wrong_count += u64::from(wrong.is_some());
     if wrong.is_some_and(Wrong::is_before_effect) {

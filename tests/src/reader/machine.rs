@@ -1,7 +1,9 @@
 //! Records about machines: revocations, runs, setups; history; announcements.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::reader::cbor::Value;
-use crate::reader::key::{bind, verify};
+use crate::reader::key::{bind, hash, verify};
 use crate::reader::snapshot::Opening;
 use crate::reader::{Repository, Result, disk, object};
 
@@ -99,6 +101,41 @@ impl Repository {
             }
         }
         Ok(found)
+    }
+
+    /// Key and role of every slot in the sets that are in force, each with its hash verified, and the
+    /// keys of those that were removed.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn signed_slots(&self) -> Result<(BTreeMap<String, u64>, BTreeSet<String>)> {
+        let sets: Vec<_> = self.announcements()?;
+        let sets: Vec<_> = sets.iter().filter(|(name, _)| name.starts_with("slots/")).collect();
+        let (mut replaced, mut removed) = (BTreeSet::new(), BTreeSet::new());
+        for (_, set) in &sets {
+            for old in set.optional(3).map_or(Ok(&[][..]), Value::items)? {
+                let [number, random] = old.items()? else { return Err("no pair".to_owned()) };
+                let random = disk::hex(&random.array::<8>()?);
+                replaced.insert(format!("slots/{:08x}-{random}", number.uint()?));
+            }
+            for slot in set.optional(5).map_or(Ok(&[][..]), Value::items)? {
+                removed.insert(format!("keys/{}", disk::hex(&slot.array::<8>()?)));
+            }
+        }
+        let mut slots = BTreeMap::new();
+        for (_, set) in sets.iter().filter(|(name, _)| !replaced.contains(name)) {
+            for slot in set.field(4)?.items()? {
+                let name = format!("keys/{}", disk::hex(&slot.field(0)?.array::<8>()?));
+                if removed.contains(&name) {
+                    continue;
+                }
+                if hash(&disk::read(&self.folder, &name)?) != slot.field(1)?.array::<32>()? {
+                    return Err(format!("{name} is not what was signed"));
+                }
+                slots.insert(name, slot.field(3)?.uint()?);
+            }
+        }
+        Ok((slots, removed))
     }
 
     fn signed_by(&self, name: &str, kind: u8, client: &str) -> Result<Value> {

@@ -86,6 +86,7 @@ pub(crate) fn slot_set() -> SlotSet {
             expires: Some(TIME),
             recipient: Some(vec![0x33; 32]),
         }],
+        removed: vec![SlotId::new([0x52; 8])],
     }
 }
 
