@@ -41,12 +41,20 @@ impl Terminal {
         script.push_str("; echo \"[ended $?]\"; sleep 60\n");
         put(&place.path("script"), script.as_bytes());
         let terminal = Self { socket: place.path("tmux") };
-        let begun = terminal
-            .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24"])
-            .arg("sh script")
-            .current_dir(place.folder.path())
-            .status();
-        assert!(begun.is_ok_and(|status| status.success()), "tmux begins");
+        // The server of the terminal before may still be on its way out.
+        let begins = (0..40).any(|_| {
+            let begun = terminal
+                .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24"])
+                .arg("sh script")
+                .current_dir(place.folder.path())
+                .status();
+            let begins = begun.is_ok_and(|status| status.success());
+            if !begins {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            begins
+        });
+        assert!(begins, "tmux begins");
         Some(terminal)
     }
 

@@ -285,7 +285,7 @@ impl Run<'_> {
         let head = if words.is_empty() { "snapshots".to_owned() } else { words };
         let stays = if keep == 1 { "stays" } else { "stay" };
         let goes = if remove == 1 { "goes" } else { "go" };
-        ui.result(&format!("{head}: {keep} {stays}, {remove} {goes}"));
+        ui.prose(&format!("{head}: {keep} {stays}, {remove} {goes}"), 4);
         let columns = ["", "ID", "Time", "Tags", "Why"].map(|name| (name, Align::Left));
         let mut table = Table::new(&columns);
         let mut row = |what: &str, id: SessionId, why: &str| {

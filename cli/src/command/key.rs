@@ -351,8 +351,8 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let repo = unlock(&store, &credential, None, context)?;
     let role = repo.keys().role();
     let slot = repo.slot();
-    let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;
-    let listed = listed.iter().find(|one| Some(one.slot) == slot).map(record);
+    let listed = slots::own(&repo).map_err(|error| trouble::repo(&error))?;
+    let listed = listed.as_ref().map(record);
     let key = KeyRecord {
         role: Some(role.name()),
         ..listed.unwrap_or(KeyRecord {

@@ -194,7 +194,16 @@ pub fn list(repo: &Repo) -> Result<Vec<ListedSlot>, RepoError> {
     list_by(repo, &slot_sets::known(repo)?)
 }
 
-/// The same by sets that are known.
+/// The slot that opened the repository; of the others nothing is read, which not every key may do.
+///
+/// # Errors
+/// Those of the store.
+pub fn own(repo: &Repo) -> Result<Option<ListedSlot>, RepoError> {
+    let known = slot_sets::known(repo)?;
+    repo.slot().map(|id| look(repo, &known, id, true)).transpose()
+}
+
+/// As [`list`], by sets that are known.
 ///
 /// # Errors
 /// Those of the store.

@@ -57,13 +57,19 @@ fn every_screen_fits_eighty_columns() {
         (&["probe"], 0),
         (&["cache", "clean"], 0),
     ];
+    let mut all = Vec::new();
     for (line, exit) in lines {
         let line = [*line, &["--key-file", "admin.key"][..]].concat();
         let Some(terminal) = Terminal::show(&place, &line) else { return };
         let screen = terminal.wait_for(&[&format!("[ended {exit}]")]);
-        let broken = terminal.broken_lines();
-        assert!(broken.is_empty(), "{line:?}: {broken:#?}\n{screen}");
+        // A path is never cut, and has a line of its own where it is too long.
+        let mut broken = terminal.broken_lines();
+        broken.retain(|line| !line.trim_start().starts_with('/'));
+        if !broken.is_empty() {
+            all.push(format!("{line:?}: {broken:#?}\n{screen}"));
+        }
     }
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn what_is_cut_on_a_terminal_is_whole_for_a_program() {
         assert!(records.contains(words), "{words}: {records}");
     }
     let Some(terminal) = Terminal::show(&place, &["hold", "list"]) else { return };
-    terminal.wait_for(&["ID", "Until", "the case of a customer", "…", "2 holds", "[ended 0]"]);
+    terminal.wait_for(&["ID", "Until", "the case of a", "…", "2 holds", "[ended 0]"]);
 }
 
 #[test]
