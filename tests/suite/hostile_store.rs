@@ -71,7 +71,7 @@ fn a_hidden_first_snapshot_is_a_gap_for_everybody() {
     let target = Target::new(three);
     let first = commits(&target)[0].clone();
     hide(&target, &first);
-    assert!(cold_finding(&target).expect("it is found").contains("before it is missing"));
+    assert!(cold_finding(&target).expect("it is found").contains("before it are missing"));
 }
 
 /// Nobody but who has seen it can know of the newest one: this machine has.
