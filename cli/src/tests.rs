@@ -11,21 +11,19 @@ use crate::command::Cli;
 use crate::config::surroundings::{Surroundings, VARIABLES};
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::run;
-use crate::ui::access::Policy;
 use crate::ui::json::{
     CheckSummary, ExitError, ItemError, JsonPath, LeftOutRecord, Message, RestoreSummary, Status,
     Version, Why,
 };
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
-    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyAdded, KeyRecord, KeyRemoved,
-    KeyTested, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
+    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyRecord, KeyRemoved, KeyTested,
+    Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
 };
 
 use crate::ui::retention::{
     HoldAdded, HoldRecord, HoldReleased, Offboarded, TagsChanged, Undeleted,
 };
-use crate::ui::upkeep::Benchmarked;
 
 struct Seen {
     exit: u8,
@@ -249,8 +247,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         created: some(),
         state: "good",
     };
-    let policy = Policy { version: "v", statement: Vec::new() };
-    let added = KeyAdded { key: key(), key_file: some(), client: some(), policy: Some(policy) };
+    let added = samples::key_added(key());
     let tested = KeyTested { key: key(), repository: text(), fingerprint: text() };
     let initialized = Initialized {
         id: text(),
@@ -275,23 +272,15 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
     };
     let rebuilt =
         Rebuilt { segments_read: 0, segments_damaged: 0, packs_from_footers: 0, packs_count: 0 };
-    let benchmarked = Benchmarked {
-        repository: some(),
-        threads: 1,
-        stages: Vec::new(),
-        compression_ratio: 1.0,
-        put_ms: Some(1.0),
-        get_ms: Some(1.0),
-        backup_bytes_per_second: Some(1.0),
-        limited_by: Some("store"),
-    };
     let probed = Probed { repository: text(), safe: true, checks: Vec::new() };
     vec![
         ("`initialized`", Message::Initialized(initialized)),
         ("`probe`", Message::Probe(probed)),
-        ("`benchmark`", Message::Benchmark(benchmarked)),
+        ("`benchmark`", Message::Benchmark(samples::benchmarked())),
         ("`key_added`", Message::KeyAdded(added)),
         ("`key_removed`", Message::KeyRemoved(KeyRemoved { key: key() })),
+        ("`key_revoked`", Message::KeyRevoked(samples::revoked())),
+        ("`key_succeeded`", Message::KeySucceeded(samples::succeeded())),
         ("`key_test`", Message::KeyTest(tested)),
         ("`cache_cleaned`", Message::CacheCleaned(samples::cleaned())),
         ("`doctor`", Message::Doctor(samples::doctor())),
@@ -332,6 +321,8 @@ fn snapshot() -> SnapshotRecord {
         time: String::new(),
         made: "t".to_owned(),
         wrong_clock: Some("ahead"),
+        doubt: Some("host"),
+        line: Some(String::new()),
         parent: Some(String::new()),
         tree: Some(String::new()),
         paths: Vec::new(),

@@ -68,7 +68,7 @@ fn show(calls: &[Call]) -> String {
 }
 
 #[test]
-fn an_unchanged_source_costs_eight_requests() {
+fn an_unchanged_source_costs_nine_requests() {
     let mut stage = Stage::new(Role::Backup);
     for _ in 0..3 {
         stage.machine.backup(&stage.source).expect("the backup runs");
@@ -78,15 +78,15 @@ fn an_unchanged_source_costs_eight_requests() {
     let report = stage.machine.backup(&stage.source).expect("the backup runs");
     let calls = stage.recorder.take();
     assert_eq!(report.summary.bytes_read, 0);
-    // Key slot; registration; collections, segments, snapshots listed; commit, fences listed,
+    // Key slot; registration; collections, segments, snapshots, clients listed; commit, fences listed,
     // confirmation.
     // A folder above the source that somebody changed adds a pack of names and its segment.
     let above = if report.summary.tree_nodes_new > 0 { 2 } else { 0 };
-    assert_eq!(calls.len(), 8 + above, "{}", show(&calls));
+    assert_eq!(calls.len(), 9 + above, "{}", show(&calls));
 }
 
 #[test]
-fn one_file_out_of_a_known_repository_costs_five_requests() {
+fn one_file_out_of_a_known_repository_costs_six_requests() {
     let stage = Stage::new(Role::Backup);
     stage.machine.backup(&stage.source).expect("the backup runs");
     let from = stage.source.join("3/8");
@@ -101,9 +101,9 @@ fn one_file_out_of_a_known_repository_costs_five_requests() {
     let report = reader.restore(&reader.newest(), &from, &target).expect("the restore runs");
     let calls = stage.recorder.take();
     assert_eq!((report.files, report.problem_count), (1, 0));
-    // Key slot; snapshots and segments listed; one block of the pack of names and one of the pack
+    // Key slot; snapshots, clients and segments listed; one block of the pack of names and one of the pack
     // of content, each with the header of its pack. A block far into a pack would cost one more.
-    assert_eq!(calls.len(), 5, "{}", show(&calls));
+    assert_eq!(calls.len(), 6, "{}", show(&calls));
 }
 
 /// Threads that restore read one pack in several stretches. The one that reads its beginning brings

@@ -6,6 +6,7 @@
 //! writes may do that. A genuine second copy, planted the same way, does let the first one go.
 
 mod children;
+mod claims;
 mod files;
 mod folder;
 mod junk;
@@ -14,6 +15,7 @@ mod machine;
 mod permits;
 mod probing;
 mod restoring;
+mod revoked;
 mod slots;
 mod words;
 

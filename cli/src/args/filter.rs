@@ -14,6 +14,11 @@ pub struct FilterArgs {
     #[arg(short = 'H', long, value_name = "HOST")]
     pub host: Vec<String>,
 
+    /// Only snapshots of this client and of those that it succeeds: its name, or the first digits of
+    /// its id, as `mainstay key clients` shows them
+    #[arg(long = "client", value_name = "CLIENT")]
+    pub client: Option<String>,
+
     /// Only snapshots with all of these tags (a,b); repeated: with any of the sets
     #[arg(long, value_name = "TAG[,TAG…]")]
     pub tag: Vec<TagSet>,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::epilogue;
 use crate::args::values::{Domain, PolicyKind, Role};
+use crate::fault::ExitCode;
 
 /// Passphrases and key files that unlock a repository
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -30,6 +31,13 @@ pub enum KeyCommand {
     List,
     /// Remove a passphrase or key; copies of what it unlocked stay with whoever has them
     Remove(KeyRemoveArgs),
+    /// List the clients: who writes, as which host, in whose place, and who was revoked
+    #[command(after_long_help = epilogue::with_repository("mainstay key clients --json", &[]))]
+    Clients,
+    /// End a client: nothing counts any more that is signed with its key
+    Revoke(KeyRevokeArgs),
+    /// Let this machine go on with the history of one that it replaces
+    Succeed(KeySucceedArgs),
     /// Change the passphrase: add a new one of the same role, and remove the one that was given
     Passwd(KeyPasswdArgs),
     /// Say which role the given passphrase or key file has
@@ -43,8 +51,9 @@ pub enum KeyCommand {
 /// Options of `key add`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
-    "mainstay key add --role backup --to-key-file web1.key --label web1\n\
+    "mainstay key add --role backup --to-key-file web1.key --label web1 --client-host web1\n\
      mainstay key add --role backup --to-key-file web1.key --print-policy s3 > web1.json\n\
+     mainstay key add --role backup --to-key-file new.key --label web1 --succeeds 3f2a91c2\n\
      mainstay key add --role restore --new-password-file second.txt",
     &[],
 ))]
@@ -64,6 +73,16 @@ pub struct KeyAddArgs {
     /// A name for people
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
+
+    /// A host that the new client may name in its snapshots (may be repeated); without it, the one
+    /// that its first snapshot names
+    #[arg(long, value_name = "HOST")]
+    pub client_host: Vec<String>,
+
+    /// Go on with the history of this client, whose machine is replaced or has another name now (may
+    /// be repeated); `key clients` lists them
+    #[arg(long, value_name = "CLIENT")]
+    pub succeeds: Vec<String>,
 
     /// Whose data the new client deduplicates against
     #[arg(long, value_enum, value_name = "DOMAIN", default_value_t)]
@@ -95,6 +114,53 @@ pub struct KeyPasswdArgs {
     /// Accept a passphrase of fewer than 12 characters
     #[arg(long)]
     pub weak: bool,
+}
+
+/// Options of `key revoke`.
+///
+/// What the client made until now goes on counting, or until the snapshot that `--last` names. Later
+/// snapshots are never `latest`, take no other's place, count in no report, and stay until they are
+/// named in `forget`; its later evidence counts for nothing, and nobody relies on anything that it
+/// stored. There is no way back; a new key can go on with its history.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay key revoke web1 --reason 'laptop stolen' --dry-run\n\
+     mainstay key revoke web1 --reason 'taken over on Tuesday' --last 1a2b3c4d",
+    &[],
+))]
+pub struct KeyRevokeArgs {
+    /// Which client: its name, or the first digits of its id, as `key clients` shows them
+    #[arg(value_name = "CLIENT")]
+    pub client: String,
+
+    /// Its last snapshot that counts, or `none` [default: the newest]
+    #[arg(long, value_name = "SNAP")]
+    pub last: Option<String>,
+
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// Say what would not count any more
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Options of `key succeed`.
+///
+/// For machines that are opened with the passphrase: one that was installed anew, or lost its state
+/// folder, is another client to the repository. From now on what it makes, what it made and what the
+/// named clients made is one history for `latest`, for rules and for reports. A machine with a key
+/// file gets a new one instead: `key add --succeeds`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay key succeed 3f2a91c2",
+    &[ExitCode::Busy],
+))]
+pub struct KeySucceedArgs {
+    /// Which clients: their names, or the first digits of their ids
+    #[arg(value_name = "CLIENT", required = true)]
+    pub clients: Vec<String>,
 }
 
 /// Options of `key remove`.

@@ -30,7 +30,7 @@ use crate::units;
 ))]
 pub struct ForgetArgs {
     /// Exactly these snapshots, without any rules
-    #[arg(value_name = "SNAP", conflicts_with_all = ["host", "tag", "path"])]
+    #[arg(value_name = "SNAP", conflicts_with_all = ["host", "client", "tag", "path"])]
     pub snapshots: Vec<Selector>,
 
     /// What to keep.
@@ -104,6 +104,10 @@ pub struct OffboardArgs {
     /// Name of the client, as its snapshots bear it
     #[arg(value_name = "HOST")]
     pub host: String,
+
+    /// Only what this client and those that it succeeds made, if several claim the host
+    #[arg(long, value_name = "CLIENT")]
+    pub client: Option<String>,
 
     /// The name again, so that nothing goes by mistake
     #[arg(long, value_name = "HOST")]

@@ -55,6 +55,7 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     }
     let options = BackupOptions {
         host: args.host.clone().unwrap_or_else(|| context.around.host.clone()),
+        is_host_named: args.host.is_some(),
         tags: args.tags(),
         description: args.description.clone(),
         excludes,

@@ -96,10 +96,18 @@ fn carry_out(
     options: &DrillOptions,
 ) -> Result<DrillReport, Fault> {
     let mut filter = args.filter.clone();
-    let tested = retest.and_then(|it| it.drill.as_ref()).map(|(drill, _)| drill.system.clone());
+    let tested = retest.and_then(|it| it.drill.as_ref()).map(|(drill, _)| drill);
     // A finding is of one system: `latest` of another one would say nothing of it.
-    if let Some(system) = tested.filter(|it| filter.host.is_empty() && !it.is_empty()) {
-        filter.host.push(system);
+    if let Some(drill) = tested.filter(|_| filter.host.is_empty()) {
+        let mut all = catalog.snapshots.iter().chain(&catalog.forgotten);
+        match all.find(|one| *one.snapshot.session.as_bytes() == drill.snapshot) {
+            Some(one) => {
+                filter.host.push(one.snapshot.host.clone());
+                filter.client = filter.client.or_else(|| Some(one.line.to_string()));
+            }
+            None if drill.system.is_empty() => {}
+            None => filter.host.push(drill.system.clone()),
+        }
     }
     let choice = Choice::new(catalog, &filter, context);
     // That there is nothing to drill is a result like any other, and must not go unrecorded.

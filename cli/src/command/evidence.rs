@@ -82,6 +82,13 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
             context.ui.prose(&line, width + 2 + time.len() + 2);
         }
     }
+    let late = shelf.late();
+    if let Some(first) = late.first() {
+        let (count, first) = (units::counted(late.len() as u64, "record"), first.reference());
+        context.ui.note(&format!(
+            "{count} from after the revocation of the writer, first {first}: left out"
+        ));
+    }
     judge(shelf.flaws(), context)
 }
 

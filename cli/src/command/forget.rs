@@ -7,7 +7,7 @@ use engine::base::limits::RETAIN_NEWEST_KEPT;
 use engine::index::catalog::Committed;
 use engine::repo::marks::require_may_mark;
 use engine::retain::RetainError;
-use engine::retain::candidate::GroupKey;
+use engine::retain::candidate::{GroupBy, GroupKey};
 use engine::retain::choice::{Brake, check_named};
 use engine::retain::clocks::require_agreement;
 use engine::retain::forget::{Reasoned, forget};
@@ -52,7 +52,8 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
     if let Some(obstacle) = gathered.marks.obstacle() {
         context.ui.note(&format!("nothing can be collected: {obstacle}"));
     }
-    let run = Run { args, opened: &opened, gathered: &gathered, context };
+    let mut run =
+        Run { args, opened: &opened, gathered: &gathered, context, group_by: GroupBy::USUAL };
     let choice = Choice::new(&gathered.catalog, &args.filter, context);
     let forgotten = if args.snapshots.is_empty() {
         let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
@@ -60,7 +61,9 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         if rules.policy.is_empty() && !args.delete_all_snapshots {
             return Err(no_rules());
         }
+        choice.require_client()?;
         no_match::check(args, &rules.policy.tags, &choice, context)?;
+        run.group_by = rules.group_by;
         run.by_rules(&rules, &choice)?
     } else {
         run.by_name(&choice.several(&args.snapshots)?)?
@@ -83,6 +86,7 @@ struct Run<'a> {
     opened: &'a Opened,
     gathered: &'a Gathered,
     context: &'a Context<'a>,
+    group_by: GroupBy,
 }
 
 impl Run<'_> {
@@ -280,7 +284,7 @@ impl Run<'_> {
         let ui = self.context.ui;
         let by_id = self.by_id();
         let made = Made::of(&self.gathered.catalog, self.context.around.clock.now());
-        let words = group_words(&group.key);
+        let words = group_words(&group.key, self.group_by, &self.gathered.catalog.claims);
         let (keep, remove) = (group.keep.len(), group.remove.len());
         let head = if words.is_empty() { "snapshots".to_owned() } else { words };
         let stays = if keep == 1 { "stays" } else { "stay" };

@@ -8,7 +8,7 @@ use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::slot::{KdfCost, Role, SlotKind};
-use engine::index::identity::enrol;
+use engine::index::identity::{Enrolment, enrol_as};
 use engine::repo::keyring::{Identity, Keyring, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
 use engine::repo::permits::Holder;
@@ -18,6 +18,7 @@ use restore_verify::evidence::event::Event;
 
 use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyPasswdArgs, KeyRemoveArgs};
 use crate::args::values::{self, Domain, PolicyKind};
+use crate::command::client;
 use crate::command::context::Context;
 use crate::command::open::{Opened, allows, open, repository, store, unlock};
 use crate::command::place::{PrivateFile, absolute};
@@ -46,6 +47,9 @@ pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         KeyCommand::Add(args) => add(args, context),
         KeyCommand::List => list(context),
         KeyCommand::Remove(args) => remove(args, context),
+        KeyCommand::Clients => client::list(context),
+        KeyCommand::Revoke(args) => client::revoke(args, context),
+        KeyCommand::Succeed(args) => client::succeed(args, context),
         KeyCommand::Passwd(args) => passwd(args, context),
         KeyCommand::Test => test(context),
     }
@@ -57,6 +61,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let repo = &opened.repo;
     let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
     let role = role(args.role);
+    let (hosts, succeeds) = client::enrolment(args, role, &opened)?;
     let file = match &args.to_key_file {
         Some(path) => Some(PrivateFile::create(absolute(path, context.around)?, "the key file")?),
         None => None,
@@ -79,7 +84,9 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let bundle = Keyring::cut_bundle(admin, suite, role, scope, identity.as_ref());
     if let Some(identity) = &identity {
         // Before the slot: a key whose client nobody knows could write nothing that counts.
-        enrol(repo, identity, &label, role, domain).map_err(|error| trouble::repo(&error))?;
+        let (hosts, succeeds) = (hosts.clone(), succeeds.clone());
+        let enrolment = Enrolment { hosts, succeeds, ..Enrolment::new(&label, role, domain) };
+        enrol_as(repo, identity, enrolment).map_err(|error| trouble::repo(&error))?;
     }
     let key = SecretKey::random();
     let wrapping = match &new_passphrase {
@@ -116,7 +123,8 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     };
     let policy = place
         .and_then(|(location, region)| store_policy::s3(&location, region.as_deref(), &holder));
-    tell_added(KeyAdded { key, key_file, client, policy }, role, context)?;
+    let succeeds = succeeds.iter().map(ToString::to_string).collect();
+    tell_added(KeyAdded { key, key_file, client, hosts, succeeds, policy }, role, context)?;
     Ok(ExitCode::Ok)
 }
 
@@ -141,12 +149,13 @@ fn tell_added(added: KeyAdded, role: Role, context: &Context<'_>) -> Result<(), 
         context.ui.message(&Message::KeyAdded(added));
         return Ok(());
     }
-    let KeyAdded { key, key_file, policy, .. } = added;
+    let KeyAdded { key, key_file, hosts, succeeds, policy, .. } = added;
     let id = &key.id[..SHORT_DIGITS];
     let mut lines = vec![
         format!("added {} {id} with role {}", key.kind, role.name()),
         format!("  it can {}", allows(role)),
     ];
+    lines.extend(client::lines(role, &hosts, &succeeds));
     if let Some(path) = key_file {
         lines.push(format!("  use it with --key-file {path}; it is shown nowhere else"));
     }
@@ -296,7 +305,10 @@ fn remove_slot(opened: &Opened, wanted: &str, context: &Context<'_>) -> Result<E
     } else if !context.ui.is_quiet() {
         let label = key.label.unwrap_or_default();
         context.ui.result(&format!("removed {} {} {label:?}", key.kind, &key.id[..SHORT_DIGITS]));
-        context.ui.note("whoever has opened the repository with it may have kept what it unlocked");
+        context.ui.note(
+            "whoever has opened the repository with it may have kept what it unlocked; `mainstay key \
+             revoke CLIENT` ends the client that it wrote as",
+        );
     }
     Ok(ExitCode::Ok)
 }
@@ -340,7 +352,14 @@ fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         created: Some(units::rfc3339(created)),
         state: Standing::Good.name(),
     };
-    let added = KeyAdded { key, key_file: None, client: None, policy: None };
+    let added = KeyAdded {
+        key,
+        key_file: None,
+        client: None,
+        hosts: Vec::new(),
+        succeeds: Vec::new(),
+        policy: None,
+    };
     tell_added(added, Role::Admin, context)?;
     remove_slot(&opened, &old.to_string(), context)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use engine::base::path::escape;
 use engine::format::snapshot::{RootState, Snapshot, SnapshotState};
+use engine::index::belief::Claims;
 use engine::index::catalog::Committed;
 use engine::index::marks::Marks;
 use engine::retain::candidate::{GroupBy, GroupKey};
@@ -29,6 +30,8 @@ pub struct Listing<'a> {
     pub made: &'a Made,
     /// What people decided about them.
     pub marks: &'a Marks,
+    /// Whose they are.
+    pub claims: &'a Claims,
     /// Ui and clock.
     pub context: &'a Context<'a>,
 }
@@ -61,7 +64,7 @@ impl Listing<'_> {
         let heading = lines.next().unwrap_or_default();
         ui.result(&ui.paint(Paint::Bold, &heading));
         for (key, members) in &groups {
-            let words = printable(&group_words(key));
+            let words = printable(&group_words(key, group_by, self.claims));
             if !words.is_empty() {
                 ui.result(&ui.paint(Paint::Bold, &cut(&words, ui.width())));
             }
@@ -81,10 +84,17 @@ impl Listing<'_> {
             let snapshot = &one.snapshot;
             let state = match self.marks.is_forgotten(snapshot.session) {
                 true => "forgotten",
-                false => self.made.wrong_clock(one).map_or(short_state(snapshot), |it| it.words()),
+                false => match (one.doubt, self.made.wrong_clock(one)) {
+                    (Some(doubt), _) => doubt.words(),
+                    (None, wrong) => wrong.map_or(short_state(snapshot), |it| it.words()),
+                },
             };
             let [id, made, age, ..] = self.cells(one);
-            table.row([id, made, age, snapshot.host.clone(), state.to_owned(), tags(snapshot)]);
+            let host = match self.claims.is_shared(&snapshot.host) {
+                true => format!("{} ({})", snapshot.host, self.claims.clients().title(one.line)),
+                false => snapshot.host.clone(),
+            };
+            table.row([id, made, age, host, state.to_owned(), tags(snapshot)]);
         }
         for (at, line) in table.lines().iter().enumerate() {
             let line = cut(line, ui.width());
@@ -149,6 +159,9 @@ impl Listing<'_> {
         } else if self.marks.is_held(snapshot.session) {
             say(None, "held".to_owned());
         }
+        if let Some(doubt) = one.doubt {
+            say(Some(Paint::Bad), doubt.words().to_owned());
+        }
         match snapshot.state {
             SnapshotState::Complete => {}
             SnapshotState::Partial => {
@@ -197,7 +210,7 @@ fn groups<'c>(chosen: &[&'c Committed], by: GroupBy) -> Vec<(GroupKey, Vec<&'c C
     let mut groups: Vec<(GroupKey, Vec<&Committed>)> = Vec::new();
     let mut places: BTreeMap<GroupKey, usize> = BTreeMap::new();
     for one in chosen.iter().rev() {
-        let key = key(&one.snapshot, by);
+        let key = key(one, by);
         let place = *places.entry(key.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
             Some((_, members)) => members.push(one),
@@ -209,11 +222,13 @@ fn groups<'c>(chosen: &[&'c Committed], by: GroupBy) -> Vec<(GroupKey, Vec<&'c C
     groups
 }
 
-fn key(snapshot: &Snapshot, by: GroupBy) -> GroupKey {
+fn key(one: &Committed, by: GroupBy) -> GroupKey {
+    let snapshot = &one.snapshot;
     GroupKey {
         host: by.host.then(|| snapshot.host.clone()),
         paths: by.paths.then(|| snapshot.paths.clone()),
         tags: by.tags.then(|| snapshot.tags.clone()),
-        client: by.client.then_some(snapshot.client),
+        // Somebody who wants one list gets one.
+        client: (by != GroupBy::default()).then_some(one.line),
     }
 }

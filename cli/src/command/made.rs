@@ -126,7 +126,10 @@ fn times(catalog: &Catalog) -> HashMap<SessionId, Timestamp> {
         witnessed.insert(snapshot.session, committed);
         // One that was brought back says when its files were read, not when it was made.
         let at = if snapshot.original.is_some() { committed } else { at };
-        later = Some(Later { client: snapshot.client, committed, at });
+        // What does not count says nothing about what does.
+        if one.doubt.is_none() {
+            later = Some(Later { client: snapshot.client, committed, at });
+        }
     }
     lift(&all, &witnessed, &mut times);
     times
@@ -139,7 +142,8 @@ fn lift(
     times: &mut HashMap<SessionId, Timestamp>,
 ) {
     let mut earlier: Option<(ClientId, Timestamp)> = None;
-    for Committed { snapshot, .. } in all.iter().rev() {
+    // What does not count says nothing about what does.
+    for Committed { snapshot, .. } in all.iter().rev().filter(|one| one.doubt.is_none()) {
         let Some(at) = times.get_mut(&snapshot.session) else { continue };
         if snapshot.facts.claim.is_some() || snapshot.original.is_some() {
             continue;

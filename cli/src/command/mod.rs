@@ -13,6 +13,8 @@ pub mod open;
 pub mod place;
 /// When snapshots were made.
 pub mod made;
+/// Which clients are meant.
+pub mod whose;
 /// Which snapshots are meant.
 pub mod select;
 /// The clock of this machine and the store's.
@@ -27,6 +29,8 @@ pub mod init;
 pub mod probe;
 /// Permissions of a store.
 pub mod store_policy;
+/// `key clients`, `key revoke`, `key succeed`
+pub mod client;
 /// `key`
 pub mod key;
 /// Snapshots that are gone.

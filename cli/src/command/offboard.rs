@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use engine::base::id::SessionId;
+use engine::base::id::{ClientId, SessionId};
 use engine::gc::{self, GcOptions};
+use engine::index::catalog::{Catalog, Committed};
 use engine::repo::marks::require_may_mark;
 use engine::repo::slots;
 use engine::retain::choice::{Brake, check_named};
@@ -16,6 +17,7 @@ use crate::args::retention::OffboardArgs;
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::trouble;
+use crate::command::whose;
 use crate::command::witness::{act, prover, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
@@ -38,9 +40,11 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     // What is not believed is no certificate.
     prover(&opened, context)?;
     let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
-    let of_host = |host: &str| host == args.host;
-    let live: Vec<_> =
-        gathered.catalog.snapshots.iter().filter(|one| of_host(&one.snapshot.host)).collect();
+    let owners = owners(args, &gathered.catalog)?;
+    let is_meant = |one: &&Committed| {
+        one.snapshot.host == args.host && owners.as_ref().is_none_or(|it| it.contains(&one.owner))
+    };
+    let live: Vec<_> = gathered.catalog.snapshots.iter().filter(is_meant).collect();
     let sessions: BTreeSet<SessionId> = live.iter().map(|one| one.snapshot.session).collect();
     check_named(&gathered.candidates, &sessions, Brake::Off)
         .map_err(|error| trouble::retain(&error))?;
@@ -53,7 +57,7 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     let offboarding = Offboarding { args, opened: &opened, context };
     let mut done = Offboarded::new(&args.host, live.len() as u64);
     let forgotten = gathered.catalog.forgotten.iter();
-    done.records_left = forgotten.filter(|one| of_host(&one.snapshot.host)).count() as u64;
+    done.records_left = forgotten.filter(is_meant).count() as u64;
     if args.dry_run {
         done.dry_run = true;
     } else if is_change {
@@ -64,6 +68,27 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     }
     offboarding.tell(&done);
     Ok(ExitCode::Ok)
+}
+
+/// Whose snapshots go: those of one client, and of the clients that it succeeds. Others that name
+/// the host are somebody else's.
+fn owners(args: &OffboardArgs, catalog: &Catalog) -> Result<Option<BTreeSet<ClientId>>, Fault> {
+    let clients = catalog.claims.clients();
+    if let Some(wanted) = &args.client {
+        let client = whose::find(&catalog.claims, wanted)?;
+        return Ok(Some(clients.with_predecessors(client.client)));
+    }
+    let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+    let named = all.filter(|one| one.snapshot.host == args.host);
+    let lines: BTreeSet<ClientId> = named.map(|one| one.line).collect();
+    if lines.len() < 2 {
+        return Ok(None);
+    }
+    let titles: Vec<_> = lines.iter().map(|line| clients.title(*line)).collect();
+    let (host, titles) = (printable(&args.host), printable(&titles.join(", ")));
+    let message = format!("{} clients have snapshots that name {host}: {titles}", lines.len());
+    Err(Fault::new(ExitCode::Refused, "E_SEVERAL_CLIENTS", message)
+        .hint("say which one leaves: --client CLIENT, one after the other if all do"))
 }
 
 struct Offboarding<'a> {
@@ -147,7 +172,10 @@ impl Offboarding<'_> {
     }
 
     fn subject(&self) -> String {
-        format!("host {}", self.args.host)
+        match &self.args.client {
+            Some(client) => format!("host {} of client {client}", self.args.host),
+            None => format!("host {}", self.args.host),
+        }
     }
 
     fn record(&self, action: &str, numbers: &[(&str, u64)], detail: &str) -> Option<String> {

@@ -35,6 +35,7 @@ fn play(args: &SimulateArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
     let choice = Choice::new(&gathered.catalog, &args.filter, context);
+    choice.require_client()?;
     let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
     let rules = resolve(&args.keep, &find, context)?;
     if rules.policy.is_empty() {

@@ -2,6 +2,7 @@
 
 use engine::base::id::SessionId;
 use engine::base::path::escape;
+use engine::index::belief::Claims;
 use engine::retain::candidate::{GroupBy, GroupKey};
 use engine::retain::plan::{Clocks, Reason, Why};
 use engine::retain::policy::{Count, Policy, Rule};
@@ -139,6 +140,7 @@ pub fn reason(reason: &Reason) -> String {
         Why::NewestOfClient => "newest of its client".to_owned(),
         Why::FromTheFuture => "from the future".to_owned(),
         Why::Unsettled => "not confirmed yet".to_owned(),
+        Why::Doubted(doubt) => doubt.words().to_owned(),
     };
     match reason.clocks {
         Clocks::Both => words,
@@ -160,10 +162,16 @@ fn rule_words(rule: &Rule) -> String {
 
 /// What the snapshots of a group have in common, in words; empty for the group of all.
 #[must_use]
-pub fn group_words(key: &GroupKey) -> String {
+pub fn group_words(key: &GroupKey, by: GroupBy, claims: &Claims) -> String {
     let mut words = Vec::new();
     words.extend(key.host.as_ref().map(|host| format!("host {host}")));
-    words.extend(key.client.map(|client| format!("client {client}")));
+    // Of most hosts there is one client, which need not be named.
+    let is_needed = match &key.host {
+        Some(host) => claims.is_shared(host),
+        None => claims.has_several_lines(),
+    };
+    let client = key.client.filter(|_| by.client || is_needed);
+    words.extend(client.map(|client| format!("client {}", claims.clients().title(client))));
     words.extend(key.paths.as_ref().map(|paths| {
         let paths: Vec<_> = paths.iter().map(|path| escape(&path.0)).collect();
         format!("paths {}", paths.join(" "))

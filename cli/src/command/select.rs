@@ -1,19 +1,20 @@
 //! Which snapshots a command means: by `latest`, by the first digits of an id, by filters.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 
-use engine::base::id::SessionId;
+use engine::base::id::{ClientId, SessionId};
 use engine::base::time::Timestamp;
-use engine::format::snapshot::Snapshot;
 use engine::index::catalog::{Catalog, Committed};
 
 use crate::args::filter::FilterArgs;
 use crate::args::values::Selector;
 use crate::command::context::Context;
 use crate::command::made::{Made, WrongClock};
+use crate::command::whose;
 use crate::config::surroundings::Surroundings;
-use crate::fault::Fault;
+use crate::fault::{ExitCode, Fault};
 use crate::ui::Ui;
 use crate::units;
 
@@ -48,6 +49,8 @@ pub struct Choice<'a> {
     pub around: &'a Surroundings,
     /// When they were made.
     made: Made,
+    /// Whose they must be, if that is a condition.
+    owners: Option<BTreeSet<ClientId>>,
     /// Whoever wants to know which snapshot is passed over.
     ui: Option<&'a Ui>,
 }
@@ -63,7 +66,12 @@ impl<'a> Choice<'a> {
     #[must_use]
     pub fn quiet(catalog: &'a Catalog, filter: &'a FilterArgs, around: &'a Surroundings) -> Self {
         let made = Made::of(catalog, around.clock.now());
-        Self { catalog, filter, around, made, ui: None }
+        let clients = catalog.claims.clients();
+        let owners = filter.client.as_ref().map(|wanted| {
+            let found = clients.find(wanted).into_iter();
+            found.flat_map(|one| clients.with_predecessors(one.client)).collect()
+        });
+        Self { catalog, filter, around, made, owners, ui: None }
     }
 
     /// When snapshots were made.
@@ -72,9 +80,21 @@ impl<'a> Choice<'a> {
         &self.made
     }
 
+    /// Whether there is one client of the name that is a condition.
+    ///
+    /// # Errors
+    /// A fault of usage if there is none or more than one.
+    pub fn require_client(&self) -> Result<(), Fault> {
+        match &self.filter.client {
+            Some(wanted) => whose::find(&self.catalog.claims, wanted).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a snapshot meets the conditions.
-    fn lets_through(&self, snapshot: &Snapshot, at: Timestamp) -> bool {
-        let FilterArgs { host, tag, path, time } = self.filter;
+    fn lets_through(&self, one: &Committed, at: Timestamp) -> bool {
+        let snapshot = &one.snapshot;
+        let FilterArgs { host, tag, path, time, client: _ } = self.filter;
         let has_path = |path: &std::path::PathBuf| {
             let wanted = self.around.absolute(path);
             let wanted: std::path::PathBuf = wanted.components().collect();
@@ -83,6 +103,7 @@ impl<'a> Choice<'a> {
             snapshot.paths.iter().any(|one| one.0 == wanted) || led_to.any(|one| one.0 == wanted)
         };
         (host.is_empty() || host.contains(&snapshot.host))
+            && self.owners.as_ref().is_none_or(|owners| owners.contains(&one.owner))
             && (tag.is_empty()
                 || tag.iter().any(|set| set.0.iter().all(|tag| snapshot.tags.contains(tag))))
             && path.iter().all(has_path)
@@ -97,16 +118,19 @@ impl<'a> Choice<'a> {
     pub fn filtered(&self) -> Vec<&'a Committed> {
         let at = |one: &Committed| self.made.at(&one.snapshot);
         let all = self.catalog.snapshots.iter();
-        let mut all: Vec<_> = all.filter(|one| self.lets_through(&one.snapshot, at(one))).collect();
+        let mut all: Vec<_> = all.filter(|one| self.lets_through(one, at(one))).collect();
         // Equal times are those of one client of which only the order is known.
         all.sort_by_key(|one| (at(one), one.snapshot.session.sequence()));
         all
     }
 
-    /// Those of [`Choice::filtered`] among which one may be the latest: without those whose time was
-    /// claimed only or lies in the future, unless there are no others.
+    /// Those of [`Choice::filtered`] among which one may be the latest: without those that do not
+    /// count, and without those whose time was claimed only or lies in the future, unless there are
+    /// no others.
     fn candidates_for_latest(&self) -> Vec<&'a Committed> {
-        let all = self.filtered();
+        let (all, doubted): (Vec<_>, Vec<_>) =
+            self.filtered().into_iter().partition(|one| one.doubt.is_none());
+        self.note_doubted(&doubted, all.last().copied());
         let seen = all.iter().copied().filter(|one| self.made.may_be_latest(one));
         let seen: Vec<_> = seen.collect();
         let is_future = |one: &&Committed| self.made.wrong_clock(one) == Some(WrongClock::Future);
@@ -114,6 +138,66 @@ impl<'a> Choice<'a> {
             ui.note(&self.on_future(passed, seen.is_empty()));
         }
         if seen.is_empty() { all } else { seen }
+    }
+
+    /// Says what would be the latest if it counted.
+    fn note_doubted(&self, doubted: &[&Committed], newest: Option<&Committed>) {
+        let at = |one: &Committed| self.made.at(&one.snapshot);
+        let is_newer = |one: &&&Committed| newest.is_none_or(|newest| at(newest) <= at(one));
+        let doubted = doubted.iter().rfind(is_newer);
+        if let (Some((one, doubt)), Some(ui)) =
+            (doubted.and_then(|one| Some((one, one.doubt?))), self.ui)
+        {
+            ui.note(&format!(
+                "snapshot {} of {} does not count as the latest, it is {}; name it by its id if it \
+                 is meant",
+                short_id(one.snapshot.session),
+                crate::ui::output::printable(&one.snapshot.host),
+                doubt.words()
+            ));
+        }
+    }
+
+    /// Refuses a host that several clients claim: who has the key of another machine could claim it.
+    fn require_one_line(&self, candidates: &[&Committed]) -> Result<(), Fault> {
+        if self.filter.client.is_some() {
+            return Ok(());
+        }
+        for host in &self.filter.host {
+            let mut lines: BTreeMap<ClientId, &Committed> = BTreeMap::new();
+            for one in candidates.iter().filter(|one| one.snapshot.host == *host) {
+                lines.insert(one.line, one);
+            }
+            if lines.len() > 1 {
+                return Err(self.several_clients(host, &lines));
+            }
+        }
+        Ok(())
+    }
+
+    fn several_clients(&self, host: &str, lines: &BTreeMap<ClientId, &Committed>) -> Fault {
+        let clients = self.catalog.claims.clients();
+        let shown: Vec<_> = lines
+            .iter()
+            .take(CANDIDATES_MAX)
+            .map(|(line, newest)| {
+                let at = self.made.at(&newest.snapshot);
+                let time = units::local_time(at, &self.around.time_zone);
+                format!("{} (newest {time})", clients.title(*line))
+            })
+            .collect();
+        let more = if lines.len() > CANDIDATES_MAX { ", …" } else { "" };
+        let message = format!(
+            "{} clients claim the host {host}, and none of them succeeds the others: {}{more}",
+            lines.len(),
+            shown.join(", ")
+        );
+        let first = lines.keys().next().map(|line| line.to_string()[..8].to_owned());
+        Fault::new(ExitCode::Refused, "E_SEVERAL_CLIENTS", message).hint(format!(
+            "say which one: --client {}; `mainstay key clients` shows all. If one machine replaced \
+             the other, `mainstay key add --succeeds` and `mainstay key succeed` join what they made",
+            first.unwrap_or_default()
+        ))
     }
 
     /// What is said of a snapshot that would be the latest if its time had come.
@@ -136,6 +220,7 @@ impl<'a> Choice<'a> {
     /// # Errors
     /// As [`Choice::one`].
     pub fn several(&self, selectors: &[Selector]) -> Result<Vec<&'a Committed>, Fault> {
+        self.require_client()?;
         if selectors.is_empty() {
             return Ok(self.filtered());
         }
@@ -153,11 +238,14 @@ impl<'a> Choice<'a> {
     /// forgotten snapshot.
     ///
     /// # Errors
-    /// A fault of usage that lists candidates if there is none or more than one.
+    /// A fault of usage that lists candidates if there is none or more than one; exit code 23 for
+    /// the latest of a host that several clients claim.
     pub fn one(&self, selector: &Selector) -> Result<&'a Committed, Fault> {
         match selector {
             Selector::Latest { back } => {
+                self.require_client()?;
                 let filtered = self.candidates_for_latest();
+                self.require_one_line(&filtered)?;
                 let at = filtered.len().checked_sub(1 + *back as usize);
                 at.map(|at| filtered[at]).ok_or_else(|| self.no_latest(*back, filtered.len()))
             }
@@ -207,7 +295,8 @@ impl<'a> Choice<'a> {
         let mut all: Vec<_> = self.catalog.snapshots.iter().collect();
         all.sort_by_key(|one| {
             let time = self.made.at(&one.snapshot);
-            Reverse((self.made.may_be_latest(one), time, one.snapshot.session.sequence()))
+            let may = one.doubt.is_none() && self.made.may_be_latest(one);
+            Reverse((may, time, one.snapshot.session.sequence()))
         });
         all
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use data_encoding::BASE64;
 use engine::base::id::SessionId;
 use engine::format::snapshot::{PathBytes, RootState, Snapshot};
+use engine::index::belief::Doubt;
 use engine::index::catalog::{self, Catalog, Committed};
 use engine::index::marks::Marks;
 use engine::retain::candidate::GroupBy;
@@ -50,12 +51,14 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
             roots: problems::root_records(&one.snapshot),
             made: units::rfc3339(made.at(&one.snapshot)),
             wrong_clock: made.wrong_clock(one).map(WrongClock::name),
+            doubt: one.doubt.map(Doubt::name),
+            line: Some(one.line.to_string()),
             ..record_with(&one.snapshot, &catalog, &marks)
         };
         let records: Vec<_> = chosen.iter().map(record).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
-        show(args, &chosen, &Listing { made, marks: &marks, context });
+        show(args, &chosen, &Listing { made, marks: &marks, claims: &catalog.claims, context });
         if catalog.snapshots.is_empty() && !catalog.forgotten.is_empty() {
             context.ui.note(&format!(
                 "{}; {BACK_FROM_FORGOTTEN}",
@@ -110,17 +113,17 @@ fn show(args: &SnapshotsArgs, chosen: &[&Committed], listing: &Listing<'_>) {
     }
 }
 
-/// Keeps the newest `count` of each host and set of paths; `chosen` is oldest first. One that
+/// Keeps the newest `count` of each client, host and set of paths; `chosen` is oldest first. One that
 /// cannot be the latest takes no other's place.
 fn keep_latest(chosen: &mut Vec<&Committed>, count: usize, made: &Made) {
     let mut seen: HashMap<_, usize> = HashMap::new();
     let mut kept: Vec<&Committed> = Vec::new();
     for one in chosen.iter().rev() {
-        if !made.may_be_latest(one) {
+        if !made.may_be_latest(one) || one.doubt.is_some() {
             kept.push(one);
             continue;
         }
-        let seen = seen.entry((&one.snapshot.host, &one.snapshot.paths)).or_default();
+        let seen = seen.entry((one.line, &one.snapshot.host, &one.snapshot.paths)).or_default();
         *seen += 1;
         if *seen <= count {
             kept.push(one);
@@ -170,6 +173,8 @@ pub fn record(snapshot: &Snapshot, catalog: &Catalog) -> SnapshotRecord {
         time: units::rfc3339(snapshot.started),
         made: String::new(),
         wrong_clock: None,
+        doubt: None,
+        line: None,
         parent: parent(snapshot, catalog).map(|id| id.to_snapshot_hex()),
         tree: (!snapshot.is_sealed()).then(|| snapshot.root.to_string()),
         paths,

@@ -47,6 +47,10 @@ pub fn repo(error: &RepoError) -> Fault {
     match error {
         RepoError::Denied { .. } => Fault::during(Doing::Unlock, error)
             .hint("use the passphrase or a key file with another role; `mainstay key test` tells"),
+        RepoError::Revoked { client, .. } => Fault::during(Doing::Unlock, error).hint(format!(
+            "an administrator can make a key that goes on with its history: mainstay key add --role \
+             ROLE --succeeds {client} --to-key-file FILE"
+        )),
         RepoError::NotOneSlot { .. } => {
             Fault::during(Doing::Work, error).hint("`mainstay key list` shows all ids")
         }
@@ -117,6 +121,11 @@ pub fn backup(error: &BackupError) -> Fault {
             .hint("look at the filters; if that is meant: --allow-empty"),
         BackupError::EmptyStream => Fault::during(Doing::Work, error)
             .hint("look at what should have written it; if that is meant: --allow-empty"),
+        BackupError::ForeignHost { client, .. } => Fault::during(Doing::Work, error).hint(format!(
+            "say a host that it may name with --host; for another one an administrator makes a key \
+             that goes on with its history: mainstay key add --role backup --client-host HOST \
+             --succeeds {client} --to-key-file FILE"
+        )),
         BackupError::AlwaysFenced { .. } => Fault::during(Doing::Work, error)
             .hint("somebody frees space in the repository: repeat the command afterwards"),
         other => Fault::during(Doing::Work, other),

@@ -1,9 +1,11 @@
 //! Messages with many fields, every optional one set.
 
+use crate::ui::access::Policy;
+use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
-use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
-use crate::ui::upkeep::{CacheCleaned, Doctor};
+use crate::ui::records::{JsonPath, KeyAdded, KeyRecord, ProblemRecord, RootRecord};
+use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
 
 fn finding() -> DrillFinding {
     let text = String::new;
@@ -24,6 +26,46 @@ pub(super) fn cleaned() -> CacheCleaned {
         removed: Vec::new(),
         bytes_removed: 0,
         kept_count: 0,
+    }
+}
+
+pub(super) fn benchmarked() -> Benchmarked {
+    Benchmarked {
+        repository: Some(String::new()),
+        threads: 1,
+        stages: Vec::new(),
+        compression_ratio: 1.0,
+        put_ms: Some(1.0),
+        get_ms: Some(1.0),
+        backup_bytes_per_second: Some(1.0),
+        limited_by: Some("store"),
+    }
+}
+
+pub(super) fn key_added(key: KeyRecord) -> KeyAdded {
+    let (text, list) = (String::new, || vec![String::new()]);
+    KeyAdded {
+        key,
+        key_file: Some(text()),
+        client: Some(text()),
+        hosts: list(),
+        succeeds: list(),
+        policy: Some(Policy { version: "v", statement: Vec::new() }),
+    }
+}
+
+pub(super) fn succeeded() -> KeySucceeded {
+    KeySucceeded { client: String::new(), succeeds: vec![String::new()] }
+}
+
+pub(super) fn revoked() -> KeyRevoked {
+    KeyRevoked {
+        client: String::new(),
+        name: String::new(),
+        dry_run: true,
+        last_snapshot: Some(String::new()),
+        last_evidence: Some(String::new()),
+        snapshots_after: 1,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
@@ -60,6 +61,10 @@ pub enum Message<'a> {
     KeyAdded(KeyAdded),
     /// A key was removed (standard output).
     KeyRemoved(KeyRemoved),
+    /// A client was revoked (standard output).
+    KeyRevoked(KeyRevoked),
+    /// This machine goes on with the history of others (standard output).
+    KeySucceeded(KeySucceeded),
     /// What is set and what works (standard output).
     Doctor(Doctor),
     /// Caches of this machine were removed (standard output).

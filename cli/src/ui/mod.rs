@@ -12,6 +12,7 @@ pub mod cancel;
 pub mod access;
 /// What commands report as JSON.
 pub mod records;
+pub mod clients;
 /// What the commands report as JSON that decide what is kept.
 pub mod retention;
 /// What drills and evidence report as JSON.

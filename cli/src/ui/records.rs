@@ -85,6 +85,12 @@ pub struct KeyAdded {
     /// The client that was enrolled for it, for roles that write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The hosts that the client may name, if they are stated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// The clients that it succeeds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub succeeds: Vec<String>,
     /// What the store must allow, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -146,6 +152,13 @@ pub struct SnapshotRecord {
     /// `future` or `ahead`, if a clock was wrong; only in such a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong_clock: Option<&'static str>,
+    /// `host` or `revoked`, if it does not count: its client may not name the host, or had been
+    /// revoked; only in such a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<&'static str>,
+    /// The client that its history goes on with; only in such a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// The client's snapshot before it, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,

@@ -67,6 +67,16 @@ pub enum BackupError {
         /// What was asked for.
         wanted: String,
     },
+    /// Nobody would believe the snapshot.
+    #[error("the client {client} may name {hosts} in its snapshots, not {host:?}")]
+    ForeignHost {
+        /// The client.
+        client: String,
+        /// What it may name, in words.
+        hosts: String,
+        /// What was named.
+        host: String,
+    },
     /// Somebody asked to stop.
     #[error("the backup was interrupted")]
     Interrupted,
@@ -88,6 +98,7 @@ impl Classified for BackupError {
             Self::Stream { .. } | Self::NothingSelected { .. } | Self::EmptyStream => {
                 ErrorClass::Local
             }
+            Self::ForeignHost { .. } => ErrorClass::Refused,
             Self::AlwaysFenced { .. } | Self::Overtaken => ErrorClass::Transient,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,

@@ -22,6 +22,7 @@ mod upload;
 mod fill;
 mod nodes;
 mod previous;
+mod host;
 mod step;
 mod read;
 mod job;

@@ -36,6 +36,9 @@ pub enum Source {
 pub struct BackupOptions {
     /// Host name to record.
     pub host: String,
+    /// Whether somebody has named the host. Otherwise it is what the machine calls itself, and a
+    /// client that may name one other host names that.
+    pub is_host_named: bool,
     /// Tags to record.
     pub tags: Vec<String>,
     /// Free words to record.

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use crate::backup::error::BackupError;
 use crate::backup::options::BackupOptions;
-use crate::base::id::{ChunkId, SessionId};
+use crate::base::id::{ChunkId, ClientId, SessionId};
 use crate::blob::fetch::ChunkFetcher;
 use crate::crypt::hash::DigestHasher;
 use crate::disk::owner::Owners;
+use crate::format::slot::Role;
 use crate::format::snapshot::{PathBytes, Summary};
 use crate::index::Index;
 use crate::index::catalog::{Catalog, Committed};
@@ -71,7 +72,7 @@ pub(super) fn hints_name(host: &str, paths: &[PathBytes], domain: u32) -> String
 /// asked for, and the forgotten taken out of `catalog`, by a run that reads a tree, or that makes
 /// no snapshot if the last one still says it all.
 pub(super) fn find<'a>(
-    (repo, index): (&Repo, &Index),
+    (repo, index, own): (&Repo, &Index, ClientId),
     folder: &Path,
     catalog: &mut Catalog,
     paths: &[PathBytes],
@@ -95,7 +96,7 @@ pub(super) fn find<'a>(
     if must_look_up || options.skip_if_unchanged {
         catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
     }
-    let parent = choose_parent(catalog, paths, domain, options)?;
+    let parent = choose_parent(catalog, own, (paths, domain), options)?;
     let describe = |entries, must_look_up, parent: Option<&Committed>| Previous {
         entries,
         must_look_up,
@@ -121,8 +122,8 @@ pub(super) fn find<'a>(
 
 fn choose_parent<'c>(
     catalog: &'c Catalog,
-    paths: &[PathBytes],
-    domain: u32,
+    own: ClientId,
+    (paths, domain): (&[PathBytes], u32),
     options: &BackupOptions,
 ) -> Result<Option<&'c Committed>, BackupError> {
     let mut newest_first = catalog.snapshots.iter().rev();
@@ -132,9 +133,21 @@ fn choose_parent<'c>(
             let missing = || BackupError::NoParent { wanted: wanted.to_snapshot_hex() };
             found.map(Some).ok_or_else(missing)
         }
-        None => Ok(newest_first.map(|one| (one, &one.snapshot)).find_map(|(one, snapshot)| {
-            let is_alike = snapshot.host == options.host && snapshot.paths == paths;
-            (is_alike && snapshot.domain == domain).then_some(one)
-        })),
+        // What another client says of these files would be carried over unread. An administrator's
+        // machine may have lost who it was, and whoever holds the root secret needs no such trick.
+        None => Ok(newest_first
+            .filter(|one| is_trusted(catalog, own, one))
+            .map(|one| (one, &one.snapshot))
+            .find_map(|(one, snapshot)| {
+                let is_alike = snapshot.host == options.host && snapshot.paths == paths;
+                (is_alike && snapshot.domain == domain).then_some(one)
+            })),
     }
+}
+
+fn is_trusted(catalog: &Catalog, own: ClientId, one: &Committed) -> bool {
+    let clients = catalog.claims.clients();
+    let is_admin = |client| clients.get(client).is_some_and(|it| it.role == Role::Admin);
+    let is_of_line = one.line == clients.line(own);
+    one.doubt.is_none() && (is_of_line || (is_admin(own) && is_admin(one.snapshot.client)))
 }

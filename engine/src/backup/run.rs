@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use crate::backup::commit::{Committer, Draft, look};
 use crate::backup::error::BackupError;
 use crate::backup::fill::FillContext;
+use crate::backup::host;
 use crate::backup::options::{BackupOptions, Source};
 use crate::backup::pipeline::{Built, Pipeline};
 use crate::backup::previous::{self, Previous, hints_name};
@@ -31,10 +32,12 @@ use crate::format::snapshot::{
     EvidenceHead, PathBytes, RecordedProblem, RecordedRoot, RootState, SnapshotState, Summary,
 };
 use crate::index::Index;
+use crate::index::belief::Doubt;
 use crate::index::catalog::{self, Catalog};
+use crate::index::clients::refuse;
 use crate::index::collections::Usable;
 use crate::index::hints::{HintsHeader, HintsWriter};
-use crate::index::identity::{Chain, chain, writer_identity};
+use crate::index::identity::{Chain, chain, identity_to_check};
 use crate::index::settle::settle_open_runs;
 use crate::repo::Repo;
 use crate::repo::keyring::Identity;
@@ -88,7 +91,7 @@ fn run_once(
 struct Start<'a> {
     repo: &'a Repo,
     index: &'a Index,
-    options: &'a BackupOptions,
+    options: BackupOptions,
     identity: Identity,
     chain: Chain,
     session: SessionId,
@@ -108,7 +111,9 @@ impl<'a> Start<'a> {
         repo.keys().write()?;
         let started = repo.clock().now();
         let started_ms = repo.clock().monotonic().as_millis() as u64;
-        let identity = writer_identity(repo, index, &options.host)?;
+        let identity = identity_to_check(repo, index, &options.host)?;
+        let named = host::early(repo, index, &identity, options, monitor)?;
+        let options = BackupOptions { host: named, ..options.clone() };
         let adopted = settle_open_runs(repo, index, &identity, monitor)?;
         let chain = chain(repo, index, identity.client)?;
         let session = session::new_id(&identity, chain.next_sequence);
@@ -140,13 +145,19 @@ impl<'a> Start<'a> {
     ) -> Result<BackupReport, BackupError> {
         let paths = source_paths(&source);
         let mut catalog = catalog::snapshots(self.repo, self.index)?;
+        let clients = catalog.claims.clients();
+        refuse(clients.endings(self.identity.client))?;
+        self.index.distrust(&clients.revoked())?;
+        host::require(&catalog.claims, self.identity.client, &self.options.host)?;
         let fetcher = match self.repo.keys().tree() {
             Ok(_) => Some(ChunkFetcher::new(self.repo, self.index, NODE_CACHE_BYTES)?),
             Err(_) => None,
         };
         let previous = match source {
             Source::Paths(_) => {
-                let (options, place) = (self.options, (self.repo, self.index));
+                let (repo, index, own) = (self.repo, self.index, self.identity.client);
+                let place = (repo, index, own);
+                let options = &self.options;
                 previous::find(place, folder, &mut catalog, &paths, options, fetcher.as_ref())?
             }
             _ => Previous::none(),
@@ -409,7 +420,8 @@ fn newest_of_others(catalog: &Catalog, identity: &Identity) -> Vec<SessionId> {
 /// The newest head of every chain of evidence that this machine or a snapshot knows of.
 fn newest_evidence(catalog: &Catalog, known: &[EvidenceHead]) -> Vec<EvidenceHead> {
     let snapshots = catalog.snapshots.iter().chain(&catalog.forgotten);
-    let gossip = snapshots.flat_map(|one| &one.snapshot.evidence);
+    let counting = snapshots.filter(|one| one.doubt != Some(Doubt::Revoked));
+    let gossip = counting.flat_map(|one| &one.snapshot.evidence);
     let mut newest = std::collections::BTreeMap::new();
     for head in gossip.chain(known) {
         let kept: &mut EvidenceHead = newest.entry(head.writer).or_insert(*head);

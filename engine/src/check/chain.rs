@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::base::id::{ClientId, Digest, SessionId};
 use crate::check::report::{CheckReport, Damage};
+use crate::index::belief::Doubt;
 use crate::index::catalog::{Catalog, Committed};
 use crate::index::marks::Marks;
 use crate::store::name::ObjectName;
@@ -55,7 +56,8 @@ pub(super) fn check(catalog: &Catalog, marks: &Marks, report: &mut CheckReport) 
     for chain in clients.values() {
         check_client(chain, &unread, report);
     }
-    for one in present() {
+    // What a client says that was revoked before is nobody's loss.
+    for one in present().filter(|one| !is_late(one)) {
         for seen in one.snapshot.seen.iter().filter(|seen| !there.contains(*seen)) {
             let why = "another client has seen this snapshot, now it is missing";
             report.finding(&ObjectName::commit_of(*seen), why.to_owned());
@@ -73,7 +75,7 @@ fn check_client(chain: &[Link<'_>], unread: &HashSet<SessionId>, report: &mut Ch
     let mut before: Option<(u64, &Vec<&Link<'_>>)> = None;
     for (number, group) in &by_number {
         for one in group.iter().filter_map(|link| link.record) {
-            if is_unread_before(one, unread) {
+            if is_late(one) || is_unread_before(one, unread) {
                 continue;
             }
             if let Some(why) = finding(*number, one, before) {
@@ -98,6 +100,10 @@ fn finding(number: u64, one: &Committed, before: Option<(u64, &Vec<&Link<'_>>)>)
             (!is_there).then(|| why.to_owned())
         }
     }
+}
+
+fn is_late(one: &Committed) -> bool {
+    one.doubt == Some(Doubt::Revoked)
 }
 
 /// Whether the predecessor may be one that is there and cannot be read or is not confirmed.

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::id::SessionId;
+use crate::base::id::{ClientId, SessionId};
 use crate::base::limits::{READER_SILENT_S, SESSION_SILENT_S};
 use crate::base::time::Timestamp;
 use crate::gc::collector::{Collector, Generation, Survey};
 use crate::gc::error::GcError;
 use crate::gc::live;
 use crate::gc::sessions::{Outcome, last_upload, outcomes};
+use crate::index::clients;
 use crate::repo::commits::{self, Flags};
 use crate::repo::session::registered;
 use crate::repo::{generations, session};
@@ -121,6 +122,10 @@ impl Collector<'_> {
         Ok(heard.filter(|_| !is_reader))
     }
 
+    fn is_revoked(&self, client: ClientId) -> Result<bool, GcError> {
+        Ok(!clients::endings_of(self.repo, self.index, client)?.is_empty())
+    }
+
     /// When a session was last heard of; `None` if that was too long ago, or it is to be abandoned:
     /// then it was fenced, and whatever the fencer saw, it has decided now.
     fn last_heard(
@@ -137,7 +142,9 @@ impl Collector<'_> {
         if is_silent(heard) && !is_reader {
             heard = heard.max(last_upload(self.repo, id)?);
         }
-        if self.options.abandon_sessions.contains(&id) || is_silent(heard) {
+        // Whoever waits for a client that was revoked can be kept waiting for ever.
+        let is_revoked = self.is_revoked(id.client())?;
+        if self.options.abandon_sessions.contains(&id) || is_silent(heard) || is_revoked {
             session::fence(self.repo, &self.identity()?, id, "silent", &Flags::default())?;
             return Ok(None);
         }

@@ -13,8 +13,9 @@ use crate::format::session::{Session, SessionKind};
 use crate::format::snapshot::Snapshot;
 use crate::gc::error::GcError;
 use crate::gc::sessions::{Outcome, outcomes};
+use crate::index::belief::{Made, after_revocation};
 use crate::index::catalog::{self, Committed};
-use crate::index::{Index, IndexError, marks};
+use crate::index::{Index, IndexError, clients, marks};
 use crate::repo::Repo;
 use crate::repo::commits::{self, Standing};
 use crate::repo::error::RepoError;
@@ -27,6 +28,8 @@ use crate::store::name::ObjectName;
 pub(super) struct Root {
     pub(super) session: SessionId,
     pub(super) node: ChunkId,
+    /// Whether somebody may rely on it: not on one that was made after its client was revoked.
+    pub(super) is_promised: bool,
 }
 
 impl Root {
@@ -51,6 +54,8 @@ pub(super) struct Living {
     pub(super) aborted: BTreeMap<SessionId, Outcome>,
     /// Registered sessions, with the time of their registration.
     pub(super) registered: BTreeMap<SessionId, Timestamp>,
+    /// Clients that were revoked.
+    pub(super) revoked: HashSet<ClientId>,
     /// The newest time that the store gave any of these objects.
     pub(super) store_now: Timestamp,
 }
@@ -83,19 +88,27 @@ pub(super) fn read(
             living.aborted.insert(*session, outcome.clone());
         }
     }
-    refuse_rollback(index, &committed, &living, &marks)?;
+    // After everything that they could have put up before.
+    let clients = clients::read(repo, index)?;
+    living.revoked = clients.revoked();
+    let late = after_revocation(&clients, &committed.made);
+    refuse_rollback(index, &committed, &living, (&marks, &late))?;
     let pinned = pinned(repo, &living)?;
     for (session, commit) in committed.records {
         let is_forgotten = marks.is_forgotten(session) && !pinned.contains(&session);
         let of_client = living.by_client.entry(session.client()).or_default();
-        if of_client.last() != Some(&session) {
+        if of_client.last() != Some(&session) && !late.contains(&session) {
             of_client.push(session);
         }
         match commit {
-            Ok(snapshot) if is_forgotten => {
-                living.forgotten.push(Root { session, node: snapshot.root });
+            Ok(snapshot) => {
+                let is_promised = !late.contains(&session);
+                let root = Root { session, node: snapshot.root, is_promised };
+                match is_forgotten {
+                    true => living.forgotten.push(root),
+                    false => drop(living.roots.insert(root)),
+                }
             }
-            Ok(snapshot) => drop(living.roots.insert(Root { session, node: snapshot.root })),
             // What it needs is unknown; somebody who forgets it says that it needs nothing.
             Err(_) if is_forgotten => {}
             Err(error) => {
@@ -118,6 +131,8 @@ struct Commits {
     records: Vec<(SessionId, Result<Snapshot, RepoError>)>,
     /// Hashes of all commit objects that could be read.
     digests: HashSet<Digest>,
+    /// What revocations are compared with.
+    made: Vec<Made>,
 }
 
 fn read_commits(
@@ -133,7 +148,9 @@ fn read_commits(
         // Of several commits all live until one is confirmed.
         for random in outcome.flags.commits.keys() {
             match catalog::load(repo, index, (*session, *random), &outcome.flags) {
-                Ok(Committed { snapshot, digest, .. }) => {
+                Ok(one) => {
+                    commits.made.push(Made::of(&one));
+                    let Committed { snapshot, digest, .. } = one;
                     commits.digests.insert(digest);
                     match commits::standing(repo, *session, &outcome.flags, &digest)? {
                         Standing::Confirmed | Standing::Open => {
@@ -189,7 +206,7 @@ fn refuse_rollback(
     index: &Index,
     committed: &Commits,
     living: &Living,
-    marks: &marks::Marks,
+    (marks, late): (&marks::Marks, &HashSet<SessionId>),
 ) -> Result<(), GcError> {
     let is_known =
         |session: &SessionId| living.decided.contains(session) || marks.tombs.contains_key(session);
@@ -203,7 +220,9 @@ fn refuse_rollback(
     let buried: HashSet<Digest> = marks.tombs.values().map(|tomb| tomb.commit).collect();
     let records = || committed.records.iter().map(|(_, record)| record);
     let has_unread = records().any(Result::is_err);
-    for snapshot in records().flatten() {
+    // What a client says that was revoked before stops nobody.
+    let counting = records().flatten().filter(|snapshot| !late.contains(&snapshot.session));
+    for snapshot in counting {
         if let Some(session) = snapshot.seen.iter().find(|session| !is_known(session)) {
             return Err(gone(session, "another client"));
         }

@@ -55,7 +55,16 @@ pub(super) fn mark(
         if monitor.is_cancelled() {
             return Err(GcError::Interrupted);
         }
-        marker.walk(root)?;
+        // A walk that breaks off has marked nodes whose children it did not see.
+        let before = (!root.is_promised).then(|| marker.marks.clone());
+        match (marker.walk(root), before) {
+            // Whoever has the key of a client that was revoked could stop every collection.
+            (Err(error @ GcError::Unsure { .. }), Some(before)) => {
+                *marker.marks = before;
+                monitor.note(&format!("{} is not whole: {error}", root.describe()));
+            }
+            (walked, _) => walked?,
+        }
         monitor.add(Counter::Items, 1);
     }
     if index.epoch() != marks.epoch {

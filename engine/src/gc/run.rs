@@ -277,7 +277,7 @@ impl Collector<'_> {
         let reader = self.index.reader()?;
         let mut dropped: HashSet<SessionId> = HashSet::new();
         let mut there: Vec<Root> = Vec::new();
-        for Root { session, node } in &survey.living.forgotten {
+        for root @ Root { session, node, .. } in &survey.living.forgotten {
             // A root that is gone already, or that stays for others, is not dropped by this run.
             let (mut is_there, mut stays) = (false, false);
             reader.for_each_copy(node, &mut |copy| {
@@ -288,7 +288,7 @@ impl Collector<'_> {
                 true
             })?;
             if is_there {
-                there.push(Root { session: *session, node: *node });
+                there.push(*root);
             }
             if is_there && !stays {
                 dropped.insert(*session);

@@ -47,6 +47,8 @@ pub(super) struct PackUse {
     pub(super) is_decided: bool,
     /// Whether its session has decided or is registered: nobody knows of another one.
     pub(super) is_registered: bool,
+    /// Whether its client was revoked: what others need may rest on its bytes no more.
+    pub(super) is_revoked: bool,
     /// Chunks that are needed.
     pub(super) live_count: u32,
     /// Of these, how many have another copy in some pack.
@@ -68,6 +70,7 @@ impl PackUse {
             is_sound: object.is_some_and(|object| object.bytes == u64::from(row.stored_bytes)),
             is_decided: has_decided || !owners.contains(session),
             is_registered: has_decided || living.registered.contains_key(session),
+            is_revoked: living.revoked.contains(&session.client()),
             live_count: marks.live.count(row.first_record, row.chunk_count),
             copied_count: marks.copied.count(row.first_record, row.chunk_count),
         }
@@ -75,7 +78,8 @@ impl PackUse {
 }
 
 /// Looks for other copies of chunks: in packs of the same dedup domain that exist in their right
-/// size, that a segment lists, whose session is known, and that nothing excludes.
+/// size, that a segment lists, whose session is known and whose client was not revoked, and that
+/// nothing excludes.
 pub(super) struct Copies<'a> {
     pub(super) reader: &'a IndexReader,
     pub(super) packs: &'a HashMap<i64, PackUse>,
@@ -137,6 +141,7 @@ impl Copies<'_> {
                 && other.row.is_listed
                 && other.is_sound
                 && other.is_registered
+                && !other.is_revoked
                 && self.not_in.iter().all(|set| !set.contains(&other.row.pack));
             !counts || visit(other)
         })?;

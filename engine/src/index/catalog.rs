@@ -8,10 +8,12 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{Digest, Nonce8, SessionId};
-use crate::base::time::Timestamp;
+use crate::base::id::{Nonce8, SessionId};
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
+pub use crate::index::belief::Committed;
+use crate::index::belief::{self, Claims};
+use crate::index::clients;
 use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::identity::newest_written;
 use crate::index::marks::{self, Marks, TagChanges};
@@ -19,20 +21,6 @@ use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::commits::{self, Flags, Standing};
 use crate::repo::error::RepoError;
-
-/// A confirmed snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// Its record, verified.
-    pub snapshot: Snapshot,
-    /// Plain BLAKE3 of the commit object.
-    pub digest: Digest,
-    /// When the store received the commit, by the store's clock.
-    pub committed: Timestamp,
-    /// Whether its client has confirmed it. Of one that nobody has confirmed yet, a machine that
-    /// goes on twice from one state of memory may put up another commit, and then none of them counts.
-    pub is_settled: bool,
-}
 
 /// All snapshots, oldest first, and those whose records cannot be read.
 #[derive(Debug, Default)]
@@ -48,6 +36,8 @@ pub struct Catalog {
     /// Snapshots that this machine has seen or written and that are gone, though nobody forgot
     /// them.
     pub missing: Vec<SessionId>,
+    /// Whose they are, and who may say so.
+    pub claims: Claims,
 }
 
 impl Catalog {
@@ -151,6 +141,8 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
         }
     }
     catalog.missing = missing(repo, index, seen)?;
+    // After the snapshots were listed: a revocation that was there before one of them is seen.
+    catalog.claims = belief::judge(clients::read(repo, index)?, &mut catalog.snapshots);
     catalog.snapshots.sort_by_key(|one| (one.snapshot.started, one.snapshot.session));
     Ok(catalog)
 }
@@ -225,7 +217,7 @@ pub(crate) fn load(
     flags: &Flags,
 ) -> Result<Committed, IndexError> {
     let committed = flags.commits.get(&random).copied().unwrap_or_default();
-    let is_settled = flags.confirm;
+    let standing = (committed, flags.confirm);
     if let Some((digest, record)) = index.snapshot(session)?.filter(|_| flags.commits.len() == 1) {
         // A record that does not decode any more was kept by another version: read it again.
         // One that another key read lacks what this key may read.
@@ -233,10 +225,10 @@ pub(crate) fn load(
         if let Ok(snapshot) = decode_record::<Snapshot>(&record, "snapshot record")
             && !may_open(&snapshot)
         {
-            return Ok(Committed { snapshot, digest, committed, is_settled });
+            return Ok(Committed::new(snapshot, digest, standing));
         }
     }
     let stored = commits::read(repo, session, random)?;
     index.put_snapshot(session, stored.digest, &encode_record(&stored.record))?;
-    Ok(Committed { snapshot: stored.record, digest: stored.digest, committed, is_settled })
+    Ok(Committed::new(stored.record, stored.digest, standing))
 }

@@ -308,7 +308,9 @@ impl<'t> Adding<'t> {
                 self.segment,
                 encode_blocks(&new.table),
             ))?;
-        if self.standing == PackStanding::Unsigned || !self.shared.is_reliable(new.domain) {
+        if self.standing == PackStanding::Unsigned
+            || !self.shared.is_reliable(new.pack.session.client(), new.domain)
+        {
             self.unreliable.push(row);
         }
         self.parts(row, new)

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 
 use rusqlite::OptionalExtension;
 
-use crate::base::id::{GenerationId, Nonce8, PackId, SegmentId};
+use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SegmentId};
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::generation::PackSet;
 use crate::index::database::{Index, Shared, draw_epoch};
@@ -278,7 +278,7 @@ impl Index {
     /// # Errors
     /// [`IndexError`] if the database fails or is damaged.
     pub fn exclude(&self, packs: &PackSet, domain: u32) -> Result<Arc<HashSet<i64>>, IndexError> {
-        self.shared.limit_to(domain);
+        self.shared.reliable.write().unwrap_or_else(PoisonError::into_inner).domain = Some(domain);
         let (rows, foreign) = self.read(|connection| {
             let sql = "SELECT id FROM pack WHERE domain <> ?1 OR standing = ?2";
             let mut foreign = connection.prepare(sql)?;
@@ -299,6 +299,33 @@ impl Index {
         Ok(rows)
     }
 
+    /// The same for packs of these clients, in addition to what [`Index::exclude`] said last.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn distrust(&self, revoked: &HashSet<ClientId>) -> Result<(), IndexError> {
+        if revoked.is_empty() {
+            return Ok(());
+        }
+        let names = {
+            let mut reliable = self.shared.reliable.write().unwrap_or_else(PoisonError::into_inner);
+            reliable.revoked.extend(revoked);
+            reliable.unreliable_names().collect::<Vec<_>>()
+        };
+        let rows = self.read(|connection| {
+            let sql = "SELECT id FROM pack WHERE name BETWEEN ?1 AND ?2";
+            let mut statement = connection.prepare(sql)?;
+            let mut found = Vec::new();
+            for [first, last] in &names {
+                let rows = statement.query_map([first, last], |row| row.get::<_, i64>(0))?;
+                found.extend(rows.collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(found)
+        })?;
+        self.shared.exclude_more(&rows);
+        Ok(())
+    }
+
     /// Rows of the packs that collections exclude at the moment.
     #[must_use]
     pub fn excluded(&self) -> Arc<HashSet<i64>> {
@@ -311,15 +338,10 @@ impl Shared {
         Arc::clone(&self.excluded.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Only packs of this dedup domain may be relied on from now on.
-    fn limit_to(&self, domain: u32) {
-        *self.domain.write().unwrap_or_else(PoisonError::into_inner) = Some(domain);
-    }
-
-    /// Whether packs of the domain may be relied on.
-    pub(crate) fn is_reliable(&self, domain: u32) -> bool {
-        let limit = *self.domain.read().unwrap_or_else(PoisonError::into_inner);
-        limit.is_none_or(|limit| limit == domain)
+    /// Whether packs of the client in the domain may be relied on.
+    pub(crate) fn is_reliable(&self, client: ClientId, domain: u32) -> bool {
+        let limit = self.reliable.read().unwrap_or_else(PoisonError::into_inner);
+        limit.domain.is_none_or(|limit| limit == domain) && !limit.revoked.contains(&client)
     }
 
     /// These rows must not be relied on either.

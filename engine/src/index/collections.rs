@@ -11,7 +11,7 @@ use crate::base::id::GenerationId;
 use crate::base::monitor::Monitor;
 use crate::format::generation::PackSet;
 use crate::index::collected::{KeptGeneration, KeptState};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, clients};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::generations::{
@@ -126,6 +126,8 @@ pub fn begin(
     let excluded = take_in(repo, index, listed, monitor)?;
     refresh()?;
     let rows = index.exclude(&excluded.packs, repo.keys().write()?.domain)?;
+    // Others are listed with the snapshots, later than the index; until then nothing is referred to.
+    index.distrust(&clients::remembered(index)?)?;
     Ok(Usable { epoch: index.epoch(), excluded: rows })
 }
 

@@ -25,6 +25,7 @@ use crate::disk::trust::{self, Purpose};
 use crate::index::damage;
 use crate::index::error::{Failure, IndexError, is_damage};
 use crate::index::fingerprint::fingerprint;
+use crate::index::place::Reliable;
 use crate::index::schema::{
     ALL_TABLES, APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, SMALL_TABLES, TABLES,
 };
@@ -52,11 +53,11 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     /// Rows of packs that must not be relied on, because some collection names them.
     pub(crate) excluded: RwLock<Arc<HashSet<i64>>>,
-    /// Rows of packs that must not be relied on, because they are of another dedup domain or nobody
-    /// can tell who listed them.
+    /// Rows of packs that must not be relied on, because they are of another dedup domain or of a
+    /// client that was revoked, or nobody can tell who listed them.
     pub(crate) foreign: RwLock<Arc<HashSet<i64>>>,
-    /// Dedup domain whose packs may be relied on, once a run has said which.
-    pub(crate) domain: RwLock<Option<u32>>,
+    /// Which packs may be relied on.
+    pub(crate) reliable: RwLock<Reliable>,
 }
 
 /// How an index was found.
@@ -116,7 +117,7 @@ impl Index {
             commits: AtomicU64::new(0),
             excluded: RwLock::default(),
             foreign: RwLock::default(),
-            domain: RwLock::default(),
+            reliable: RwLock::default(),
         });
         let index = Self { connection: Mutex::new(connection), shared, epoch: Mutex::new(epoch) };
         Ok((index, outcome))

@@ -13,6 +13,7 @@ use crate::crypt::{aead, random};
 use crate::format::client::Client;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::slot::Role;
+use crate::index::clients::{refuse_remembered, require_unrevoked};
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::commits;
@@ -52,18 +53,49 @@ pub struct Chain {
 /// time.
 ///
 /// # Errors
-/// [`RepoError::Denied`] for roles without an identity; errors of store and database.
+/// [`RepoError::Denied`] for roles without an identity, [`RepoError::Revoked`] for one that was
+/// ended; errors of store and database.
 pub fn writer_identity(repo: &Repo, index: &Index, host: &str) -> Result<Identity, IndexError> {
-    if let Some(identity) = repo.keys().identity() {
-        return Ok(identity.clone());
+    let identity = identity_to_check(repo, index, host)?;
+    require_unrevoked(repo, index, identity.client)?;
+    Ok(identity)
+}
+
+/// The same for whoever looks at all clients before anything counts that is written, and then asks
+/// [`refuse`](crate::index::clients::refuse); saves a request.
+///
+/// # Errors
+/// As [`writer_identity`], which says of a revocation that this machine has not seen yet as well.
+pub fn identity_to_check(repo: &Repo, index: &Index, host: &str) -> Result<Identity, IndexError> {
+    match known_identity(repo, index)? {
+        Some(identity) => {
+            refuse_remembered(index, identity.client)?;
+            Ok(identity)
+        }
+        None => {
+            let identity = begin_identity(repo, index, host, Vec::new())?;
+            repo.note_unrevoked(identity.client);
+            Ok(identity)
+        }
     }
+}
+
+/// Enrols this machine anew, as the one that goes on with the history of others: of machines that it
+/// replaces, or of its own before its state folder was lost. From now on it writes as that.
+///
+/// # Errors
+/// [`RepoError::Denied`] without the administrator's keys; errors of store and database.
+pub fn begin_identity(
+    repo: &Repo,
+    index: &Index,
+    host: &str,
+    succeeds: Vec<ClientId>,
+) -> Result<Identity, IndexError> {
     let local = repo.keys().admin()?.local();
-    if let Some(identity) = stored_identity(index, &local)? {
-        return Ok(identity);
-    }
     let identity =
         Identity { client: ClientId::new(random::array()), signing: SigningKey::generate() };
-    enrol(repo, &identity, host, Role::Admin, SHARED_DOMAIN)?;
+    let enrolment = Enrolment { succeeds, ..Enrolment::new(host, Role::Admin, SHARED_DOMAIN) };
+    enrol_as(repo, &identity, enrolment)?;
     let record = LocalIdentity { client: identity.client, seed: *identity.signing.seed().expose() };
     let plain = zeroize::Zeroizing::new(encode_record(&record));
     index.set_setting(SETTING_IDENTITY, &aead::seal(&local, SEAL_PURPOSE, &plain))?;
@@ -105,17 +137,55 @@ pub fn enrol(
     role: Role,
     domain: u32,
 ) -> Result<(), RepoError> {
+    enrol_as(repo, identity, Enrolment::new(name, role, domain))
+}
+
+/// What the administrator says of a client when it is enrolled.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// A name for people.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Dedup domain of what it writes.
+    pub domain: u32,
+    /// Hosts that it may name; none are stated for roles that may name any. A client of role backup
+    /// of which nothing is stated may name the host that it names first.
+    pub hosts: Vec<String>,
+    /// Clients whose history goes on with its own.
+    pub succeeds: Vec<ClientId>,
+}
+
+impl Enrolment {
+    /// With no word about hosts and predecessors.
+    #[must_use]
+    pub fn new(name: &str, role: Role, domain: u32) -> Self {
+        let (hosts, succeeds) = (Vec::new(), Vec::new());
+        Self { name: name.to_owned(), role, domain, hosts, succeeds }
+    }
+}
+
+/// Writes the client record of an identity.
+///
+/// # Errors
+/// [`RepoError::Denied`] without the administrator's keys, [`RepoError::Refused`] for lists that
+/// nobody reads; errors of the store.
+pub fn enrol_as(repo: &Repo, identity: &Identity, as_what: Enrolment) -> Result<(), RepoError> {
     let client = Client {
         client: identity.client,
-        name: name.to_owned(),
+        name: as_what.name,
         verifying_key: identity.signing.public(),
-        role,
-        domain,
+        role: as_what.role,
+        domain: as_what.domain,
         enrolled: repo.clock().now(),
-        hosts: Vec::new(),
-        succeeds: Vec::new(),
+        hosts: as_what.hosts,
+        succeeds: as_what.succeeds,
         recipient: None,
     };
+    if !client.is_bounded() {
+        let why = "a client names at most 64 hosts and 64 predecessors".to_owned();
+        return Err(RepoError::Refused { why });
+    }
     put_client(repo, &client)
 }
 

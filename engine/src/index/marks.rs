@@ -13,11 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{HoldId, Nonce8, SessionId};
+use crate::base::id::{ClientId, HoldId, Nonce8, SessionId};
+use crate::base::time::Timestamp;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::mark::{Hold, Release, TagRecord, Tomb};
 use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, clients};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::marks::{self, Mark, MarkRecord};
@@ -105,12 +106,17 @@ struct Reading<'a> {
     index: &'a Index,
     /// Records of the part of the store that is being read, as the index kept them.
     kept: BTreeMap<String, Vec<u8>>,
+    /// When the store received each of the marks that it shows.
+    received: BTreeMap<ObjectName, Timestamp>,
+    /// Clients that were revoked, and when the store received that; read if any mark is unknown.
+    revoked: Option<BTreeMap<ClientId, Timestamp>>,
     marks: Marks,
 }
 
 impl<'a> Reading<'a> {
     fn new(repo: &'a Repo, index: &'a Index) -> Self {
-        Self { repo, index, kept: BTreeMap::new(), marks: Marks::default() }
+        let (kept, received) = (BTreeMap::new(), BTreeMap::new());
+        Self { repo, index, kept, received, revoked: None, marks: Marks::default() }
     }
 
     fn run(mut self, always_holds: bool) -> Result<Marks, IndexError> {
@@ -163,6 +169,7 @@ impl<'a> Reading<'a> {
             .store()
             .list_each(below, &mut |object| {
                 names.extend(object.name);
+                self.received.extend(object.name.map(|name| (name, object.modified)));
                 true
             })
             .map_err(RepoError::from)?;
@@ -184,8 +191,13 @@ impl<'a> Reading<'a> {
         let (repo, index) = (self.repo, self.index);
         let is_unknown = |name: &&ObjectName| !self.kept.contains_key(&name.key());
         let unknown: Vec<ObjectName> = names.iter().filter(is_unknown).copied().collect();
+        if !unknown.is_empty() && self.revoked.is_none() {
+            // After the marks were listed: what was revoked before one of them is seen.
+            self.revoked = Some(clients::revoked_since(repo, index)?);
+        }
         let read = |name: &ObjectName| marks::get::<T>(repo, name);
         fetch_all(repo, Kind::Records, &unknown, read, |name, fetched| match fetched {
+            Ok(Mark::Genuine(record)) if self.is_late(&name, &record) => Ok(()),
             Ok(Mark::Genuine(record)) => {
                 let (key, bytes) = (name.key(), encode_record(&record));
                 index.keep_mark(&key, &bytes)?;
@@ -207,6 +219,12 @@ impl<'a> Reading<'a> {
             return Ok(Some(record));
         }
         match marks::get::<T>(self.repo, name)? {
+            Mark::Genuine(record) if self.is_late(name, &record) => {
+                let why =
+                    format!("it was signed by {}, a client that was revoked before", record.by());
+                self.marks.ignored.push((key, why));
+                Ok(None)
+            }
             Mark::Genuine(record) => {
                 self.index.keep_mark(&key, &encode_record(&record))?;
                 Ok(Some(record))
@@ -217,6 +235,15 @@ impl<'a> Reading<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether its client was revoked before the store received it. A hold counts all the same: that
+    /// something stays is the safe side, and the administrator can release it.
+    fn is_late<T: MarkRecord>(&self, name: &ObjectName, record: &T) -> bool {
+        let revoked = self.revoked.as_ref().and_then(|all| all.get(&record.by()));
+        let received = self.received.get(name);
+        !matches!(name, ObjectName::Hold(_))
+            && revoked.zip(received).is_some_and(|(revoked, received)| received > revoked)
     }
 
     /// As [`Reading::read`], and what cannot be read is passed over.

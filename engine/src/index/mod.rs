@@ -22,12 +22,14 @@ pub mod kept;
 pub mod lock;
 pub mod clean;
 pub mod collected;
-pub mod collections;
 mod fetch;
+pub mod clients;
+pub mod collections;
 pub mod refresh;
 pub mod identity;
 pub mod settle;
 pub mod marks;
+pub mod belief;
 pub mod catalog;
 pub mod pin;
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Where a chunk lies, and the bounded memory of packs that answers with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::codec::Cursor;
-use crate::base::id::PackId;
+use crate::base::id::{ClientId, PackId, PackKind};
 use crate::base::limits::INDEX_PACK_CACHE_BYTES;
 use crate::format::pack::{BlockInfo, ChunkInfo};
 use crate::index::error::Failure;
@@ -55,6 +55,31 @@ pub struct ChunkPlace {
     pub offset: u32,
     /// Length of the chunk.
     pub length_bytes: u32,
+}
+
+/// Which packs whoever writes may rely on.
+#[derive(Debug, Default)]
+pub(crate) struct Reliable {
+    /// Those of this dedup domain, once a run has said which.
+    pub(crate) domain: Option<u32>,
+    /// Of clients that are none of these.
+    pub(crate) revoked: HashSet<ClientId>,
+}
+
+impl Reliable {
+    /// Between which names all packs lie that may not be: those of one kind and one client.
+    pub(crate) fn unreliable_names(&self) -> impl Iterator<Item = [[u8; PackId::LEN]; 2]> {
+        self.revoked.iter().flat_map(|client| {
+            [PackKind::Data, PackKind::Tree].map(|kind| {
+                [0, 0xff].map(|fill| {
+                    let mut name = [fill; PackId::LEN];
+                    name[0] = kind.code();
+                    name[1..=ClientId::LEN].copy_from_slice(client.as_bytes());
+                    name
+                })
+            })
+        })
+    }
 }
 
 /// What a reader keeps of a pack.

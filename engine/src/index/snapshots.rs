@@ -101,6 +101,18 @@ impl Index {
         })
     }
 
+    /// The kept records of all clients.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn kept_clients(&self) -> Result<Vec<(ClientId, Vec<u8>)>, IndexError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, record FROM client")?;
+            let row = |row: &rusqlite::Row<'_>| Ok((ClientId::new(row.get(0)?), row.get(1)?));
+            Ok(statement.query_map((), row)?.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The value of a setting.
     ///
     /// # Errors

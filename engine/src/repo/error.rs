@@ -67,6 +67,14 @@ pub enum RepoError {
         /// What was wanted.
         action: &'static str,
     },
+    /// The administrator has ended the client that the key writes as.
+    #[error("the client {client} was revoked ({reason}): nothing counts any more that it writes")]
+    Revoked {
+        /// The client.
+        client: String,
+        /// Why, in the administrator's words.
+        reason: String,
+    },
     /// The repository needs a newer program.
     #[error("the repository needs a newer program: {why}")]
     Newer {
@@ -136,7 +144,8 @@ impl Classified for RepoError {
             Self::WrongKey { .. }
             | Self::ManySlots { .. }
             | Self::KeyFile { .. }
-            | Self::Denied { .. } => ErrorClass::Denied,
+            | Self::Denied { .. }
+            | Self::Revoked { .. } => ErrorClass::Denied,
             Self::Newer { .. } => ErrorClass::Newer,
             Self::Early { .. } => ErrorClass::Early,
             Self::Corrupt { .. } => ErrorClass::Corrupt,

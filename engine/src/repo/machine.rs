@@ -1,5 +1,6 @@
 //! Records about machines and their runs, typed, verified, and bound to their names.
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ClientId, Nonce8};
 use crate::crypt::random;
 use crate::format::envelope::{ControlKind, decode_record, encode_record};
@@ -8,7 +9,7 @@ use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
 use crate::repo::object::{Stored, client, get_control, put_control};
 use crate::repo::{Repo, private};
-use crate::store::name::ObjectName;
+use crate::store::name::{ObjectName, prefix};
 
 fn of_another(name: &ObjectName) -> RepoError {
     RepoError::corrupt(&name.key(), "it is the record of another object")
@@ -41,6 +42,30 @@ pub fn get_revocation(
             false => Err(of_another(&name)),
         }
     })
+}
+
+/// All revocations that are there and genuine.
+///
+/// # Errors
+/// Those of the store.
+pub fn revocations(repo: &Repo) -> Result<Vec<Revocation>, RepoError> {
+    let mut names = Vec::new();
+    repo.store().list_each(prefix::CLIENTS, &mut |object| {
+        if let Some(ObjectName::Revoked(of, random)) = object.name {
+            names.push((of, random));
+        }
+        true
+    })?;
+    let mut found = Vec::new();
+    for (of, random) in names {
+        match get_revocation(repo, of, random) {
+            Ok(stored) => found.push(stored.record),
+            // Junk, or hidden by whoever could as well hide it wholly; `check` names it.
+            Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Stores what became of a run; answers its name.

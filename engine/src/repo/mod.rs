@@ -26,7 +26,7 @@ pub mod evidence;
 pub mod machine;
 pub mod history;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -47,6 +47,7 @@ pub struct Repo {
     keys: Keyring,
     slot: Option<SlotId>,
     clients: Mutex<HashMap<ClientId, Client>>,
+    unrevoked: Mutex<HashSet<ClientId>>,
 }
 
 impl Repo {
@@ -57,7 +58,8 @@ impl Repo {
         (keys, slot): (Keyring, Option<SlotId>),
     ) -> Self {
         let store = store.with_codes(keys.codes());
-        Self { store, clock, config, config_object, keys, slot, clients: Mutex::default() }
+        let (clients, unrevoked) = (Mutex::default(), Mutex::default());
+        Self { store, clock, config, config_object, keys, slot, clients, unrevoked }
     }
 
     /// Where its objects lie.
@@ -95,6 +97,18 @@ impl Repo {
     #[must_use]
     pub fn slot(&self) -> Option<SlotId> {
         self.slot
+    }
+
+    /// Whether [`Repo::note_unrevoked`] was told of the client: one look serves a whole command.
+    pub(crate) fn is_seen_unrevoked(&self, client: ClientId) -> bool {
+        self.unrevoked.lock().is_ok_and(|seen| seen.contains(&client))
+    }
+
+    /// Notes that nothing had ended the client when somebody looked.
+    pub(crate) fn note_unrevoked(&self, client: ClientId) {
+        if let Ok(mut seen) = self.unrevoked.lock() {
+            seen.insert(client);
+        }
     }
 
     /// The identity of the repository as shown to people: BLAKE3 of the administrator's public

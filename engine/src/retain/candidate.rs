@@ -4,6 +4,7 @@ use crate::base::id::{ClientId, HoldId, SessionId};
 use crate::base::limits::CLOCK_SLACK_S;
 use crate::base::time::Timestamp;
 use crate::format::snapshot::PathBytes;
+use crate::index::belief::Doubt;
 
 /// The longest run whose beginning, by its client's clock, is believed: a client could otherwise
 /// place a snapshot into any year of the past.
@@ -16,6 +17,10 @@ pub struct Candidate {
     pub session: SessionId,
     /// Whose it is; of one that was brought back, whose the original was.
     pub client: ClientId,
+    /// The client that its history goes on with.
+    pub line: ClientId,
+    /// Why it does not count, if so.
+    pub doubt: Option<Doubt>,
     /// Its number in the chain of that client.
     pub sequence: u64,
     /// Host.
@@ -47,6 +52,12 @@ pub fn store_time(started: Timestamp, finished: Timestamp, committed: Timestamp)
 }
 
 impl Candidate {
+    /// Whether it may take the place of another one.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.is_settled && self.doubt.is_none()
+    }
+
     /// Whether the two clocks tell the same.
     #[must_use]
     pub fn clocks_agree(&self) -> bool {
@@ -54,7 +65,8 @@ impl Candidate {
     }
 }
 
-/// What snapshots must have in common for one set of rules to apply to them together.
+/// What snapshots must have in common for one set of rules to apply to them together, beside their
+/// client: nobody's snapshots take the place of another one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GroupBy {
     /// The host.
@@ -63,7 +75,7 @@ pub struct GroupBy {
     pub paths: bool,
     /// The tags.
     pub tags: bool,
-    /// The client.
+    /// The client alone.
     pub client: bool,
 }
 
@@ -78,7 +90,7 @@ impl GroupBy {
             host: self.host.then(|| candidate.host.clone()),
             paths: self.paths.then(|| candidate.paths.clone()),
             tags: self.tags.then(|| candidate.tags.clone()),
-            client: self.client.then_some(candidate.client),
+            client: Some(candidate.line),
         }
     }
 }
@@ -92,7 +104,7 @@ pub struct GroupKey {
     pub paths: Option<Vec<PathBytes>>,
     /// The tags, if grouped by them.
     pub tags: Option<Vec<String>>,
-    /// The client, if grouped by it.
+    /// The client that their history goes on with.
     pub client: Option<ClientId>,
 }
 

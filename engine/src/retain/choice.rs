@@ -72,7 +72,7 @@ pub fn check_named(
     for (client, mut taken) in taken {
         taken.sort_by_key(|one| std::cmp::Reverse((one.store_time, one.sequence)));
         let is_head = |one: &&&Candidate| {
-            let others = all.iter().filter(|other| other.client == client);
+            let others = all.iter().filter(|it| it.client == client && it.doubt.is_none());
             let (by_store, by_chain) = (
                 others.clone().map(|other| (other.store_time, other.sequence)).max(),
                 others.map(|other| (other.sequence, other.store_time)).max(),

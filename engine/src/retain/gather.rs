@@ -6,8 +6,6 @@ use crate::index::Index;
 use crate::index::catalog::{self, Catalog, Committed};
 use crate::index::marks::Marks;
 use crate::repo::Repo;
-use crate::repo::marks::may_mark;
-use crate::repo::object::client;
 use crate::retain::RetainError;
 use crate::retain::candidate::{Candidate, store_time};
 
@@ -28,16 +26,14 @@ pub struct Gathered {
 /// Those of store and index.
 pub fn gather(repo: &Repo, index: &Index) -> Result<Gathered, RetainError> {
     let (catalog, marks) = catalog::marked(repo, index)?;
-    let candidates = catalog.snapshots.iter().map(|one| candidate(repo, one, &marks)).collect();
+    let candidates = catalog.snapshots.iter().map(|one| candidate(one, &marks)).collect();
     Ok(Gathered { catalog, marks, candidates })
 }
 
-fn candidate(repo: &Repo, one: &Committed, marks: &Marks) -> Candidate {
+fn candidate(one: &Committed, marks: &Marks) -> Candidate {
     let snapshot = &one.snapshot;
     // Only who may forget can speak for another client, and say when that one committed.
-    let original = snapshot
-        .original
-        .filter(|_| client(repo, snapshot.client).is_ok_and(|client| may_mark(client.role)));
+    let original = one.believed_original();
     let lineage: SessionId = original.map_or(snapshot.session, |original| original.session);
     let committed = original.map_or(one.committed, |original| original.committed);
     let mut tags = snapshot.tags.clone();
@@ -45,6 +41,8 @@ fn candidate(repo: &Repo, one: &Committed, marks: &Marks) -> Candidate {
     Candidate {
         session: snapshot.session,
         client: lineage.client(),
+        line: one.line,
+        doubt: one.doubt,
         sequence: lineage.sequence(),
         host: snapshot.host.clone(),
         paths: snapshot.paths.clone(),

@@ -9,8 +9,9 @@
 //! **A partial snapshot takes no complete one's place.** Rules are applied to the complete ones
 //! alone, and then to all of them. Neither rule above keeps more than twice what was asked for.
 //!
-//! What the rules say is then overruled: held snapshots stay, those from the future stay and
-//! displace nothing, and so do the newest three of each client unless the user insists.
+//! What the rules say is then overruled: held snapshots stay, those from the future and those that
+//! are not believed stay and displace nothing, and the newest three of each client stay unless the
+//! user insists. Groups are never of more than one client and those whose history it goes on with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ use jiff::tz::TimeZone;
 use crate::base::id::{ClientId, HoldId, SessionId};
 use crate::base::limits::{CLOCK_SLACK_S, RETAIN_NEWEST_KEPT};
 use crate::base::time::Timestamp;
+use crate::index::belief::Doubt;
 use crate::retain::candidate::{Candidate, GroupBy, GroupKey};
 use crate::retain::period::Period;
 use crate::retain::policy::{Policy, Rule};
@@ -38,6 +40,8 @@ pub enum Why {
     FromTheFuture,
     /// Its client has not confirmed it yet.
     Unsettled,
+    /// It does not count, so rules say nothing about it: whoever wants it gone names it.
+    Doubted(Doubt),
 }
 
 /// Which clock is behind a reason.
@@ -137,6 +141,9 @@ pub fn plan(
             if !policy.is_empty() && !candidate.is_settled {
                 overrule(Why::Unsettled);
             }
+            if let Some(doubt) = candidate.doubt.filter(|_| !policy.is_empty()) {
+                overrule(Why::Doubted(doubt));
+            }
             if spared.contains(&session) {
                 overrule(Why::NewestOfClient);
             }
@@ -155,7 +162,7 @@ pub fn plan(
 #[must_use]
 pub fn newest_of_clients(all: &[Candidate]) -> BTreeSet<SessionId> {
     let mut clients: BTreeMap<ClientId, Vec<&Candidate>> = BTreeMap::new();
-    for candidate in all.iter().filter(|candidate| candidate.is_settled) {
+    for candidate in all.iter().filter(|candidate| candidate.counts()) {
         clients.entry(candidate.client).or_default().push(candidate);
     }
     let mut newest = BTreeSet::new();
@@ -191,7 +198,7 @@ fn judge(
     let sane = |time: fn(&Candidate) -> Timestamp| {
         let sane = members
             .iter()
-            .filter(|one| one.is_settled && !is_from_the_future(time(one), options.now));
+            .filter(|one| one.counts() && !is_from_the_future(time(one), options.now));
         sane.copied().collect::<Vec<_>>()
     };
     let by_store = by_one_clock(&sane(|one| one.store_time), |one| one.store_time, policy, options);

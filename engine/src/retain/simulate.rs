@@ -106,7 +106,7 @@ pub fn simulate(
 
 fn newest_of_groups(sorted: &[Candidate], options: &PlanOptions) -> Vec<Candidate> {
     let mut newest: BTreeMap<GroupKey, &Candidate> = BTreeMap::new();
-    for one in sorted {
+    for one in sorted.iter().filter(|one| one.doubt.is_none()) {
         newest.insert(options.group_by.key(one), one);
     }
     newest.into_values().cloned().collect()

@@ -17,6 +17,8 @@ use crate::retain::policy::{Count, Policy, Rule};
 use crate::retain::simulate::simulate;
 use crate::retain::span::Span;
 
+mod clients;
+
 const DAY_S: i64 = 86_400;
 /// Monday, 2 November 2026, 00:00 UTC.
 const MONDAY: i64 = 1_793_577_600;
@@ -30,6 +32,8 @@ fn one(client: u8, sequence: u64, seconds: i64) -> Candidate {
     Candidate {
         session: SessionId::from_parts(owner, sequence, Nonce8::new(sequence.to_be_bytes())),
         client: owner,
+        line: owner,
+        doubt: None,
         sequence,
         host: "host".to_owned(),
         paths: Vec::new(),
@@ -204,7 +208,8 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
             (i64, u8, bool, Vec<&str>),
         )| {
             let tags = tags.into_iter().map(str::to_owned).collect();
-            Candidate { is_partial, tags, ..one(client, sequence as u64, seconds) }
+            let line = ClientId::new([0; 8]);
+            Candidate { is_partial, tags, line, ..one(client, sequence as u64, seconds) }
         };
         drawn.into_iter().enumerate().map(number).collect()
     })

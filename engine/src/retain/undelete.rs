@@ -257,7 +257,9 @@ fn look(
     let old = find(gathered, wanted)?;
     let lineage = old.snapshot.original.map_or(wanted, |original| original.session);
     let is_back = |one: &&Committed| {
-        one.snapshot.original.is_some_and(|original| original.session == lineage)
+        // A client that cannot forget cannot say either that it brought something back.
+        let is_its_owners = one.owner == lineage.client() && one.doubt.is_none();
+        is_its_owners && one.snapshot.original.is_some_and(|it| it.session == lineage)
     };
     let back = gathered.catalog.snapshots.iter().find(is_back).map(|one| {
         let snapshot = one.snapshot.session;

@@ -83,6 +83,7 @@ pub fn before<'c>(catalog: &'c Catalog, committed: &Committed, ids: &FileIds) ->
         .snapshots
         .iter()
         .chain(&catalog.forgotten)
+        .filter(|one| one.line == committed.line && one.doubt.is_none())
         .map(|one| &one.snapshot)
         .filter(|one| one.session != snapshot.session && one.host == snapshot.host)
         .filter(|one| one.started <= snapshot.started && one.domain == snapshot.domain)

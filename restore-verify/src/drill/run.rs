@@ -57,16 +57,18 @@ pub fn run(
     let own = Writer(*place.author.identity.client.as_bytes());
     let memory = Memory::open(place.state)?;
     let snapshot = &committed.snapshot;
-    let ids = FileIds::new(place.repo, &snapshot.host);
-    let generation = generation(&shelf, own, &snapshot.host);
+    let system = catalog.claims.system_of(committed);
+    let ids = FileIds::new(place.repo, &system);
+    let generation = generation(&shelf, own, &system);
     let number = shelf.head(own).map_or(0, |head| head.record.number + 1);
     let roots = expect::roots(&ids, snapshot);
-    let known = expect::passed(&shelf.records(), &snapshot.host, &roots);
+    let known = expect::passed(&shelf.records(), &system, &roots);
     let expected = expect::expected(options.expected, &known, catalog, committed, &ids);
     let mut drill = Running {
         place,
         options,
         committed,
+        system,
         ids: &ids,
         generation,
         drilled: memory.drawn(generation, number)?,
@@ -109,6 +111,7 @@ struct Running<'a> {
     place: &'a Place<'a>,
     options: &'a DrillOptions,
     committed: &'a Committed,
+    system: String,
     ids: &'a FileIds,
     generation: u64,
     drilled: HashSet<FileId>,
@@ -248,7 +251,7 @@ impl Running<'_> {
         let event = Event::DrillBegun(DrillBegun {
             kind: self.options.kind,
             snapshot: *self.committed.snapshot.session.as_bytes(),
-            system: self.committed.snapshot.host.clone(),
+            system: self.system.clone(),
             seed: Some(self.seed()),
             generation: self.generation,
             population: (self.wanted() > 0).then_some(survey.population),
@@ -408,7 +411,7 @@ impl Running<'_> {
             begun,
             kind: self.options.kind,
             snapshot: *snapshot.session.as_bytes(),
-            system: snapshot.host.clone(),
+            system: self.system.clone(),
             snapshot_ms,
             outcome: findings.outcome(),
             level: level(&facts),

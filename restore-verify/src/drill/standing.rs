@@ -1,6 +1,7 @@
 //! The state of the repository as a whole, before a drill looks at one snapshot.
 
 use engine::check;
+use engine::index::belief::Doubt;
 use engine::index::catalog::Catalog;
 use engine::index::marks;
 use engine::index::refresh::refresh;
@@ -19,6 +20,7 @@ const SHORT_DIGITS: usize = 8;
 #[must_use]
 pub fn compare_with_snapshots(shelf: &Shelf<'_>, catalog: &Catalog) -> Vec<Flaw> {
     let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+    let all = all.filter(|one| one.doubt != Some(Doubt::Revoked));
     let named: Vec<_> = all
         .map(|one| (one.snapshot.session.to_snapshot_hex(), one.snapshot.evidence.as_slice()))
         .collect();

@@ -39,6 +39,8 @@ pub mod derive;
 pub mod verify;
 /// What this machine has seen of chains.
 pub mod copy;
+/// Writers that were revoked.
+mod ended;
 /// Chains in a repository.
 pub mod shelf;
 /// Heads of chains that snapshots name.

@@ -14,8 +14,9 @@ use engine::base::error::{Classified, ErrorClass};
 use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
 use engine::format::session::SessionKind;
-use engine::format::snapshot::{Snapshot, SnapshotState};
-use engine::index::catalog::Catalog;
+use engine::format::snapshot::SnapshotState;
+use engine::index::belief::Claims;
+use engine::index::catalog::{Catalog, Committed};
 use engine::repo::Repo;
 use engine::repo::commits::{self, Flags};
 use engine::repo::session::{read_registration, registered};
@@ -117,8 +118,8 @@ fn select(
     let flags = commits::list_all(repo)?;
     let registered = registered(repo)?;
     let all = catalog.snapshots.iter().chain(&catalog.forgotten);
-    let snapshots: BTreeMap<SessionId, &Snapshot> =
-        all.map(|one| (one.snapshot.session, &one.snapshot)).collect();
+    let snapshots: BTreeMap<SessionId, &Committed> =
+        all.map(|one| (one.snapshot.session, one)).collect();
     let sessions: BTreeSet<SessionId> = registered.keys().chain(flags.keys()).copied().collect();
     let mut rows = Vec::new();
     for session in sessions {
@@ -128,9 +129,9 @@ fn select(
         }
         let row = match snapshots.get(&session) {
             // One that was brought back is no run.
-            Some(snapshot) if snapshot.original.is_some() => None,
-            Some(snapshot) => Some(of_snapshot(snapshot)),
-            None => of_session(repo, session, &flags)?,
+            Some(one) if one.believed_original().is_some() => None,
+            Some(one) => Some(of_snapshot(one, &catalog.claims)),
+            None => of_session(repo, session, &flags, &catalog.claims)?,
         };
         rows.extend(row);
         if rows.len() > ROWS_MAX {
@@ -140,10 +141,11 @@ fn select(
     Ok(rows)
 }
 
-fn of_snapshot(snapshot: &Snapshot) -> RunRow {
+fn of_snapshot(one: &Committed, claims: &Claims) -> RunRow {
+    let snapshot = &one.snapshot;
     RunRow {
         run: *snapshot.session.as_bytes(),
-        system: snapshot.host.clone(),
+        system: claims.system_of(one),
         started_ms: millis(snapshot.started),
         finished_ms: Some(millis(snapshot.finished)),
         outcome: match snapshot.state {
@@ -163,6 +165,7 @@ fn of_session(
     repo: &Repo,
     session: SessionId,
     flags: &Flags,
+    claims: &Claims,
 ) -> Result<Option<RunRow>, ShelfError> {
     let (system, started_ms) = match read_registration(repo, session) {
         Ok(record) if record.kind != SessionKind::Backup => return Ok(None),
@@ -180,7 +183,7 @@ fn of_session(
     let is_open = flags.finals.is_empty() && !flags.is_confirmed();
     Ok(Some(RunRow {
         run: *session.as_bytes(),
-        system,
+        system: claims.system_of_run(session.client(), &system),
         started_ms,
         finished_ms: None,
         outcome: if is_open { RunOutcome::Open } else { RunOutcome::Failed },

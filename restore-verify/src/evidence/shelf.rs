@@ -2,8 +2,7 @@
 //!
 //! The copy is a pin: what this machine has once seen of any chain must stay in the store as it
 //! was. A store that was put back to an older state, or that shows another record in its place, is
-//! found by comparing. Losing the copy loses the pins, no evidence; losing the store's records
-//! loses none that was seen here.
+//! found by comparing. Losing the copy loses the pins, no evidence; losing the store's none seen here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,6 +18,7 @@ use engine::repo::{PROGRAM, Repo, evidence, object};
 
 use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
 use crate::evidence::copy::{CopyError, LocalCopy};
+use crate::evidence::ended::Ended;
 use crate::evidence::event::{Event, may_write};
 use crate::evidence::record::{
     HEADS_MAX, Hash32, RECORD_VERSION, Record, Reference, SignedRecord, Writer, encode, record_key,
@@ -87,6 +87,7 @@ pub struct Shelf<'a> {
     held_bytes: u64,
     chains: BTreeMap<Writer, Vec<SignedRecord>>,
     roles: BTreeMap<Writer, u8>,
+    ended: Ended,
     flaws: Vec<Flaw>,
 }
 
@@ -110,6 +111,7 @@ impl<'a> Shelf<'a> {
     pub fn open(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
         let mut shelf = Self::empty(repo, state)?;
         let mut stored = evidence::list(repo)?;
+        shelf.ended = Ended::read(repo)?;
         for writer in shelf.copy.writers()? {
             let listed = stored.remove(&ClientId::new(writer.0)).unwrap_or_default();
             let mut records = Vec::new();
@@ -143,8 +145,8 @@ impl<'a> Shelf<'a> {
 
     fn empty(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
         let copy = LocalCopy::open(state)?;
-        let (chains, roles) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { repo, copy, held_bytes: 0, chains, roles, flaws: Vec::new() })
+        let (chains, roles, ended) = (BTreeMap::new(), BTreeMap::new(), Ended::default());
+        Ok(Self { repo, copy, held_bytes: 0, chains, roles, ended, flaws: Vec::new() })
     }
 
     fn hold(&mut self, bytes: u64) -> Result<(), ShelfError> {
@@ -216,10 +218,17 @@ impl<'a> Shelf<'a> {
         let counts = |one: &&SignedRecord| {
             let role = self.roles.get(&one.record.writer);
             role.is_none_or(|role| may_write(*role, &one.record.event))
+                && !self.ended.is_late(one, &self.chains)
         };
         let mut all: Vec<&SignedRecord> = self.chains.values().flatten().filter(counts).collect();
         all.sort_by_key(|one| (one.record.at_ms, one.record.writer, one.record.number));
         all
+    }
+
+    /// Records that their writers signed after they were revoked: they count for nothing.
+    #[must_use]
+    pub fn late(&self) -> Vec<&SignedRecord> {
+        self.ended.late(&self.chains)
     }
 
     /// What is wrong with the chains, as far as was looked.

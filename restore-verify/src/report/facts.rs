@@ -9,6 +9,7 @@ use engine::base::error::{Classified, ErrorClass};
 use engine::crypt::seal::Suite;
 use engine::format::slot::{Role, SlotKind};
 use engine::format::snapshot::SnapshotState;
+use engine::index::belief::Claims;
 use engine::index::catalog::{Catalog, Committed};
 use engine::index::marks::Marks;
 use engine::repo::error::RepoError;
@@ -177,9 +178,11 @@ impl Facts {
             read_ms: millis(repo.clock().now()),
             ..Self::default()
         };
-        facts.take_records(&shelf, &stored_times(repo)?);
+        facts.take_records(&shelf, &stored_times(repo)?, catalog);
         for (all, is_forgotten) in [(&catalog.snapshots, false), (&catalog.forgotten, true)] {
-            facts.points.extend(all.iter().map(|one| point(one, is_forgotten)));
+            let counting = all.iter().filter(|one| one.doubt.is_none());
+            let claims = &catalog.claims;
+            facts.points.extend(counting.map(|one| point(one, claims, is_forgotten)));
         }
         facts.points.sort_by(|a, b| (a.started_ms, &a.snapshot).cmp(&(b.started_ms, &b.snapshot)));
         Ok(facts)
@@ -196,15 +199,30 @@ impl Facts {
         all.filter(|name| !name.is_empty()).collect()
     }
 
-    fn take_records(&mut self, shelf: &Shelf<'_>, stored: &BTreeMap<String, i64>) {
+    fn take_records(
+        &mut self,
+        shelf: &Shelf<'_>,
+        stored: &BTreeMap<String, i64>,
+        catalog: &Catalog,
+    ) {
+        let all = catalog.snapshots.iter().chain(&catalog.forgotten);
+        let systems: BTreeMap<[u8; 24], String> = all
+            .map(|one| (*one.snapshot.session.as_bytes(), catalog.claims.system_of(one)))
+            .collect();
         for one in shelf.records() {
             let record = &one.record;
             let id = one.reference().to_string();
             // A body that does not decode is a flaw, and still a link of its chain.
-            let event = Event::decode(&record.event, &record.body).unwrap_or_else(|why| {
+            let mut event = Event::decode(&record.event, &record.body).unwrap_or_else(|why| {
                 self.flaws.push(format!("{id}: its body is of another shape: {why}"));
                 Event::Unknown { event: record.event.clone(), body: record.body.clone() }
             });
+            // Whose a snapshot is may be known better by now than when it was drilled.
+            if let Event::Drill(drill) = &mut event
+                && let Some(system) = systems.get(&drill.snapshot)
+            {
+                drill.system.clone_from(system);
+            }
             self.entries.push(Entry {
                 id,
                 reference: one.reference(),
@@ -252,6 +270,10 @@ fn recorded(
         let record = Some(at.to_string());
         let rows = rows.into_iter();
         found.extend(rows.map(|row| (row.run, Recorded { row, record: record.clone() })));
+    }
+    let doubted = catalog.snapshots.iter().chain(&catalog.forgotten);
+    for one in doubted.filter(|one| one.doubt.is_some()) {
+        found.remove(one.snapshot.session.as_bytes());
     }
     for row in runs::without_snapshot(repo, catalog)? {
         match found.get(&row.run) {
@@ -306,13 +328,14 @@ fn holds(marks: &Marks) -> Vec<HoldFact> {
     marks.holds.iter().map(fact).collect()
 }
 
-fn point(one: &Committed, is_forgotten: bool) -> Point {
+fn point(one: &Committed, claims: &Claims, is_forgotten: bool) -> Point {
     let snapshot = &one.snapshot;
-    let committed = snapshot.original.map_or(one.committed, |original| original.committed);
+    let original = one.believed_original();
+    let committed = original.map_or(one.committed, |original| original.committed);
     Point {
         run: to_hex(snapshot.session.as_bytes()),
         snapshot: snapshot.session.to_snapshot_hex(),
-        system: snapshot.host.clone(),
+        system: claims.system_of(one),
         started_ms: millis(snapshot.started),
         finished_ms: millis(snapshot.finished),
         committed_ms: millis(committed),
@@ -326,6 +349,6 @@ fn point(one: &Committed, is_forgotten: bool) -> Point {
         stored_bytes: snapshot.summary.bytes_stored,
         problems: snapshot.problem_count,
         is_forgotten,
-        is_brought_back: snapshot.original.is_some(),
+        is_brought_back: original.is_some(),
     }
 }

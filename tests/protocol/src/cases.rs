@@ -238,7 +238,9 @@ fn surround(it: &mut collect::Setup, mutant: Mutant) {
         | Mutant::RefersAcrossDomains
         | Mutant::CopiesAcrossDomains
         | Mutant::CopiesOfUnknownSessions
-        | Mutant::CopiesUnasked => {
+        | Mutant::CopiesUnasked
+        | Mutant::RefersToRevoked
+        | Mutant::CopiesOfRevoked => {
             it.budget.forgeries = 1;
             it.budget.fences = 0;
             it.budget.closes = 0;

@@ -154,7 +154,7 @@ impl Page {
         let all = choice.filtered();
         let own: Vec<_> =
             all.iter().filter(|one| one.snapshot.host == context.around.host).collect();
-        let newest = own.iter().rev().find(|one| made.may_be_latest(one));
+        let newest = own.iter().rev().find(|one| one.doubt.is_none() && made.may_be_latest(one));
         let count = units::counted(all.len() as u64, "snapshot");
         if !catalog.damaged.is_empty() {
             let damaged = units::counted(catalog.damaged.len() as u64, "record");

@@ -3,7 +3,7 @@
 use engine::base::id::{ChunkId, ClientId, Digest, Nonce8, RepositoryId};
 use engine::base::time::Timestamp;
 use engine::format::facts::{Claim, Details, Facts};
-use engine::format::snapshot::{Original, PathBytes, SnapshotState, Summary};
+use engine::format::snapshot::{Original, PathBytes, Snapshot, SnapshotState, Summary};
 
 use super::*;
 use crate::args::values::TagSet;
@@ -36,7 +36,7 @@ fn snapshot(number: u64, random: [u8; 8], host: &str, tags: &[&str], path: &str)
         details: Details::default(),
     };
     let committed = snapshot.started;
-    Committed { snapshot, digest: Digest::new([0; 32]), committed, is_settled: true }
+    Committed::new(snapshot, Digest::new([0; 32]), (committed, true))
 }
 
 fn catalog() -> Catalog {
@@ -54,6 +54,7 @@ fn filter(host: &[&str], tag: &[&str], path: &[&str]) -> FilterArgs {
         tag: tag.iter().map(|set| set.parse().unwrap_or_else(|_| TagSet::default())).collect(),
         path: path.iter().map(Into::into).collect(),
         time: None,
+        client: None,
     }
 }
 

@@ -120,7 +120,7 @@ fn choose(setup: &Setup, state: &mut State, at: usize) {
     if setup.lacks(Mutant::RevivesBlindly) && revives(setup, at) {
         usable = known;
     }
-    let rules = [Mutant::BelievesUnsigned, Mutant::RefersAcrossDomains];
+    let rules = [Mutant::BelievesUnsigned, Mutant::RefersAcrossDomains, Mutant::RefersToRevoked];
     let believed = state.store.believed(setup, &rules);
     let is_missing = |chunk| !has_copy(setup, usable, chunk) && !believed.has(chunk);
     client.missing = Set::all(setup.chunk_count, is_missing) & client.content;

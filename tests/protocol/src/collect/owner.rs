@@ -14,11 +14,12 @@ pub enum Keep {
 }
 
 /// Rules of O6 about which copies count.
-const COPIES_COUNT: [Mutant; 4] = [
+const COPIES_COUNT: [Mutant; 5] = [
     Mutant::BelievesUnsigned,
     Mutant::CopiesAcrossDomains,
     Mutant::CopiesOfUnknownSessions,
     Mutant::CopiesUnasked,
+    Mutant::CopiesOfRevoked,
 ];
 
 /// What a collector that starts now would condemn.

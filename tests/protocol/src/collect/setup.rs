@@ -31,12 +31,15 @@ pub enum Forgery {
     /// One that says of a pack what the pack's own footer does not say, or of a pack that is not
     /// there as it is told.
     Untrue,
+    /// One of a client that was revoked: whoever has its key stores wrong bytes under right ids, with a
+    /// footer and a segment that are signed as they must be.
+    Revoked,
 }
 
 impl Forgery {
     /// Every one.
-    pub const ALL: [Self; 4] =
-        [Self::Unsigned, Self::OtherDomain, Self::Unregistered, Self::Untrue];
+    pub const ALL: [Self; 5] =
+        [Self::Unsigned, Self::OtherDomain, Self::Unregistered, Self::Untrue, Self::Revoked];
 
     /// The rules without which a client leaves out a chunk, or a collector deletes one, because of
     /// it. Machines of one dedup domain believe each other's segments when they deduplicate: what
@@ -48,6 +51,7 @@ impl Forgery {
             Self::OtherDomain => &[Mutant::RefersAcrossDomains, Mutant::CopiesAcrossDomains],
             Self::Unregistered => &[Mutant::CopiesOfUnknownSessions],
             Self::Untrue => &[Mutant::CopiesUnasked],
+            Self::Revoked => &[Mutant::RefersToRevoked, Mutant::CopiesOfRevoked],
         }
     }
 }
@@ -146,11 +150,15 @@ pub enum Mutant {
     CopiesOfUnknownSessions,
     /// O6 counts a copy before its pack was asked.
     CopiesUnasked,
+    /// A client refers to chunks in packs of a client that was revoked.
+    RefersToRevoked,
+    /// O6 counts copies of a client that was revoked.
+    CopiesOfRevoked,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::RecordsBeforeRegistering,
         Self::RetryKeepsChoice,
         Self::ParentIsTrusted,
@@ -180,6 +188,8 @@ impl Mutant {
         Self::CopiesAcrossDomains,
         Self::CopiesOfUnknownSessions,
         Self::CopiesUnasked,
+        Self::RefersToRevoked,
+        Self::CopiesOfRevoked,
     ];
 }
 
