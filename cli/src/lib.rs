@@ -70,13 +70,14 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
             fault.exit_code()
         }
     };
-    match ui.finish() {
-        Err(error) if exit == ExitCode::Ok => {
-            let fault = Fault::local("cannot write the result to standard output").because(&error);
-            fault.print(&ui);
-            fault.exit_code().code()
-        }
-        _ => exit.code(),
+    let Err(error) = ui.finish() else { return exit.code() };
+    let fault = Fault::local("cannot write the result to standard output").because(&error).hint(
+        "only the output is lost: whatever the command changed stays changed, a new snapshot included",
+    );
+    fault.print(&ui);
+    match exit {
+        ExitCode::Ok => fault.exit_code().code(),
+        other => other.code(),
     }
 }
 

@@ -434,6 +434,7 @@ fn check_summary() -> CheckSummary {
         packs_checked: 0,
         bytes_read: 0,
         damage: Vec::new(),
+        foreign_keys: Vec::new(),
         stray_slots: Vec::new(),
     }
 }

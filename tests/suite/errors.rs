@@ -242,7 +242,7 @@ fn sources_of_backups() {
 
 /// A file without permissions stops everybody but root, so root becomes nobody for this.
 #[test]
-fn a_source_that_cannot_be_read() {
+fn what_a_user_may_not_touch() {
     let place = Place::empty();
     let is_root = place.folder.path().metadata().expect("it is there").uid() == 0;
     std::fs::create_dir(place.path("source")).expect("a folder");
@@ -274,7 +274,13 @@ fn a_source_that_cannot_be_read() {
     ran(&mut init).expect(0);
     let mut story = Story::of(&place);
     story.tell_with("a file may not be read", &["backup", "source"], nobody);
-    story.ends_as("a_source_that_cannot_be_read");
+    let repository = place.path("repository");
+    allow(&repository.join("sess"), 0o500);
+    story.tell_with("the repository may not be written", &["backup", "source"], nobody);
+    allow(&repository, 0o000);
+    story.tell_with("the repository may not be read", &["snapshots"], nobody);
+    allow(&repository, 0o700);
+    story.ends_as("what_a_user_may_not_touch");
 }
 
 #[test]

@@ -136,6 +136,7 @@ fn summary(report: &CheckReport) -> CheckSummary {
         packs_checked: report.packs,
         bytes_read: report.bytes_read,
         damage: damage.collect(),
+        foreign_keys: report.foreign_keys.clone(),
         stray_slots: report.stray_slots.iter().map(|(key, _)| key.clone()).collect(),
     }
 }
@@ -155,7 +156,7 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
         }
     }
     for key in &report.foreign_keys {
-        context.ui.note(&format!("the store holds {key}, which is no part of a repository"));
+        context.ui.note(&format!("the store holds {key}, which is no part of this repository"));
     }
     for (key, why) in &report.stray_slots {
         let id = key.trim_start_matches(prefix::SLOTS);

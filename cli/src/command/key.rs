@@ -309,6 +309,11 @@ fn remove_slot(opened: &Opened, wanted: &str, context: &Context<'_>) -> Result<E
             "whoever has opened the repository with it may have kept what it unlocked; `mainstay key \
              revoke CLIENT` ends the client that it wrote as",
         );
+        if opened.repo.slot() == Some(removed.slot) {
+            context.ui.note(
+                "this is what the repository was opened with just now: it opens nothing any more",
+            );
+        }
     }
     Ok(ExitCode::Ok)
 }

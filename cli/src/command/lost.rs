@@ -2,7 +2,9 @@
 //! them: it was put back to an earlier state, or has lost objects. Said wherever somebody relies on the
 //! newest snapshot being the newest.
 
+use engine::base::error::in_one_line;
 use engine::base::id::SessionId;
+use engine::repo::error::RepoError;
 
 use crate::command::context::Context;
 use crate::command::select::short_id;
@@ -28,6 +30,39 @@ fn words(lost: &[SessionId]) -> Option<String> {
         "{what} gone from the store that this machine has seen and nobody forgot ({ids}{more}): the \
          store was put back to an earlier state, or has lost them"
     ))
+}
+
+/// Exit code 20 if a snapshot of the same client as `latest` was made after it and its record cannot be
+/// used; what was asked for is done all the same. Of records of other clients nobody can say whose host
+/// and paths they name, so they are only noted.
+///
+/// # Errors
+/// If there is one.
+pub fn judge_newer(
+    damaged: &[(SessionId, RepoError)],
+    latest: SessionId,
+    context: &Context<'_>,
+) -> Result<(), Fault> {
+    let (own, others): (Vec<_>, Vec<_>) =
+        damaged.iter().partition(|(session, _)| session.client() == latest.client());
+    if let Some((session, error)) = others.first() {
+        context.ui.note(&format!(
+            "the record of snapshot {}{} cannot be used, so nobody can say whether it is newer: {}",
+            short_id(*session),
+            if others.len() > 1 { " and of others" } else { "" },
+            in_one_line(error)
+        ));
+    }
+    let newer = own.iter().find(|(session, _)| session.sequence() > latest.sequence());
+    let Some((session, error)) = newer else { return Ok(()) };
+    let message = format!(
+        "snapshot {} is newer than {}, and its record cannot be used: {}",
+        short_id(*session),
+        short_id(latest),
+        in_one_line(error)
+    );
+    Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message)
+        .hint("what was asked for is done; `mainstay check` shows everything that is affected"))
 }
 
 /// Says it as a note.

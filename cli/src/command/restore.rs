@@ -56,12 +56,13 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         clock::require(&args.filter, &opened, &catalog, context)?;
     }
     let choice = Choice::new(&catalog, &args.filter, context);
-    let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
-    let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
-    if args.delete && is_root_folder(&target) && !covers_root(snapshot) {
-        return Err(Fault::refused("--delete into / is refused: the snapshot is not of all of /")
-            .hint("restore one folder at a time: SNAP:/etc --target /etc"));
+    let chosen = choice.one(&args.source.snapshot)?;
+    if args.source.snapshot.is_latest() {
+        choice.note_source(chosen);
     }
+    let snapshot = &chosen.snapshot;
+    let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
+    require_root(args, &target, snapshot)?;
     let pin = if args.dry_run { None } else { pin(&opened, snapshot, context) };
     let report =
         restore::run(&opened.repo, &opened.index, snapshot, &from, &target, &options, &monitor);
@@ -95,10 +96,20 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     if args.source.snapshot.is_latest() {
         outcome(&report)?;
         lost::judge(&catalog.missing)?;
+        lost::judge_newer(&catalog.damaged, snapshot.session, context)?;
     } else {
         lost::tell(&catalog.missing, context);
     }
     outcome(&report)
+}
+
+/// Refuses to delete in `/` what no snapshot of all of it proves not to have been there.
+fn require_root(args: &RestoreArgs, target: &Path, snapshot: &Snapshot) -> Result<(), Fault> {
+    if args.delete && is_root_folder(target) && !covers_root(snapshot) {
+        return Err(Fault::refused("--delete into / is refused: the snapshot is not of all of /")
+            .hint("restore one folder at a time: SNAP:/etc --target /etc"));
+    }
+    Ok(())
 }
 
 fn options(args: &RestoreArgs) -> Result<RestoreOptions, Fault> {

@@ -158,6 +158,28 @@ impl<'a> Choice<'a> {
         }
     }
 
+    /// Says of which source the latest snapshot is, where others have some as well: whoever wants the
+    /// other one learns it before an hour of restoring.
+    pub fn note_source(&self, latest: &Committed) {
+        let Some(ui) = self.ui else { return };
+        let source = |one: &Committed| (one.snapshot.host.clone(), one.snapshot.paths.clone());
+        let chosen = source(latest);
+        let others: BTreeSet<_> = self.filtered().into_iter().map(source).collect();
+        let count = others.iter().filter(|other| **other != chosen).count();
+        if count == 0 {
+            return;
+        }
+        let (host, paths) = chosen;
+        let paths: Vec<_> = paths.iter().map(|path| path.0.escape_ascii().to_string()).collect();
+        ui.note(&format!(
+            "the latest is snapshot {} of {host}, {}; {} more {} snapshots: --host and --path choose",
+            short_id(latest.snapshot.session),
+            paths.join(" "),
+            units::count(count as u64),
+            if count == 1 { "source has" } else { "sources have" },
+        ));
+    }
+
     /// Refuses a host that several clients claim: who has the key of another machine could claim it.
     fn require_one_line(&self, candidates: &[&Committed]) -> Result<(), Fault> {
         if self.filter.client.is_some() {

@@ -27,6 +27,10 @@ pub fn opening(error: &RepoError) -> Fault {
             "a key file or the recovery words need no search; `mainstay key list` with one of them \
              shows slots that nobody here made, and `mainstay key remove` deletes them",
         ),
+        RepoError::WrongKey { slot_count: 0, .. } => Fault::during(Doing::Unlock, error).hint(
+            "the store has no slot for one: the objects below keys/ are missing, or were never copied \
+             here; another kind of key may still open it (passphrase, recovery words, key file)",
+        ),
         RepoError::WrongKey { .. } | RepoError::KeyFile { .. } => {
             Fault::during(Doing::Unlock, error)
         }
@@ -36,7 +40,10 @@ pub fn opening(error: &RepoError) -> Fault {
         RepoError::Corrupt { .. } => Fault::during(Doing::Work, error)
             .hint("nothing opens without this object: get it back from a copy of the store"),
         RepoError::Ambiguous { .. } => Fault::during(Doing::Work, error)
-            .hint("use a prefix of its own for each repository; nothing was changed"),
+            .hint(
+            "a key file belongs to one of them, so use that; and move the objects of the other to a \
+             prefix of its own",
+        ),
         other => Fault::during(Doing::Work, other),
     }
 }
@@ -117,8 +124,10 @@ pub fn backup(error: &BackupError) -> Fault {
         BackupError::Disk(error) => disk(error),
         BackupError::Repo(error) => repo(error),
         BackupError::Index(error) => index(error),
-        BackupError::NothingSelected { .. } => Fault::during(Doing::Work, error)
-            .hint("look at the filters; if that is meant: --allow-empty"),
+        BackupError::NothingSelected { .. } => Fault::during(Doing::Work, error).hint(
+            "look at the filters; the repository and the state folder of this program are always \
+                 left out. If that is meant: --allow-empty",
+        ),
         BackupError::EmptyStream => Fault::during(Doing::Work, error)
             .hint("look at what should have written it; if that is meant: --allow-empty"),
         BackupError::ForeignHost { client, .. } => Fault::during(Doing::Work, error).hint(format!(
@@ -126,6 +135,9 @@ pub fn backup(error: &BackupError) -> Fault {
              that goes on with its history: mainstay key add --role backup --client-host HOST \
              --succeeds {client} --to-key-file FILE"
         )),
+        BackupError::PutBack => Fault::during(Doing::Work, error).hint(
+            "repeat the command, which stores anew what is gone; and find out what happened to the store",
+        ),
         BackupError::AlwaysFenced { .. } => Fault::during(Doing::Work, error)
             .hint("somebody frees space in the repository: repeat the command afterwards"),
         other => Fault::during(Doing::Work, other),

@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use engine::store::cause::{
-    Answered, NoConnection, NoKeys, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
+    Answered, NoAccess, NoConnection, NoKeys, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
 };
 
 /// What to do next, and a stable name of its own if the cause has one.
@@ -25,6 +25,18 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
         }
         if let Some(lost) = error.downcast_ref::<NoConnection>() {
             return Some(hint(of_connection(lost)));
+        }
+        if let Some(folder) = error.downcast_ref::<NoAccess>() {
+            return Some(hint(match folder.is_read_only {
+                true => {
+                    "the repository's file system is mounted read-only: restores and checks work, \
+                     what writes to it does not; mount it for writing"
+                }
+                false => {
+                    "run this as the owner of the repository's folder, or let this user read and \
+                     write there"
+                }
+            }));
         }
         if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
             let code = (!redirect.region.is_empty()).then_some("E_REGION");

@@ -276,6 +276,8 @@ pub struct CheckSummary {
     pub bytes_read: u64,
     /// What is damaged or missing, by object.
     pub damage: Vec<Damaged>,
+    /// Keys in the store that are no part of this repository.
+    pub foreign_keys: Vec<String>,
     /// Key slots that no administrator has signed.
     pub stray_slots: Vec<String>,
 }

@@ -10,8 +10,9 @@ use crate::backup::shared::{LOOK_AROUND, Shared};
 use crate::backup::step::{Difference, Item, Job, Outcome, Step, Work};
 use crate::base::monitor::{Action, Change, Counter};
 use crate::base::path::TreePath;
+use crate::disk::stage::STAGE_PREFIX;
 use crate::format::config::TreeConfig;
-use crate::format::entry::Entry;
+use crate::format::entry::{Entry, EntryKind};
 use crate::index::hints::{HintLeaf, HintsWriter};
 use crate::tree::build::{EntryTreeBuilder, Root, WrittenLeaf};
 
@@ -87,6 +88,9 @@ impl<'a, 's> Assembler<'a, 's> {
                 if let Some(difference) = difference.filter(|_| !entry.is_unread()) {
                     self.tell(difference.action(&entry), &key, entry.size_bytes);
                 }
+                if entry.kind == EntryKind::Directory {
+                    self.note_leftover(&key);
+                }
                 if entry.link_count > 1 && entry.content.is_some() {
                     self.links.insert((entry.device, entry.inode), (*entry).clone());
                 }
@@ -122,6 +126,18 @@ impl<'a, 's> Assembler<'a, 's> {
                 Err(RecvTimeoutError::Timeout) if !self.shared.is_stopped() => {}
                 Err(RecvTimeoutError::Timeout) => return Err(BackupError::Lost),
             }
+        }
+    }
+
+    /// What an interrupted restore left is not what anybody meant to save; whether it can go is for a
+    /// person to say.
+    fn note_leftover(&self, key: &[u8]) {
+        let Ok(path) = TreePath::from_key(key) else { return };
+        if path.name().starts_with(STAGE_PREFIX.as_bytes()) {
+            self.shared.monitor.note(&format!(
+                "{path} is what an interrupted restore left, and is saved as well: the same restore \
+                 again finishes it, or remove the folder"
+            ));
         }
     }
 

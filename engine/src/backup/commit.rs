@@ -13,7 +13,7 @@ use crate::format::snapshot::{
 use crate::index::Index;
 use crate::index::collections::{self, Usable};
 use crate::index::identity::advance_chain;
-use crate::index::refresh::refresh;
+use crate::index::refresh::{has_lost_segments, refresh};
 use crate::repo::keyring::Identity;
 use crate::repo::session::{self, CommitOutcome};
 use crate::repo::{PROGRAM, Repo};
@@ -95,6 +95,10 @@ pub(super) struct Committer<'a> {
 
 impl Committer<'_> {
     /// Commits until no fence is met; returns the session that became a snapshot.
+    ///
+    /// # Errors
+    /// [`BackupError::PutBack`] if the store has lost what the run relies on; [`BackupError::Overtaken`];
+    /// those of the store and of the index.
     pub(super) fn commit(
         &self,
         mut session: SessionId,
@@ -102,6 +106,10 @@ impl Committer<'_> {
     ) -> Result<SessionId, BackupError> {
         let (repo, index, identity) = (self.repo, self.index, self.identity);
         for _ in 0..COMMIT_ATTEMPTS {
+            // As late as can be: a run of a night is long enough for somebody to put a store back.
+            if has_lost_segments(repo, index, self.monitor)? {
+                return Err(BackupError::PutBack);
+            }
             let snapshot = draft.record(repo, identity, session)?;
             match session::commit(repo, identity, &snapshot)? {
                 CommitOutcome::Confirmed(digest) => {

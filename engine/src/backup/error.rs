@@ -52,6 +52,11 @@ pub enum BackupError {
         /// The cause.
         source: std::io::Error,
     },
+    /// What the run relied on, or has stored, is gone.
+    #[error(
+        "the store was put back to an earlier state while this run went on; nothing was committed"
+    )]
+    PutBack,
     /// Every attempt to commit met a fence.
     #[error("the session was fenced {attempts} times while it committed")]
     AlwaysFenced {
@@ -99,6 +104,7 @@ impl Classified for BackupError {
                 ErrorClass::Local
             }
             Self::ForeignHost { .. } => ErrorClass::Refused,
+            Self::PutBack => ErrorClass::Corrupt,
             Self::AlwaysFenced { .. } | Self::Overtaken => ErrorClass::Transient,
             Self::Interrupted => ErrorClass::Interrupted,
             Self::Lost => ErrorClass::Bug,

@@ -62,8 +62,13 @@ pub fn run(
     let outcome = run_once(repo, index, folder, source, options, monitor);
     match (outcome, again) {
         // What the run had relied on may be gone; a second one stores that anew.
-        (Err(BackupError::Overtaken), Some(roots)) => {
-            monitor.note("a collection overtook this run; reading the source again");
+        (Err(error @ (BackupError::Overtaken | BackupError::PutBack)), Some(roots)) => {
+            monitor.note(match error {
+                BackupError::PutBack => {
+                    "the store was put back meanwhile; reading the source again"
+                }
+                _ => "a collection overtook this run; reading the source again",
+            });
             run_once(repo, index, folder, Source::Paths(roots), options, monitor)
         }
         (outcome, _) => outcome,

@@ -131,6 +131,9 @@ pub const PASSPHRASE_MIN_CHARS: usize = 12;
 /// Longest passphrase that is read from a file, a command or a descriptor: a wrong file (a disk
 /// image, a device) is noticed before it fills memory.
 pub const PASSPHRASE_MAX_BYTES: usize = 4 * KIB;
+/// Configurations that are tried under one prefix, the oldest first: whoever may add objects can add
+/// them, and one is genuine.
+pub const CONFIGS_READ_MAX: usize = 64;
 /// Key slots that are looked at for one passphrase: whoever may add objects can add them.
 pub const SLOTS_READ_MAX: usize = 1024;
 /// Sets of key slots that are read at once, and bytes of all of them: whoever may add objects can add

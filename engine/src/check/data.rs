@@ -81,6 +81,8 @@ pub(super) fn read_packs(
             match read {
                 Ok(chunk_count) => {
                     report.chunks_read += chunk_count;
+                    report.packs_read += 1;
+                    report.bytes_read += bytes;
                     report.authenticated.push(pack);
                 }
                 Err(error) if error.class() == ErrorClass::Missing => spoilt.gone.push(pack),
@@ -92,8 +94,6 @@ pub(super) fn read_packs(
                 }
                 Err(error) => return Err(error),
             }
-            report.packs_read += 1;
-            report.bytes_read += bytes;
         }
         Ok(())
     })?;

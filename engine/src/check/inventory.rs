@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::PackId;
+use crate::base::limits::PACK_MAX_BYTES;
 use crate::base::path::escape;
 use crate::check::error::CheckError;
 use crate::check::report::CheckReport;
@@ -41,14 +42,12 @@ pub(super) fn take(
             Some(ObjectName::Pack(pack)) => {
                 let bytes = object.size_bytes;
                 inventory.insert(pack, StoredPack { bytes, is_indexed: false, is_good: true });
-                report.packs += 1;
-                report.pack_bytes += bytes;
+            }
+            Some(ObjectName::Config(other)) if other != repo.config().repository => {
+                foreign(report, &object.key);
             }
             Some(_) => {}
-            None if report.foreign_keys.len() < FOREIGN_MAX => {
-                report.foreign_keys.push(escape(object.key.as_bytes()));
-            }
-            None => {}
+            None => foreign(report, &object.key),
         }
         true
     })?;
@@ -68,6 +67,22 @@ pub(super) fn take(
         }
         true
     })?;
+    // What is too large for a pack is none, unless the index knows better; then it was changed.
+    inventory.retain(|pack, stored| {
+        let may_be = stored.is_indexed || stored.bytes <= PACK_MAX_BYTES as u64;
+        if !may_be {
+            foreign(report, &ObjectName::Pack(*pack).key());
+        }
+        may_be
+    });
+    report.packs = inventory.len() as u64;
+    report.pack_bytes = inventory.values().map(|pack| pack.bytes).sum();
     report.unlisted_packs = inventory.values().filter(|pack| !pack.is_indexed).count() as u64;
     Ok((inventory, missing))
+}
+
+fn foreign(report: &mut CheckReport, key: &str) {
+    if report.foreign_keys.len() < FOREIGN_MAX {
+        report.foreign_keys.push(escape(key.as_bytes()));
+    }
 }

@@ -86,5 +86,8 @@ impl Collector<'_> {
 }
 
 fn is_of_one_object(error: &RepoError) -> bool {
-    matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
+    matches!(
+        error.class(),
+        ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer | ErrorClass::Unreadable
+    )
 }

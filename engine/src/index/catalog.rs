@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{Nonce8, SessionId};
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::snapshot::Snapshot;
 pub use crate::index::belief::Committed;
 use crate::index::belief::{self, Claims};
 use crate::index::clients;
-use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
+use crate::index::fetch::{Kind, costs_only_itself, fetch_all};
 use crate::index::identity::newest_written;
 use crate::index::marks::{self, Marks, TagChanges};
 use crate::index::{Index, IndexError};
@@ -129,12 +128,7 @@ pub fn snapshots(repo: &Repo, index: &Index) -> Result<Catalog, IndexError> {
                 Standing::Open => catalog.unconfirmed.push(session),
                 Standing::Aborted => {}
             },
-            Err(IndexError::Repo(error))
-                if matches!(
-                    error.class(),
-                    ErrorClass::Corrupt | ErrorClass::Newer | ErrorClass::Missing
-                ) =>
-            {
+            Err(IndexError::Repo(error)) if costs_only_itself(&error) => {
                 catalog.damaged.push((session, error));
             }
             Err(error) => return Err(error),
@@ -159,7 +153,7 @@ fn fetch_unknown(
     let read = |(session, random): &(SessionId, Nonce8)| commits::read(repo, *session, *random);
     fetch_all(repo, Kind::Records, &unknown, read, |(session, _), fetched| match fetched {
         Ok(stored) => index.put_snapshot(session, stored.digest, &encode_record(&stored.record)),
-        Err(error) if is_of_one_object(&error) => Ok(()),
+        Err(error) if costs_only_itself(&error) => Ok(()),
         Err(error) => Err(error.into()),
     })
 }

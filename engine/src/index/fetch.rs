@@ -23,6 +23,12 @@ pub(super) fn is_of_one_object(error: &RepoError) -> bool {
     matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
 }
 
+/// The same of what only adds something, so that nothing is wrongly freed or believed without it: also
+/// an object that the store or the disk does not hand out, for as long as that lasts.
+pub(super) fn costs_only_itself(error: &RepoError) -> bool {
+    is_of_one_object(error) || error.class() == ErrorClass::Unreadable
+}
+
 /// Runs `fetch` for every item on a few threads and `take` on this one, in the order in which they
 /// come.
 ///

@@ -10,7 +10,7 @@ use crate::base::id::{PackId, SegmentId};
 use crate::base::monitor::{Counter, Monitor, Phase};
 use crate::format::segment::SegmentPack;
 use crate::index::collections::take_in;
-use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
+use crate::index::fetch::{Kind, costs_only_itself, fetch_all};
 use crate::index::{Index, IndexError};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
@@ -44,21 +44,7 @@ pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refr
             known.insert(id);
         }
     }
-    let mut listed = list_segments(repo)?;
-    let mut gone: Vec<_> = known.difference(&listed).copied().collect();
-    if !gone.is_empty() {
-        // Replaced by a collector: what they listed is known, or listed by their replacements, or
-        // deleted. A listing that runs meanwhile may have passed both by.
-        let collections = generations::list(repo)?;
-        take_in(repo, index, collections, monitor)?;
-        let replaced = index.replaced_segments()?;
-        let (explained, lost): (Vec<_>, Vec<_>) =
-            gone.into_iter().partition(|segment| replaced.contains(segment));
-        index.forget_segments(&explained)?;
-        gone = lost;
-        listed = list_segments(repo)?;
-    }
-    let gone_count = gone.len();
+    let (listed, gone_count) = compare(repo, index, &known, monitor)?;
     if gone_count > 0 {
         monitor.note(&format!(
             "{gone_count} index segments are gone from the store; reading the index again"
@@ -68,6 +54,45 @@ pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refr
     let mut wanted: Vec<_> = listed.difference(&known).copied().collect();
     wanted.sort_unstable();
     add_segments(repo, index, &wanted, None, monitor)
+}
+
+/// Whether segments that the index knows are gone from the store and no collector replaced them: it was
+/// put back to an earlier state since the index was brought up to date, and packs that segments listed
+/// may be gone with them. A segment is stored after its packs, so no such state shows it without them.
+///
+/// # Errors
+/// Those of the store and of the database.
+pub fn has_lost_segments(
+    repo: &Repo,
+    index: &Index,
+    monitor: &dyn Monitor,
+) -> Result<bool, IndexError> {
+    let (_, gone_count) = compare(repo, index, &index.known_segments()?, monitor)?;
+    Ok(gone_count > 0)
+}
+
+/// Lists the segments in the store, and counts those of `known` that are gone and were not replaced by a
+/// collector; forgets those that were.
+fn compare(
+    repo: &Repo,
+    index: &Index,
+    known: &HashSet<SegmentId>,
+    monitor: &dyn Monitor,
+) -> Result<(HashSet<SegmentId>, usize), IndexError> {
+    let listed = list_segments(repo)?;
+    let gone: Vec<_> = known.difference(&listed).copied().collect();
+    if gone.is_empty() {
+        return Ok((listed, 0));
+    }
+    // What they listed is known, or listed by their replacements, or deleted. A listing that runs
+    // meanwhile may have passed both by.
+    let collections = generations::list(repo)?;
+    take_in(repo, index, collections, monitor)?;
+    let replaced = index.replaced_segments()?;
+    let (explained, lost): (Vec<_>, Vec<_>) =
+        gone.into_iter().partition(|segment| replaced.contains(segment));
+    index.forget_segments(&explained)?;
+    Ok((list_segments(repo)?, lost.len()))
 }
 
 /// Forgets everything that came from the store and reads it again. Packs that segments list and
@@ -167,7 +192,7 @@ fn add_segments(
                     Ok(())
                 }
                 Ok(SegmentView::Closed { domain }) => index.add_closed_segment(id, domain),
-                Err(error) if is_of_one_object(&error) => {
+                Err(error) if costs_only_itself(&error) => {
                     monitor.note(&format!("{error}; its packs are read by their footers"));
                     refreshed.damaged.push(error);
                     Ok(())
@@ -209,7 +234,7 @@ fn without_differing(
             }
             Ok(None) => differing.push(pack),
             // It says nothing any more; what was told first stands, and reading finds out.
-            Err(error) if is_of_one_object(&error) => differing.push(pack),
+            Err(error) if costs_only_itself(&error) => differing.push(pack),
             Err(error) => return Err(error.into()),
         }
     }
@@ -265,7 +290,7 @@ pub fn add_unlisted_packs(
                     Ok(())
                 }
                 Ok(None) => Ok(()),
-                Err(error) if is_of_one_object(&error) => {
+                Err(error) if costs_only_itself(&error) => {
                     monitor.note(&error.to_string());
                     Ok(())
                 }

@@ -24,13 +24,13 @@ pub enum RepoError {
         /// What was found.
         found: String,
     },
-    /// More than one configuration under one prefix.
-    #[error("{place} holds {count} repository configurations, there must be exactly one")]
+    /// Two repositories under one prefix, and both open.
+    #[error("{place} holds two repositories that open with this: {} and {}", names[0], names[1])]
     Ambiguous {
         /// Where.
         place: String,
-        /// How many.
-        count: usize,
+        /// Keys of the configurations.
+        names: [String; 2],
     },
     /// No slot opens with what was given.
     #[error("no key slot of this repository opens with {what} ({slot_count} tried)")]

@@ -15,6 +15,7 @@ pub mod slots;
 pub mod permits;
 pub mod create;
 mod tries;
+mod configs;
 pub mod open;
 pub mod private;
 pub mod commits;

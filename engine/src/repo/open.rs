@@ -6,24 +6,21 @@ use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{RepositoryId, SlotId};
-use crate::base::limits::CONTROL_MAX_BYTES;
 use crate::base::time::Clock;
 use crate::crypt::hash::mac;
 use crate::crypt::phrase;
 use crate::crypt::seal::Suite;
 use crate::crypt::secret::SecretKey;
-use crate::crypt::sign::verify;
-use crate::format::config::{self, KNOWN_FEATURES, SignedConfig};
-use crate::format::envelope::EnvelopeError;
 use crate::format::slot::{Bundle, Slot, SlotKind};
 use crate::repo::Repo;
+use crate::repo::configs::{self, FoundConfig};
 use crate::repo::create::config_mac_key;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Keyring;
 use crate::repo::slots;
 use crate::repo::tries::{Tries, try_slots};
 use crate::store::Store;
-use crate::store::name::{ObjectName, prefix};
+use crate::store::name::ObjectName;
 
 /// What a repository is opened with.
 pub enum Unlock<'a> {
@@ -111,19 +108,35 @@ pub fn open_knowing(
     unlock: &Unlock<'_>,
     known: Known<'_>,
 ) -> Result<Repo, RepoError> {
-    let (signed, config_object) = match (unlock, known.config) {
+    let known_config = match (unlock, known.config) {
         (Unlock::KeyFile(file), Some(known)) => {
-            match check_config(&ObjectName::Config(file.repository), &known) {
-                Ok(signed) => (signed, known),
-                Err(_) => read_config(store, unlock)?,
-            }
+            configs::check(&ObjectName::Config(file.repository), known).ok()
         }
-        _ => read_config(store, unlock)?,
+        _ => None,
     };
+    let open_one = |found| open_one(store, clock.clone(), unlock, known.slot, found);
+    match (known_config, unlock) {
+        (Some(found), _) => open_one(found),
+        (None, Unlock::KeyFile(file)) => {
+            open_one(configs::read_of(store, &ObjectName::Config(file.repository))?)
+        }
+        (None, _) => configs::open_genuine(store, open_one),
+    }
+}
+
+/// Opens the repository that a configuration describes.
+fn open_one(
+    store: &Store,
+    clock: Arc<dyn Clock>,
+    unlock: &Unlock<'_>,
+    last_slot: Option<&dyn Fn(RepositoryId) -> Option<SlotId>>,
+    found: FoundConfig,
+) -> Result<Repo, RepoError> {
+    let FoundConfig { signed, object } = found;
     let config = &signed.config;
     let suite = Suite::from_code(config.suite)
         .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
-    let last = known.slot.and_then(|last| last(config.repository));
+    let last = last_slot.and_then(|last| last(config.repository));
     let identity = (config.repository, &config.admin_key);
     let tries = Tries { store, clock: clock.as_ref(), identity, last };
     let (bundle, slot) = unlock_bundle(&tries, unlock)?;
@@ -148,67 +161,7 @@ pub fn open_knowing(
             return Err(RepoError::corrupt(&slot_key, "it is weaker than the repository allows"));
         }
     }
-    Ok(Repo::new(store.clone(), clock, (signed.config, config_object), (keys, Some(slot.slot))))
-}
-
-fn read_config(store: &Store, unlock: &Unlock<'_>) -> Result<(SignedConfig, Bytes), RepoError> {
-    let name = match unlock {
-        Unlock::KeyFile(file) => ObjectName::Config(file.repository),
-        _ => find_config(store)?,
-    };
-    let bytes = match store.get(&name, CONTROL_MAX_BYTES as u64) {
-        Ok(bytes) => bytes,
-        Err(error) if error.class() == ErrorClass::Missing => {
-            return Err(other_repository(store, &name)?);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok((check_config(&name, &bytes)?, bytes))
-}
-
-/// Tells a key of another repository from no repository at all.
-fn other_repository(store: &Store, wanted: &ObjectName) -> Result<RepoError, RepoError> {
-    let (key, found) = (wanted.key(), find_config(store)?);
-    Ok(RepoError::KeyFile { why: format!("it belongs to {key}, this is {}", found.key()) })
-}
-
-fn check_config(name: &ObjectName, bytes: &[u8]) -> Result<SignedConfig, RepoError> {
-    let key = name.key();
-    let signed = config::decode(bytes).map_err(|error| match error {
-        EnvelopeError::Early { version, .. } => RepoError::Early { version },
-        error => RepoError::envelope(&key, &error),
-    })?;
-    if *name != ObjectName::Config(signed.config.repository) {
-        return Err(RepoError::corrupt(&key, "it describes another repository"));
-    }
-    verify(&signed.config.admin_key, &signed.signed, &signed.signature)
-        .map_err(|_| RepoError::corrupt(&key, "its signature is wrong"))?;
-    let unknown = signed.config.features.iter().find(|f| !KNOWN_FEATURES.contains(&f.as_str()));
-    if let Some(feature) = unknown {
-        return Err(RepoError::Newer { why: format!("it uses the feature {feature:?}") });
-    }
-    if signed.config.chunker.kind != 1 {
-        return Err(RepoError::Newer { why: "it uses another chunker".to_owned() });
-    }
-    Ok(signed)
-}
-
-/// The one configuration under this prefix.
-fn find_config(store: &Store) -> Result<ObjectName, RepoError> {
-    let place = || store.describe().to_owned();
-    let listed = match store.list(prefix::CONFIG) {
-        Ok(listed) => listed,
-        Err(error) if error.class() == ErrorClass::Missing => {
-            return Err(RepoError::NoRepository { place: place() });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let found: Vec<_> = listed.iter().filter_map(|object| object.name).collect();
-    match found.as_slice() {
-        [] => Err(RepoError::NoRepository { place: place() }),
-        [one] => Ok(*one),
-        several => Err(RepoError::Ambiguous { place: place(), count: several.len() }),
-    }
+    Ok(Repo::new(store.clone(), clock, (signed.config, object), (keys, Some(slot.slot))))
 }
 
 fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot), RepoError> {
@@ -217,10 +170,7 @@ fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot
         Unlock::KeyFile(file) => {
             let slot = match slots::read(store, repository, file.slot) {
                 Err(RepoError::Store(error)) if error.class() == ErrorClass::Missing => {
-                    let name = ObjectName::Config(file.repository);
-                    if find_config(store)? != name {
-                        return Err(other_repository(store, &name)?);
-                    }
+                    configs::require_listed(store, &ObjectName::Config(file.repository))?;
                     return Err(RepoError::WrongKey { what: "the key file", slot_count: 0 });
                 }
                 other => other?,

@@ -41,6 +41,29 @@ impl fmt::Display for Answered {
 
 impl std::error::Error for Answered {}
 
+/// The system lets this user not read or write in the folder of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAccess {
+    /// Where.
+    pub path: String,
+    /// Whether nobody may write there, because the file system is mounted so.
+    pub is_read_only: bool,
+    /// What the system says.
+    pub detail: String,
+}
+
+impl fmt::Display for NoAccess {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, detail, .. } = self;
+        match path.is_empty() {
+            true => out.write_str(detail),
+            false => write!(out, "{path}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for NoAccess {}
+
 /// What kept a connection from coming about, or from lasting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Obstacle {

@@ -293,7 +293,7 @@ impl Store {
             object_count += page.objects.len();
             empty_count += usize::from(page.objects.is_empty());
             for mut object in page.objects {
-                object.name = self.name_at(&object.key);
+                object.name = self.name_at(&object.key).filter(|_| object.is_object);
                 if !visit(object) {
                     return Ok(());
                 }

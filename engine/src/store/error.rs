@@ -4,12 +4,13 @@
 //! chain once, so that nobody above ever looks at a status code or at a text.
 
 use std::error::Error as StdError;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::store::cause::{Answered, NoConnection, NoKeys, NotBelieved, RefusedRedirect};
+use crate::store::cause::{Answered, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect};
 
 /// The words by which a finding tells that an object lies in an archive, as [`StoreError::Archived`]
 /// says them.
@@ -205,6 +206,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What a file system says of `path`, in which an object lies: whoever may not read or write there
+    /// is denied access, as by any other store.
+    pub(crate) fn of_folder(
+        action: &'static str,
+        key: &str,
+        path: &Path,
+        source: std::io::Error,
+    ) -> Self {
+        let key = match key.is_empty() {
+            true => path.display().to_string(),
+            false => key.to_owned(),
+        };
+        let is_read_only = source.kind() == ErrorKind::ReadOnlyFilesystem;
+        if !is_read_only && source.kind() != ErrorKind::PermissionDenied {
+            return Self::Local { action, key, source };
+        }
+        let (path, detail) = (path.display().to_string(), source.to_string());
+        Self::Denied { action, key, source: Box::new(NoAccess { path, is_read_only, detail }) }
+    }
+
     /// The same as an error of this one object.
     pub(crate) fn of_this_object(self) -> Self {
         match self {
@@ -286,7 +307,7 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
                 || std::io::Error::new(local.kind(), local.to_string()),
                 std::io::Error::from_raw_os_error,
             );
-            return StoreError::Local { action, key, source };
+            return StoreError::of_folder(action, &key, Path::new(""), source);
         }
         link = error.source();
     }

@@ -36,10 +36,9 @@ impl Folder {
         let missing = |source| StoreError::FolderMissing { path: path.to_owned(), source };
         if create_missing {
             let made = make_private(path).and_then(|()| sync_up(&fs::canonicalize(path)?));
-            made.map_err(|source| StoreError::Local {
-                action: "making the folder",
-                key: path.display().to_string(),
-                source,
+            made.map_err(|source| {
+                let key = path.display().to_string();
+                StoreError::of_folder("making the folder", &key, Path::new(""), source)
             })?;
         }
         let root = fs::canonicalize(path).map_err(missing)?;
@@ -78,7 +77,7 @@ impl Folder {
         let made = fs::create_dir_all(parent).and_then(|()| {
             parent.ancestors().take_while(|part| part.starts_with(&self.root)).try_for_each(sync)
         });
-        made.map_err(|source| local("writing", key, source))?;
+        made.map_err(|source| StoreError::of_folder("writing", key, parent, source))?;
         if durable.len() >= DURABLE_FOLDERS_MAX {
             durable.clear();
         }
@@ -90,7 +89,7 @@ impl Folder {
     pub(crate) fn sync(&self, key: &str) -> Result<(), StoreError> {
         let path = self.root.join(key);
         let synced = sync(&path).and_then(|()| path.parent().map_or(Ok(()), sync));
-        synced.map_err(|source| local("syncing", key, source))
+        synced.map_err(|source| StoreError::of_folder("syncing", key, &path, source))
     }
 
     /// Replaces what is in `into` by the whole object, if that has at most `max_bytes`.
@@ -255,12 +254,8 @@ fn unread(key: &str, source: io::Error) -> StoreError {
             let (action, key) = ("reading", key.to_owned());
             StoreError::Unreadable { action, key, source: Box::new(source) }
         }
-        false => local("reading", key, source),
+        false => StoreError::Local { action: "reading", key: key.to_owned(), source },
     }
-}
-
-fn local(action: &'static str, key: &str, source: io::Error) -> StoreError {
-    StoreError::Local { action, key: key.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub struct Listed {
     pub key: String,
     /// What it is; `None` if it is not one of ours, or nobody who has keys of the repository named it.
     pub name: Option<ObjectName>,
+    /// Whether it can be one: a pipe or a device in a folder cannot.
+    pub is_object: bool,
     /// Its size.
     pub size_bytes: u64,
     /// When the store received it, by the store's clock.

@@ -105,6 +105,7 @@ impl Link {
             seconds: meta.last_modified.timestamp(),
             nanos: meta.last_modified.timestamp_subsec_nanos().min(999_999_999),
         };
-        Some(Listed { key: key.to_owned(), name: None, size_bytes: meta.size, modified })
+        let key = key.to_owned();
+        Some(Listed { key, name: None, is_object: true, size_bytes: meta.size, modified })
     }
 }

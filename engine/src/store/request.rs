@@ -309,14 +309,16 @@ async fn write_direct(
     body: Bytes,
     limit: Duration,
 ) -> Result<(), StoreError> {
-    let (action, key) = ("writing", key.to_owned());
+    let (action, key, place) = ("writing", key.to_owned(), path.clone());
     let written = tokio::task::spawn_blocking(move || direct::write_new(&path, &body));
     match tokio::time::timeout(limit, written).await {
         Ok(written) => match written.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
             Err(source) if source.kind() == ErrorKind::AlreadyExists => {
                 Err(StoreError::Conflict { key })
             }
-            written => written.map_err(|source| StoreError::Local { action, key, source }),
+            written => {
+                written.map_err(|source| StoreError::of_folder(action, &key, &place, source))
+            }
         },
         Err(_) => {
             let source = Box::new(TimedOut { limit_ms: limit.as_millis() as u64 });

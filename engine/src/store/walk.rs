@@ -34,7 +34,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Entries of the folder `path`, whose key is `key`, with names that begin with `name_prefix`.
     fn folder(&mut self, path: &Path, key: &str, name_prefix: &str) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Local { action: "listing", key: key.to_owned(), source };
+        let failed = |source| StoreError::of_folder("listing", key, path, source);
         let entries = match fs::read_dir(path) {
             Err(error) if is_no_folder(&error) => return Ok(()),
             entries => entries.map_err(failed)?,
@@ -51,7 +51,7 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, entry: &DirEntry, key: &str) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Local { action: "listing", key: key.to_owned(), source };
+        let failed = |source| StoreError::of_folder("listing", key, &entry.path(), source);
         // Of the link, if it is one: it is an object that cannot be read, wherever it leads.
         let metadata = match entry.metadata() {
             // Deleted since the folder was read.
@@ -70,6 +70,8 @@ impl Walk<'_> {
         self.found.push(Listed {
             key: key.to_owned(),
             name: None,
+            // A link is an object that cannot be read; a pipe is none.
+            is_object: metadata.is_file() || metadata.is_symlink(),
             size_bytes: metadata.len(),
             modified,
         });

@@ -1,6 +1,9 @@
 //! A store that was put back: machines that saw more say so, and not only when they are asked to check.
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::hostile::machine::Machine;
 
@@ -61,4 +64,97 @@ fn what_was_forgotten_and_collected_is_not_lost() {
     machine.say("forget -q --keep-last 1").expect(0);
     machine.say("backup -q source").expect(0);
     machine.say("restore latest -q --target out").expect(0);
+}
+
+#[test]
+fn a_newest_snapshot_whose_record_cannot_be_used_is_not_passed_over_in_silence() {
+    for kind in ["flipped", "loop"] {
+        let machine = Machine::new();
+        for content in [b"first", b"other"] {
+            machine.put("source/file", content);
+            machine.say("backup -q source").expect(0);
+        }
+        let commits = std::fs::read_dir(machine.path("repository/snap")).expect("a folder");
+        let commits = commits.flatten().map(|entry| entry.path());
+        // Random digits come after the number, so that names are in the order of the runs.
+        let newest = commits.filter(|path| path.to_string_lossy().contains(".commit-")).max();
+        let newest = newest.expect("there is one");
+        match kind {
+            "flipped" => {
+                let mut bytes = std::fs::read(&newest).expect("it can be read");
+                *bytes.last_mut().expect("it is not empty") ^= 1;
+                system_tests::trees::put(&newest, &bytes);
+            }
+            _ => {
+                std::fs::remove_file(&newest).expect("it can be removed");
+                std::os::unix::fs::symlink(&newest, &newest).expect("a link");
+            }
+        }
+        let fresh = |line: &str| {
+            let mut command = machine.command(line.split(' '));
+            Machine::output(command.env("MAINSTAY_STATE_DIR", machine.path("fresh")))
+        };
+        let ran = fresh("restore latest -q --target out").expect(20);
+        assert!(ran.stderr.contains("is newer than"), "{kind}: {}", ran.stderr);
+        // What can be restored is.
+        let found = Command::new("find").arg(machine.path("out")).args(["-name", "file"]).output();
+        assert!(!found.expect("there is find").stdout.is_empty(), "{kind}");
+        let ran = fresh("snapshots").expect(20);
+        assert!(ran.stderr.contains("the record of 1 snapshot cannot be used"), "{}", ran.stderr);
+    }
+}
+
+/// Objects of the repository that were not there before.
+fn new_objects(machine: &Machine, before: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    objects(machine).difference(before).cloned().collect()
+}
+
+fn objects(machine: &Machine) -> BTreeSet<PathBuf> {
+    let found = Command::new("find").arg(machine.path("repository")).args(["-type", "f"]).output();
+    let found = String::from_utf8(found.expect("there is find").stdout).expect("plain names");
+    found.lines().map(PathBuf::from).collect()
+}
+
+/// Another machine stores what this one then relies on; while this one works, the store is put back to
+/// the time before. What it reports as a snapshot in the end restores.
+#[test]
+fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot() {
+    let machine = Machine::new();
+    machine.say("key add -q --role backup --to-key-file other.key").expect(0);
+    machine.put("source/first", b"first");
+    machine.say("backup -q source").expect(0);
+    let before = objects(&machine);
+    machine.put("source/shared", &system_tests::trees::content::random_bytes(7, 4_000_000));
+    let mut other = machine.command(["--key-file", "other.key", "backup", "-q", "source"]);
+    Machine::output(other.env("MAINSTAY_STATE_DIR", machine.path("state-of-other"))).expect(0);
+    let gone = new_objects(&machine, &before);
+    let seen = objects(&machine);
+    machine.put("source/own", &system_tests::trees::content::random_bytes(8, 4_000_000));
+    let mut slow = machine.command(["backup", "source", "--limit-upload", "1024"]);
+    let mut child = slow.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    // Its session is in the store before it looks at what others have stored.
+    let waited = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        !new_objects(&machine, &seen).is_empty()
+    });
+    assert!(waited, "it does not begin");
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(child.try_wait().expect("ours").is_none(), "it is over too early");
+    for path in gone {
+        std::fs::remove_file(path).expect("it is there");
+    }
+    let ran = child.wait_with_output().expect("ours");
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert!(stderr.contains("was put back meanwhile"), "{stderr}");
+    // It made a snapshot, and says that others are lost.
+    assert_eq!(ran.status.code(), Some(20), "{stderr}");
+    assert!(stderr.contains("gone from the store"), "{stderr}");
+    let mut restore = machine.command(["restore", "latest", "-q", "--verify", "--target", "out"]);
+    Machine::output(restore.env("MAINSTAY_STATE_DIR", machine.path("fresh"))).expect(0);
+    for name in ["first", "shared", "own"] {
+        let came = Command::new("find").arg(machine.path("out")).args(["-name", name]).output();
+        let came = String::from_utf8(came.expect("there is find").stdout).expect("a path");
+        let came = std::fs::read(came.trim_end()).expect("it was restored");
+        assert!(came == std::fs::read(machine.path("source").join(name)).expect("ours"), "{name}");
+    }
 }

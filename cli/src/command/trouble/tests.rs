@@ -27,12 +27,14 @@ fn repositories_and_keys() {
         check: "4 (what is deleted is not listed)".to_owned(),
         detail: "it is listed".to_owned(),
     };
+    let names = ["config-aa", "config-bb"].map(str::to_owned);
     let denied = RepoError::Denied { role: engine::format::slot::Role::Backup, action: "read" };
     compare(
         "repositories_and_keys",
         &told(&[
             ("none", opening(&RepoError::NoRepository { place: place() })),
-            ("two", opening(&RepoError::Ambiguous { place: place(), count: 2 })),
+            ("two", opening(&RepoError::Ambiguous { place: place(), names })),
+            ("no slot", opening(&RepoError::WrongKey { what: "the passphrase", slot_count: 0 })),
             ("wrong key", opening(&RepoError::WrongKey { what: "the key file", slot_count: 3 })),
             ("bad key file", opening(&RepoError::KeyFile { why: "it is cut off".to_owned() })),
             ("newer", opening(&RepoError::Newer { why: "config: it has version 9".to_owned() })),
