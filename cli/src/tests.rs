@@ -127,7 +127,7 @@ impl io::Write for Failing {
 #[test]
 fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
     for (kind, exit, lines) in
-        [(io::ErrorKind::BrokenPipe, 0, 0), (io::ErrorKind::StorageFull, 1, 2)]
+        [(io::ErrorKind::BrokenPipe, 0, 0), (io::ErrorKind::StorageFull, 1, 3)]
     {
         let mut around = Surroundings::isolated(&[]);
         let (stderr, text) = Captured::output();
@@ -290,6 +290,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`undeleted`", Message::Undeleted(undeleted)),
         ("`offboarded`", Message::Offboarded(offboarded)),
         ("`hold_added`", Message::HoldAdded(HoldAdded { hold: hold(), too_late: Vec::new() })),
+        ("`approved`", Message::Approved(samples::consent())),
         ("`hold_released`", Message::HoldReleased(released)),
         ("`tags_changed`", Message::TagsChanged(tags)),
         ("`freed`", Message::Freed(Freed::default())),

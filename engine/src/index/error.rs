@@ -137,14 +137,16 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
             // Nothing here ever breaks a constraint of sound tables, or puts into them what is too
-            // big for the database: a damaged length is.
-            matches!(
-                failure.code,
-                ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::ConstraintViolation
-                    | ErrorCode::TooBig
-            )
+            // big for the database: a damaged length is. Nor is there a statement here that sound
+            // tables do not know: a column that is missing has a damaged name.
+            failure.extended_code == rusqlite::ffi::SQLITE_ERROR
+                || matches!(
+                    failure.code,
+                    ErrorCode::DatabaseCorrupt
+                        | ErrorCode::NotADatabase
+                        | ErrorCode::ConstraintViolation
+                        | ErrorCode::TooBig
+                )
         }
         // The tables are not those that were made.
         rusqlite::Error::SqlInputError { .. } => true,
