@@ -13,6 +13,7 @@ use engine::format::announcement::{
 };
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
+use engine::format::consent::Consent;
 use engine::format::entry::Entry;
 use engine::format::envelope::{
     ControlKind, decode_control, decode_record, encode_control, encode_record, split_signed,
@@ -137,6 +138,7 @@ fn of_machines() -> Vec<Decoder> {
         ("fold", round_record::<FoldRecord>, encode_record(&golden::history::fold())),
         ("copied", round_record::<CopiedRecord>, encode_record(&golden::history::copied())),
         ("lock", round_record::<LockRecord>, encode_record(&golden::history::lock())),
+        ("consent", round_record::<Consent>, encode_record(&golden::marks::consent())),
         ("slot set", check_announced::<SlotSet>, announced(&golden::history::slot_set())),
         ("epoch", check_announced::<EpochRecord>, announced(&golden::history::epoch())),
         ("epoch keys", round_record::<EpochKeys>, encode_record(&golden::history::epoch_keys())),

@@ -1,5 +1,7 @@
-//! Links in documents lead somewhere: to a file that is there, and to a heading that is in it.
+//! Links in documents lead somewhere: to a file that is there, and to a heading that is in it. Tests that
+//! the threat model names exist.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,4 +91,39 @@ fn broken_links_are_noticed() {
     assert_eq!(lines, expected);
     let broken: Vec<_> = found.iter().map(|(_, target)| is_broken(&here, target)).collect();
     assert_eq!(broken, [true, false, true]);
+}
+
+/// Names of all functions below a folder of the repository.
+fn add_functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("a folder can be listed").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            add_functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("a source of the repository");
+            let heads = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+            found.extend(heads.filter_map(|head| Some(head.split_once('(')?.0.to_owned())));
+        }
+    }
+}
+
+/// A name of a test is a sentence, which no other word in code is.
+fn is_sentence(word: &str) -> bool {
+    let is_plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    word.chars().all(is_plain) && word.matches('_').count() >= 3
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut functions = BTreeSet::new();
+    add_functions(&root, &mut functions);
+    let text = fs::read_to_string(root.join("docs/THREAT_MODEL.md")).expect("it is there");
+    let named: BTreeSet<_> =
+        text.split('`').skip(1).step_by(2).filter(|it| is_sentence(it)).collect();
+    assert!(named.len() > 30, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !functions.contains(**name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }

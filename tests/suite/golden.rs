@@ -134,6 +134,7 @@ pub(crate) fn client() -> Client {
         hosts: vec!["host".to_owned()],
         succeeds: Vec::new(),
         recipient: None,
+        approves: false,
     }
 }
 
@@ -271,6 +272,7 @@ fn computed() -> BTreeMap<&'static str, Vec<u8>> {
         ("hold", encode_record(&marks::hold())),
         ("release", encode_record(&marks::release())),
         ("tags", encode_record(&marks::tags())),
+        ("consent", encode_record(&marks::consent())),
         ("revocation", encode_record(&machines::revocation())),
         ("run", encode_record(&machines::run())),
         ("conf", encode_record(&machines::conf())),

@@ -17,6 +17,7 @@ mod probing;
 mod restoring;
 mod revoked;
 mod slots;
+mod two;
 mod words;
 
 use std::collections::BTreeSet;

@@ -210,6 +210,7 @@ fn a_client_that_the_administrator_did_not_sign_writes_nothing_that_counts() {
         hosts: Vec::new(),
         succeeds: Vec::new(),
         recipient: None,
+        approves: false,
     };
     let repo = &target.world.repo;
     let name = ObjectName::Client(client);

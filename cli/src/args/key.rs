@@ -79,6 +79,11 @@ pub struct KeyAddArgs {
     #[arg(long, value_name = "HOST")]
     pub client_host: Vec<String>,
 
+    /// The new client may agree to what takes two people; from the first one on, a collection over the
+    /// brake, the release of a hold and `offboard` do (role maintain)
+    #[arg(long)]
+    pub approver: bool,
+
     /// Go on with the history of this client, whose machine is replaced or has another name now (may
     /// be repeated); `key clients` lists them
     #[arg(long, value_name = "CLIENT")]

@@ -32,6 +32,8 @@ pub mod rules;
 pub mod look;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
+/// `approve`.
+pub mod approve;
 /// `drill`, `evidence`.
 pub mod proof;
 /// `report`.

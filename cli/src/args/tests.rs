@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser, Subcommand};
 use engine::base::path::TreePath;
 
+use super::approve::ApproveArgs;
 use super::backup::BackupArgs;
 use super::collect::PruneArgs;
 use super::global::GlobalArgs;
@@ -42,6 +43,7 @@ enum Every {
     Forget(Box<ForgetArgs>),
     Undelete(UndeleteArgs),
     Hold(HoldArgs),
+    Approve(ApproveArgs),
     Tag(TagArgs),
     Policy(Box<PolicyArgs>),
     Check(CheckArgs),
@@ -102,7 +104,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 60);
+    assert_eq!(seen, 65);
 }
 
 #[test]

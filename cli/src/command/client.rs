@@ -323,6 +323,10 @@ pub fn enrolment(
     role: Role,
     opened: &Opened,
 ) -> Result<(Vec<String>, Vec<ClientId>), Fault> {
+    if args.approver && role != Role::Maintain {
+        return Err(Fault::usage("an approver has the role maintain")
+            .hint("mainstay key add --role maintain --approver --to-key-file FILE"));
+    }
     let mut hosts = args.client_host.clone();
     if !hosts.is_empty() && role != Role::Backup {
         let words = format!("--client-host is for keys of role backup, not {}", role.name());

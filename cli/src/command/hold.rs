@@ -254,7 +254,11 @@ fn end(args: &HoldReleaseArgs, opened: &Opened, context: &Context<'_>) -> Result
     Ok(ExitCode::Ok)
 }
 
-fn find(marks: &Marks, wanted: &str) -> Result<HoldId, Fault> {
+/// The hold that is meant by the first digits of its id.
+///
+/// # Errors
+/// A fault of usage if there is none or more than one.
+pub fn find(marks: &Marks, wanted: &str) -> Result<HoldId, Fault> {
     let wanted = wanted.to_ascii_lowercase();
     let known = marks.holds.keys().chain(marks.damaged.iter().map(|(hold, _)| hold));
     let matching: Vec<_> = known.filter(|hold| hold.to_string().starts_with(&wanted)).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::base::id::ClientId;
+use engine::base::id::{ClientId, SlotId};
 use engine::crypt::random;
 use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
@@ -85,8 +85,9 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     if let Some(identity) = &identity {
         // Before the slot: a key whose client nobody knows could write nothing that counts.
         let (hosts, succeeds) = (hosts.clone(), succeeds.clone());
-        let enrolment = Enrolment { hosts, succeeds, ..Enrolment::new(&label, role, domain) };
-        enrol_as(repo, identity, enrolment).map_err(|error| trouble::repo(&error))?;
+        let new = Enrolment { hosts, succeeds, ..Enrolment::new(&label, role, domain) };
+        let new = Enrolment { approves: args.approver, ..new };
+        enrol_as(repo, identity, new).map_err(|error| trouble::repo(&error))?;
     }
     let key = SecretKey::random();
     let wrapping = match &new_passphrase {
@@ -115,12 +116,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let done = act(&format!("key {}", key.id), "added", &[], &detail, created);
     witness(&opened, &Event::KeyUse(done), context);
     let client = identity.as_ref().map(|identity| identity.client.to_string());
-    let holder = Holder {
-        role,
-        client: identity.as_ref().map(|identity| identity.client),
-        slot: key_file.is_some().then_some(slot),
-        shares_domain: domain == SHARED_DOMAIN,
-    };
+    let holder = holder(args, (role, domain), identity.as_ref(), slot);
     let policy = place
         .and_then(|(location, region)| store_policy::s3(&location, region.as_deref(), &holder));
     let succeeds = succeeds.iter().map(ToString::to_string).collect();
@@ -201,6 +197,22 @@ fn own_domain(client: ClientId) -> u32 {
     match u32::from_le_bytes(first) {
         SHARED_DOMAIN => 1,
         number => number,
+    }
+}
+
+/// Whoever gets the key, as the store is told of it.
+fn holder(
+    args: &KeyAddArgs,
+    (role, domain): (Role, u32),
+    identity: Option<&Identity>,
+    slot: SlotId,
+) -> Holder {
+    Holder {
+        role,
+        client: identity.map(|identity| identity.client),
+        slot: args.to_key_file.is_some().then_some(slot),
+        shares_domain: domain == SHARED_DOMAIN,
+        approves: args.approver,
     }
 }
 

@@ -69,6 +69,8 @@ pub mod undelete;
 pub mod offboard;
 /// `hold`
 pub mod hold;
+/// `approve`
+pub mod approve;
 /// `tag`
 pub mod tag;
 /// `policy`
@@ -110,6 +112,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::args::approve::ApproveArgs;
 use crate::args::backup::BackupArgs;
 use crate::args::collect::PruneArgs;
 use crate::args::epilogue;
@@ -171,6 +174,7 @@ pub enum Command {
     Undelete(UndeleteArgs),
     Offboard(OffboardArgs),
     Hold(HoldArgs),
+    Approve(ApproveArgs),
     Tag(TagArgs),
     Policy(Box<PolicyArgs>),
     Check(CheckArgs),
@@ -210,6 +214,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Undelete(args) => undelete::run(args, context),
         Command::Offboard(args) => offboard::run(args, context),
         Command::Hold(args) => hold::run(args, context),
+        Command::Approve(args) => approve::run(args, context),
         Command::Tag(args) => tag::run(args, context),
         Command::Policy(args) => policy::run(args, context),
         Command::Check(args) => check::run(args, context),

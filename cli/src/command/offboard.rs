@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use engine::base::id::{ClientId, SessionId};
+use engine::format::consent::Deed;
 use engine::gc::{self, GcOptions};
 use engine::index::catalog::{Catalog, Committed};
+use engine::index::consents::Consents;
+use engine::index::identity::writer_identity;
 use engine::repo::marks::require_may_mark;
 use engine::repo::slots;
 use engine::retain::choice::{Brake, check_named};
@@ -54,6 +57,9 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         let message = format!("{} has {snapshots}, and all would go", printable(&args.host));
         return Err(Fault::usage(message).hint("to mean it, say the name again: --confirm HOST"));
     }
+    if is_change && !args.dry_run {
+        require_consent(&opened, &args.host, context)?;
+    }
     let offboarding = Offboarding { args, opened: &opened, context };
     let mut done = Offboarded::new(&args.host, live.len() as u64);
     let forgotten = gathered.catalog.forgotten.iter();
@@ -68,6 +74,21 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     }
     offboarding.tell(&done);
     Ok(ExitCode::Ok)
+}
+
+/// Refuses what takes two people and one alone wants.
+fn require_consent(opened: &Opened, host: &str, context: &Context<'_>) -> Result<(), Fault> {
+    let (repo, index) = (&opened.repo, &opened.index);
+    let failed = |error| trouble::index(&error);
+    let consents = Consents::read(repo, index).map_err(failed)?;
+    if !consents.takes_two() {
+        return Ok(());
+    }
+    let own = writer_identity(repo, index, &context.around.host).map_err(failed)?;
+    let deed = (Deed::Offboard, host, 0);
+    consents
+        .require(own.client, deed, context.around.clock.now())
+        .map_err(|error| trouble::repo(&error))
 }
 
 /// Whose snapshots go: those of one client, and of the clients that it succeeds. Others that name

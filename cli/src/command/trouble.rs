@@ -9,6 +9,7 @@ use engine::backup::BackupError;
 use engine::base::error::{Classified, ErrorClass};
 use engine::check::CheckError;
 use engine::disk::error::DiskError;
+use engine::format::consent::Deed;
 use engine::gc::GcError;
 use engine::index::IndexError;
 use engine::repo::error::RepoError;
@@ -58,6 +59,17 @@ pub fn repo(error: &RepoError) -> Fault {
             "an administrator can make a key that goes on with its history: mainstay key add --role \
              ROLE --succeeds {client} --to-key-file FILE"
         )),
+        RepoError::TakesTwo { deed, subject, count } => {
+            let what = match deed {
+                Deed::Prune => format!("prune {count}"),
+                Deed::Release => format!("release {subject}"),
+                Deed::Offboard => format!("offboard {subject}"),
+            };
+            Fault::during(Doing::Work, error).hint(format!(
+                "an approver says `mainstay approve {what} --reason WHY` with their own key; then repeat \
+                 this. `mainstay approve list` names approvers"
+            ))
+        }
         RepoError::NotOneSlot { .. } => {
             Fault::during(Doing::Work, error).hint("`mainstay key list` shows all ids")
         }

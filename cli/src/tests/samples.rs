@@ -2,6 +2,7 @@
 
 use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
+use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, KeyAdded, KeyRecord, ProblemRecord, RootRecord};
@@ -26,6 +27,20 @@ pub(super) fn cleaned() -> CacheCleaned {
         removed: Vec::new(),
         bytes_removed: 0,
         kept_count: 0,
+    }
+}
+
+pub(super) fn consent() -> ConsentRecord {
+    ConsentRecord {
+        id: String::new(),
+        deed: "release",
+        subject: String::new(),
+        packs: 0,
+        client: String::new(),
+        time: String::new(),
+        until: String::new(),
+        over: false,
+        reason: String::new(),
     }
 }
 

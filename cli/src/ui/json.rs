@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
+use crate::ui::consents::ConsentRecord;
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
@@ -87,6 +88,8 @@ pub enum Message<'a> {
     HoldAdded(HoldAdded),
     /// Holds were released (standard output).
     HoldReleased(HoldReleased),
+    /// Somebody agreed to what takes two people (standard output).
+    Approved(ConsentRecord),
     /// Tags of a snapshot were changed (standard output).
     TagsChanged(TagsChanged),
     /// The local index was rebuilt (standard output).

@@ -13,6 +13,7 @@ pub mod access;
 /// What commands report as JSON.
 pub mod records;
 pub mod clients;
+pub mod consents;
 /// What the commands report as JSON that decide what is kept.
 pub mod retention;
 /// What drills and evidence report as JSON.

@@ -24,7 +24,7 @@ use crate::repo::generations::{self, Testimony};
 use crate::repo::marks::{self, Mark, MarkRecord};
 use crate::repo::object::{client, get_control};
 use crate::repo::segments::{SegmentView, get_segment};
-use crate::repo::{announcement, commits, history, machine};
+use crate::repo::{announcement, commits, consents, history, machine};
 use crate::store::name::ObjectName;
 
 /// Reads and verifies the small objects that the options choose.
@@ -168,6 +168,7 @@ fn verify(repo: &Repo, reader: &IndexReader, name: &ObjectName) -> Result<(), Ch
         ObjectName::Lock { .. } => {
             history::get_lock(repo, name)?;
         }
+        ObjectName::Consent(id) => drop(consents::get(repo, id)?),
         ObjectName::Session(id) => {
             let stored = get_control::<Session>(repo, name, ControlKind::Session, |record| {
                 belongs(name, record.session == id)?;

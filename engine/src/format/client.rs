@@ -38,6 +38,9 @@ pub struct Client {
     /// HPKE public key that secrets for its holder are sealed to.
     #[cbor(n(8), with = "minicbor::bytes")]
     pub recipient: Option<Vec<u8>>,
+    /// Whether it may agree to what takes two people.
+    #[cbor(n(9), default, skip_if = "std::ops::Not::not")]
+    pub approves: bool,
 }
 
 impl Client {

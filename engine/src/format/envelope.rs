@@ -130,11 +130,13 @@ pub enum ControlKind {
     Copied,
     /// `lock/<n>-<r>`.
     Lock,
+    /// `consent/<r>`.
+    Consent,
 }
 
 impl ControlKind {
     /// All kinds that this version writes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Client,
         Self::Session,
         Self::Commit,
@@ -160,6 +162,7 @@ impl ControlKind {
         Self::Fold,
         Self::Copied,
         Self::Lock,
+        Self::Consent,
     ];
 
     /// The stored number.
@@ -191,6 +194,7 @@ impl ControlKind {
             Self::Fold => 25,
             Self::Copied => 26,
             Self::Lock => 27,
+            Self::Consent => 28,
         }
     }
 
@@ -233,6 +237,7 @@ impl ControlKind {
             Self::Fold => "folded history",
             Self::Copied => "record of a copy",
             Self::Lock => "record of a lock",
+            Self::Consent => "consent",
         }
     }
 }

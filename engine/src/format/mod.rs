@@ -23,4 +23,5 @@ pub mod private;
 pub mod mark;
 pub mod machine;
 pub mod history;
+pub mod consent;
 pub mod announcement;

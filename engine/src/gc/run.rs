@@ -11,6 +11,7 @@ use crate::base::id::{ClientId, GenerationId, Nonce8, PackId, SegmentId, Session
 use crate::base::limits::{GC_POLL_MS, LEFTOVER_AGE_S};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
+use crate::format::consent::Deed;
 use crate::format::generation::PackSet;
 use crate::gc::brake::{self, Braked};
 use crate::gc::collector::{Collector, Generation, Survey};
@@ -23,6 +24,7 @@ use crate::gc::report::GcReport;
 use crate::gc::usage::PackUse;
 use crate::index::Index;
 use crate::index::collected::KeptState;
+use crate::index::consents::Consents;
 use crate::index::settle::settle_open_runs;
 use crate::repo::Repo;
 use crate::store::name::ObjectName;
@@ -138,13 +140,28 @@ impl Collector<'_> {
         Ok(self.repo.store().delete(&name)?)
     }
 
+    /// What the brake does not let through must be confirmed, and agreed to where that takes two.
+    fn require_meant(&self, braked: &Braked) -> Result<(), GcError> {
+        if brake::check(braked, None).is_ok() {
+            return Ok(());
+        }
+        brake::check(braked, self.options.confirm_mass_delete)?;
+        let consents = Consents::read(self.repo, self.index)?;
+        if consents.takes_two() {
+            let own = self.identity()?.client;
+            let deed = (Deed::Prune, "", braked.delete_count);
+            consents.require(own, deed, self.repo.clock().now())?;
+        }
+        Ok(())
+    }
+
     fn collect(
         &self,
         mut survey: Survey,
         deadline: Option<Duration>,
         report: &mut GcReport,
     ) -> Result<(), GcError> {
-        brake::check(&self.braked(&survey)?, self.options.confirm_mass_delete)?;
+        self.require_meant(&self.braked(&survey)?)?;
         let (ripe, carried_out) = self.ripe(&survey);
         let announced = self.announced(&survey);
         let fresh: PackSet = survey

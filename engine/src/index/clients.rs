@@ -317,6 +317,7 @@ mod tests {
             hosts: Vec::new(),
             succeeds: succeeds.iter().map(|byte| id(*byte)).collect(),
             recipient: None,
+            approves: false,
         }
     }
 

@@ -154,6 +154,8 @@ pub struct Enrolment {
     pub hosts: Vec<String>,
     /// Clients whose history goes on with its own.
     pub succeeds: Vec<ClientId>,
+    /// Whether it may agree to what takes two people.
+    pub approves: bool,
 }
 
 impl Enrolment {
@@ -161,7 +163,7 @@ impl Enrolment {
     #[must_use]
     pub fn new(name: &str, role: Role, domain: u32) -> Self {
         let (hosts, succeeds) = (Vec::new(), Vec::new());
-        Self { name: name.to_owned(), role, domain, hosts, succeeds }
+        Self { name: name.to_owned(), role, domain, hosts, succeeds, approves: false }
     }
 }
 
@@ -181,6 +183,7 @@ pub fn enrol_as(repo: &Repo, identity: &Identity, as_what: Enrolment) -> Result<
         hosts: as_what.hosts,
         succeeds: as_what.succeeds,
         recipient: None,
+        approves: as_what.approves,
     };
     if !client.is_bounded() {
         let why = "a client names at most 64 hosts and 64 predecessors".to_owned();

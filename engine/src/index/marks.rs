@@ -17,6 +17,7 @@ use crate::base::id::{ClientId, HoldId, Nonce8, SessionId};
 use crate::base::time::Timestamp;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::mark::{Hold, Release, TagRecord, Tomb};
+use crate::index::consents::Consents;
 use crate::index::fetch::{Kind, fetch_all, is_of_one_object};
 use crate::index::{Index, IndexError, clients};
 use crate::repo::Repo;
@@ -140,11 +141,7 @@ impl<'a> Reading<'a> {
             .names(prefix::HOLDS)?
             .into_iter()
             .partition(|name| matches!(name, ObjectName::Hold(_)));
-        for name in releases {
-            if let Some(release) = self.read_or_ignore::<Release>(&name)? {
-                self.marks.releases.entry(release.hold).or_insert(release);
-            }
-        }
+        self.read_releases(releases)?;
         for name in holds {
             let ObjectName::Hold(id) = name else { continue };
             if self.marks.releases.contains_key(&id) {
@@ -157,6 +154,25 @@ impl<'a> Reading<'a> {
                 }
                 Ok(None) => {}
                 Err(error) => self.marks.damaged.push((id, of_one_object(error)?)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it takes two to release a hold, a release that one has signed counts for nothing.
+    fn read_releases(&mut self, names: Vec<ObjectName>) -> Result<(), IndexError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let consents = Consents::read(self.repo, self.index)?;
+        for name in names {
+            let Some(release) = self.read_or_ignore::<Release>(&name)? else { continue };
+            let received = self.received.get(&name).copied();
+            if consents.lets_go(release.hold, release.by, received) {
+                self.marks.releases.entry(release.hold).or_insert(release);
+            } else {
+                let why = "nobody else has agreed to it".to_owned();
+                self.marks.ignored.push((name.key(), why));
             }
         }
         Ok(())

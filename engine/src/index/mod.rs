@@ -24,6 +24,7 @@ pub mod clean;
 pub mod collected;
 mod fetch;
 pub mod clients;
+pub mod consents;
 pub mod collections;
 pub mod refresh;
 pub mod identity;

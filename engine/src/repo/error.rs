@@ -3,6 +3,7 @@
 use crate::base::codec::CodecError;
 use crate::base::error::{Classified, ErrorClass};
 use crate::crypt::error::CryptError;
+use crate::format::consent::Deed;
 use crate::format::envelope::EnvelopeError;
 use crate::format::slot::Role;
 use crate::store::error::StoreError;
@@ -128,9 +129,28 @@ pub enum RepoError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Somebody else must agree first.
+    #[error("{} takes the consent of an approver who is not whoever does it", taken(*deed, subject, *count))]
+    TakesTwo {
+        /// To what.
+        deed: Deed,
+        /// The hold or the host.
+        subject: String,
+        /// The packs that would be deleted.
+        count: u64,
+    },
     /// A key operation failed.
     #[error(transparent)]
     Crypt(#[from] CryptError),
+}
+
+/// A deed, as people call it.
+fn taken(deed: Deed, subject: &str, count: u64) -> String {
+    match deed {
+        Deed::Prune => format!("deleting {count} packs at once"),
+        Deed::Release => format!("releasing the hold {subject}"),
+        Deed::Offboard => format!("forgetting all snapshots of {subject}"),
+    }
 }
 
 impl Classified for RepoError {
@@ -140,6 +160,7 @@ impl Classified for RepoError {
             Self::Occupied { .. }
             | Self::Ambiguous { .. }
             | Self::Refused { .. }
+            | Self::TakesTwo { .. }
             | Self::UnsafeStore { .. } => ErrorClass::Refused,
             Self::WrongKey { .. }
             | Self::ManySlots { .. }

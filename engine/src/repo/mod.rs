@@ -20,6 +20,7 @@ pub mod open;
 pub mod private;
 pub mod commits;
 pub mod marks;
+pub mod consents;
 pub mod session;
 pub mod generations;
 pub mod collect;

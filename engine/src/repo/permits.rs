@@ -41,7 +41,7 @@ impl Permit {
 }
 
 /// Objects that every role reads. Packs are not among them.
-const RECORDS: [&str; 14] = [
+const RECORDS: [&str; 15] = [
     prefix::CONFIG,
     prefix::CLIENTS,
     prefix::SLOT_SETS,
@@ -53,6 +53,7 @@ const RECORDS: [&str; 14] = [
     prefix::TOMBS,
     prefix::HOLDS,
     prefix::TAGS,
+    prefix::CONSENTS,
     prefix::EVIDENCE,
     prefix::FOLDS,
     prefix::COPIED,
@@ -72,6 +73,8 @@ pub struct Holder {
     pub slot: Option<SlotId>,
     /// Whether other clients of its dedup domain write, too: it may have to ask their packs.
     pub shares_domain: bool,
+    /// Whether it may agree to what takes two people.
+    pub approves: bool,
 }
 
 /// All that `holder` needs, beside listing the whole repository.
@@ -110,6 +113,9 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
             // Fences and finals of others, records of collections that it closes.
             allow(Right::Put, &plain(&[prefix::SNAPSHOTS, prefix::COLLECTIONS]));
             allow(Right::Put, &plain(&[prefix::TOMBS, prefix::HOLDS, prefix::TAGS, PROBES]));
+            if holder.approves {
+                allow(Right::Put, &plain(&[prefix::CONSENTS]));
+            }
             allow(Right::Delete, &plain(&[prefix::DATA, prefix::TREE, prefix::INDEX]));
             allow(Right::Delete, &plain(&[prefix::SESSIONS, prefix::COLLECTIONS, PROBES]));
         }

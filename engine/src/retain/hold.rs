@@ -3,8 +3,10 @@
 use crate::base::id::{HoldId, SessionId};
 use crate::base::limits::HOLD_MAX_SNAPSHOTS;
 use crate::base::time::Timestamp;
+use crate::format::consent::Deed;
 use crate::format::mark::Hold;
 use crate::index::Index;
+use crate::index::consents::Consents;
 use crate::index::identity::writer_identity;
 use crate::index::marks::{self as index_marks, Marks};
 use crate::repo::Repo;
@@ -67,9 +69,10 @@ pub struct ReleaseReport {
     pub forgotten: Vec<SessionId>,
 }
 
-/// Releases holds.
+/// Releases holds: all, or none if one of them takes somebody else's consent.
 ///
 /// # Errors
+/// [`crate::repo::error::RepoError::TakesTwo`];
 /// [`crate::repo::error::RepoError::Denied`] for roles that may not; errors of store and index.
 pub fn release(
     repo: &Repo,
@@ -80,6 +83,11 @@ pub fn release(
 ) -> Result<ReleaseReport, RetainError> {
     require_may_mark(repo, "release holds")?;
     let identity = writer_identity(repo, index, host)?;
+    let consents = Consents::read(repo, index)?;
+    let now = repo.clock().now();
+    for hold in holds {
+        consents.require(identity.client, (Deed::Release, &hold.to_string(), 0), now)?;
+    }
     let before = index_marks::read(repo, index)?;
     for hold in holds {
         put_release(repo, &identity, *hold, reason)?;

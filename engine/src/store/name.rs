@@ -1,8 +1,7 @@
 //! The grammar of object keys: the only file that knows how keys are spelled.
 //!
-//! Every name holds a random part or an id that is drawn at random, so no two writers ever share a
-//! key and none is used twice. Parsing is strict: a key that would be spelled differently again is
-//! no key of ours, and foreign objects under the same prefix are passed over.
+//! Every name holds a random part or a random id, so no two writers ever share a key and none is
+//! used twice. Parsing is strict: a key that would be spelled otherwise is none of ours.
 
 use std::fmt;
 
@@ -31,8 +30,8 @@ pub mod prefix {
     pub const SNAPSHOTS: &str = "snap/";
     /// Records of collections.
     pub const COLLECTIONS: &str = "gc/";
-    /// Records of past collections. Sorts after every generation id, so that a listing that comes
-    /// too late for records that were folded sees what they were folded into.
+    /// Records of past collections. Sorts after every generation id: whoever lists too late for
+    /// records that were folded sees what they were folded into.
     pub const PAST: &str = "gc/past-";
     /// Tombstones of forgotten snapshots.
     pub const TOMBS: &str = "tomb/";
@@ -58,6 +57,8 @@ pub mod prefix {
     pub const COPIED: &str = "copied/";
     /// How long objects are locked.
     pub const LOCKS: &str = "lock/";
+    /// What a second person agreed to.
+    pub const CONSENTS: &str = "consent/";
 }
 
 /// What stands behind a name, in its key in the store. See [`code`](crate::store::code).
@@ -88,8 +89,7 @@ pub enum ObjectName {
     Pack(PackId),
     /// A segment of the index.
     Segment(SegmentId),
-    /// The commit flag of a session: its snapshot record. Its random part tells apart what a machine
-    /// that goes on twice from one state of memory commits.
+    /// The commit flag of a session: its snapshot record. Its random part tells twins apart.
     Commit(SessionId, Nonce8),
     /// Says that the commit was seen without a fence.
     Confirm(SessionId),
@@ -97,14 +97,13 @@ pub enum ObjectName {
     Fence(SessionId, Nonce8),
     /// A fencer's decision, with its random part.
     Final(SessionId, Nonce8),
-    /// A tombstone. Its random part lets several people forget one snapshot, and lets nobody take
-    /// the place of a genuine one.
+    /// A tombstone. Its random part lets nobody take the place of a genuine one.
     Tomb(SessionId, Nonce8),
     /// A hold.
     Hold(HoldId),
-    /// The release of a hold, with its random part.
+    /// The release of a hold.
     Release(HoldId, Nonce8),
-    /// A tag record, with its random part.
+    /// A tag record.
     Tags(SessionId, Nonce8),
     /// What a generation may delete.
     Condemn(GenerationId),
@@ -172,6 +171,8 @@ pub enum ObjectName {
         /// Random part.
         random: Nonce8,
     },
+    /// A second person agrees, with a random part.
+    Consent(Nonce8),
     /// One record of a writer's chain of evidence.
     Evidence {
         /// The client that wrote it.
@@ -192,7 +193,9 @@ impl ObjectName {
             | Self::Epoch(_)
             | Self::Pack(_) => Coding::None,
             Self::Hold(hold) => Coding::Keeper(Nonce8::new(*hold.as_bytes())),
-            Self::Tomb(_, random) | Self::Release(_, random) => Coding::Keeper(*random),
+            Self::Tomb(_, random) | Self::Release(_, random) | Self::Consent(random) => {
+                Coding::Keeper(*random)
+            }
             _ => Coding::Name,
         }
     }
@@ -248,6 +251,7 @@ impl ObjectName {
             Self::Fold { number, random } => format!("{}{number:08x}-{random}", prefix::FOLDS),
             Self::Copied(id, random) => format!("{}{id}-{random}", prefix::COPIED),
             Self::Lock { number, random } => format!("{}{number:08x}-{random}", prefix::LOCKS),
+            Self::Consent(random) => format!("{}{random}", prefix::CONSENTS),
             Self::Evidence { writer, number } => {
                 format!("{}{writer}/{number:08x}", prefix::EVIDENCE)
             }
@@ -267,10 +271,9 @@ impl ObjectName {
             "sess" => SessionId::from_hex(rest).ok().map(Self::Session),
             "data" => parse_pack(PackKind::Data, rest),
             "tree" => parse_pack(PackKind::Tree, rest),
-            "index" => {
-                let (session, number, random) = parse_numbered(rest)?;
-                Some(Self::Segment(SegmentId { session, number, random }))
-            }
+            "index" => parse_numbered(rest).map(|(session, number, random)| {
+                Self::Segment(SegmentId { session, number, random })
+            }),
             "snap" => parse_outcome(rest),
             "tomb" => parse_mark(rest).map(|(session, random)| Self::Tomb(session, random)),
             "tag" => parse_mark(rest).map(|(session, random)| Self::Tags(session, random)),
@@ -292,6 +295,7 @@ impl ObjectName {
             "fold" => parse_drawn(rest).map(|(number, random)| Self::Fold { number, random }),
             "copied" => parse_mark(rest).map(|(session, random)| Self::Copied(session, random)),
             "lock" => parse_drawn(rest).map(|(number, random)| Self::Lock { number, random }),
+            "consent" => Nonce8::from_hex(rest).ok().map(Self::Consent),
             "evidence" => {
                 let (writer, number) = rest.split_once('/')?;
                 let writer = ClientId::from_hex(writer).ok()?;
@@ -443,6 +447,7 @@ mod tests {
             ObjectName::Fold { number, random },
             ObjectName::Copied(session, random),
             ObjectName::Lock { number, random },
+            ObjectName::Consent(random),
             ObjectName::Evidence { writer: ClientId::new(n), number },
         ]
     }

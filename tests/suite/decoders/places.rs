@@ -24,8 +24,8 @@ use engine::repo::keyring::Identity;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
 use engine::repo::{
-    Repo, announcement, collect, commits, evidence, footer, history, machine, marks, object,
-    segments, session, slots,
+    Repo, announcement, collect, commits, consents, evidence, footer, history, machine, marks,
+    object, segments, session, slots,
 };
 use engine::store::ObjectName;
 use system_tests::world::{PASSPHRASE, World};
@@ -215,6 +215,7 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
         | ObjectName::Fold { .. }
         | ObjectName::Copied(..)
         | ObjectName::Lock { .. } => read_history(&repo, name).map_err(text),
+        ObjectName::Consent(id) => consents::get(&repo, id).map(drop).map_err(text),
         ObjectName::Session(_) => {
             object::get_control::<Session>(&repo, name, ControlKind::Session, |_| any_client(&repo))
                 .map(drop)

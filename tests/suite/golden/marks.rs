@@ -2,6 +2,7 @@
 
 use engine::base::id::{Digest, HoldId, Nonce8};
 use engine::base::time::Timestamp;
+use engine::format::consent::{Consent, Deed};
 use engine::format::mark::{Hold, Release, TagRecord, Tomb};
 
 use crate::golden::{CLIENT, TIME, session_id};
@@ -34,6 +35,19 @@ pub(crate) fn release() -> Release {
         hold: HoldId::new([0x40; 8]),
         by: CLIENT,
         at: TIME,
+        reason: "audit is over".to_owned(),
+    }
+}
+
+pub(crate) fn consent() -> Consent {
+    Consent {
+        id: Nonce8::new([0x33; 8]),
+        by: CLIENT,
+        at: TIME,
+        until: Timestamp { seconds: TIME.seconds + 86_400, nanos: 0 },
+        deed: Deed::Release,
+        subject: "4040404040404040".to_owned(),
+        count: 0,
         reason: "audit is over".to_owned(),
     }
 }

@@ -43,6 +43,7 @@ fn names(session: SessionId, byte: u8) -> Vec<ObjectName> {
         ObjectName::Fold { number, random },
         ObjectName::Copied(session, random),
         ObjectName::Lock { number, random },
+        ObjectName::Consent(random),
         ObjectName::Evidence { writer: client, number },
     ]
 }
@@ -155,6 +156,7 @@ proptest! {
                     let release = |random| ObjectName::Release(of, random);
                     release(mine.draw(release))
                 }
+                ObjectName::Consent(_) => ObjectName::Consent(mine.draw(ObjectName::Consent)),
                 other => other,
             };
             let key = mine.keys(&name).remove(0);
