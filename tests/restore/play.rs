@@ -218,9 +218,11 @@ impl Player {
     fn point(&self, known: &Known<'_>, fault: (Fault, Option<Fault>), played: &mut Played) {
         let before = self.fresh_arena(known.scene);
         let (mut point, mut refused, mut is_done) = (String::new(), false, false);
-        // When such a restore is done, what it made is in the way of another.
-        let is_named = matches!(known.scene.order.part, Part::FileAs(_));
-        let is_once = is_named || known.scene.order.overwrite == Overwrite::Absent;
+        // When such a restore is done, what it made is in the way of another, or is what another
+        // overwrites where it is.
+        let order = &known.scene.order;
+        let is_named = matches!(order.part, Part::FileAs(_));
+        let is_once = is_named || order.in_place || order.overwrite == Overwrite::Absent;
         for fault in [Some(fault.0), fault.1].into_iter().flatten() {
             if is_done && is_once {
                 break;
