@@ -130,6 +130,12 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
         return Err(Fault::usage(format!("{name} is empty"))
             .hint("a variable that is not set? leave out what is not meant"));
     }
+    if surroundings.is_astray && !cli.command.needs_no_folder() {
+        return Err(Fault::usage(
+            "the working folder is not there any more, so relative paths mean nothing",
+        )
+        .hint("change into a folder that is there: cd /"));
+    }
     cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
     if cli.global.background {
         step_back();

@@ -4,6 +4,7 @@ use engine::format::slot::KdfCost;
 use engine::repo::Repo;
 use engine::repo::create::{CreateOptions, Created, create};
 use engine::repo::error::RepoError;
+use engine::store::Store;
 use engine::store::contract::ProbeReport;
 use zeroize::Zeroizing;
 
@@ -58,11 +59,29 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         warn(report, context);
     }
     store.keep_reserve();
-    let kit = match kit {
-        Some(file) => Some(file.keep(kit_text(&made, &place, context).as_bytes())?),
-        None => None,
-    };
-    let kit = kit.map(|path| path.display().to_string());
+    let kept = kit.map(|file| file.keep(kit_text(&made, &place, context).as_bytes())).transpose();
+    let kit = kept.as_ref().ok().and_then(|path| Some(path.as_ref()?.display().to_string()));
+    show(&made, kit.as_deref(), &store, context);
+    // The repository is there in any case, so only how it is opened can be put right.
+    let way_out = "the passphrase opens the repository; make a second one for emergencies: mainstay key \
+                   add --role admin --label 'on paper'";
+    if !context.ui.is_heard() && (kit.is_none() || !context.ui.is_quiet()) {
+        let lost = "the recovery words could not be shown, and nobody has them";
+        return match kit {
+            None => Err(Fault::local(lost).hint(way_out)),
+            Some(_) => Ok(ExitCode::Ok),
+        };
+    }
+    match kept {
+        Ok(_) => Ok(ExitCode::Ok),
+        Err(fault) => Err(fault.hint(
+            "the repository was made: write down the words above, they are shown this once and never again",
+        )),
+    }
+}
+
+/// Shows what was made, and the words if they stand nowhere else.
+fn show(made: &Created, kit: Option<&str>, store: &Store, context: &Context<'_>) {
     if context.ui.is_json() {
         let shows_words = !context.ui.is_quiet() || kit.is_none();
         context.ui.message(&Message::Initialized(Initialized {
@@ -70,15 +89,14 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
             repository: store.describe().to_owned(),
             fingerprint: made.repo.fingerprint(),
             recovery_words: shows_words.then(|| made.recovery_words.to_string()),
-            kit,
+            kit: kit.map(str::to_owned),
         }));
     } else if !context.ui.is_quiet() {
-        tell(&made, kit.as_deref(), context);
+        tell(made, kit, context);
     } else if kit.is_none() {
         // Shown nowhere else and never again: no wish for silence is meant to lose them.
         numbered(&made.recovery_words).iter().for_each(|line| context.ui.result(line));
     }
-    Ok(ExitCode::Ok)
 }
 
 fn refusal(error: &RepoError) -> Fault {

@@ -196,6 +196,14 @@ pub enum Command {
     Version(VersionArgs),
 }
 
+impl Command {
+    /// Whether it looks at no path.
+    #[must_use]
+    pub fn needs_no_folder(&self) -> bool {
+        matches!(self, Self::Completions(_) | Self::Man(_) | Self::Version(_))
+    }
+}
+
 /// Runs one command.
 ///
 /// # Errors

@@ -232,6 +232,14 @@ fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
             false => "the lines above name them",
         }));
     }
+    if report.unread > 0 && report.files + report.directories + report.others == 0 {
+        let message = format!(
+            "nothing was restored: {} could not be read when the snapshot was made",
+            items(report.unread)
+        );
+        return Err(Fault::local(message)
+            .hint("another snapshot may have it; `mainstay problems` names it"));
+    }
     if report.has_idle_include {
         return Err(Fault::local("an --include pattern matches nothing in the snapshot")
             .hint("`mainstay ls` and `mainstay find` show what there is"));

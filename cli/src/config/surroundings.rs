@@ -70,6 +70,8 @@ pub struct Surroundings {
     pub ask_hidden: AskHidden,
     /// The folder that relative paths start from; absolute.
     pub current_dir: PathBuf,
+    /// Whether the folder that the process works in is gone, so that no relative path means anything.
+    pub is_astray: bool,
     /// Name of this machine.
     pub host: String,
     /// The time.
@@ -100,8 +102,8 @@ impl Surroundings {
             stdout: Output::of_stdout(),
             stderr: Output::of_stderr(),
             ask_hidden: Arc::new(|question| rpassword::prompt_password(question)),
-            // Without a current folder only absolute paths can work, as with the root.
             current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            is_astray: std::env::current_dir().is_err(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(TimeZone::system)),
@@ -122,6 +124,7 @@ impl Surroundings {
             stderr: Output::new(io::sink(), false),
             ask_hidden: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
             current_dir: PathBuf::from("/"),
+            is_astray: false,
             host: "localhost".to_owned(),
             clock: Arc::new(SystemClock::default()),
             time_zone: Arc::new(LazyLock::new(|| TimeZone::UTC)),

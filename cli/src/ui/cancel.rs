@@ -20,7 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The exit code of a process that was asked to stop.
 const INTERRUPTED: i32 = 130;
 /// Who does not look at the flag for so long after a signal is waiting for something.
-const PATIENCE: Duration = Duration::from_millis(1900);
+const PATIENCE: Duration = Duration::from_millis(1750);
+/// What children are left to end by themselves.
+const GRACE_OF_CHILDREN: Duration = Duration::from_millis(100);
+/// Processes that are ended; whoever begins more is not a dump program.
+const DESCENDANTS_MAX: usize = 4096;
 /// Who still looks at it after so many times that long does not come to an end.
 const PATIENCE_MAX_TIMES: u32 = 8;
 
@@ -128,17 +132,47 @@ fn end() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
-/// Asks the processes that this one began to end, as far as the system names them.
+/// Ends the processes that this one began, and those that they began, as far as the system names them:
+/// by asking first, and a moment later also those that do not listen.
 fn end_children() {
-    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|number| number.parse().ok()) {
-            if let Some(child) = rustix::process::Pid::from_raw(child) {
-                // One that has ended by itself is what is wanted.
-                let _ = rustix::process::kill_process(child, rustix::process::Signal::TERM);
-            }
-        }
+    let all = descendants();
+    all.iter().for_each(|child| send(*child, rustix::process::Signal::TERM));
+    if all.is_empty() {
+        return;
     }
+    std::thread::sleep(GRACE_OF_CHILDREN);
+    // Whoever they began meanwhile is asked by nobody else.
+    all.iter().chain(&descendants()).for_each(|child| send(*child, rustix::process::Signal::KILL));
+}
+
+fn send(child: i32, signal: rustix::process::Signal) {
+    if let Some(child) = rustix::process::Pid::from_raw(child) {
+        // One that has ended by itself is what is wanted.
+        let _ = rustix::process::kill_process(child, signal);
+    }
+}
+
+fn descendants() -> Vec<i32> {
+    let mut found = children_of("self");
+    let mut looked_at = 0;
+    while let Some(next) = found.get(looked_at).copied().filter(|_| found.len() < DESCENDANTS_MAX) {
+        found.extend(children_of(&next.to_string()));
+        looked_at += 1;
+    }
+    found
+}
+
+fn children_of(process: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    let texts = tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let numbers = |text: String| {
+        text.split_whitespace().filter_map(|number| number.parse().ok()).collect::<Vec<_>>()
+    };
+    texts.flat_map(numbers).collect()
 }
 
 /// Takes note of one signal; whether the process has to end now.

@@ -288,6 +288,13 @@ impl Ui {
         })
     }
 
+    /// Whether all results so far have been taken; for what is shown once and never again.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.stdout.flush();
+        self.stdout.is_open()
+    }
+
     /// Sends off what is still in buffers.
     ///
     /// # Errors

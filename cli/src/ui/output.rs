@@ -88,6 +88,12 @@ impl Output {
         matches!(self.lock().state, State::Closed)
     }
 
+    /// Whether everything was written so far.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.lock().state, State::Open)
+    }
+
     /// Writes one line of text for people, made [`printable`], and its newline.
     pub fn line(&self, text: &str) {
         self.line_as_it_is(&printable(text));

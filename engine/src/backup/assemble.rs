@@ -12,7 +12,7 @@ use crate::base::monitor::{Action, Change, Counter};
 use crate::base::path::TreePath;
 use crate::disk::stage::STAGE_PREFIX;
 use crate::format::config::TreeConfig;
-use crate::format::entry::{Entry, EntryKind};
+use crate::format::entry::Entry;
 use crate::index::hints::{HintLeaf, HintsWriter};
 use crate::tree::build::{EntryTreeBuilder, Root, WrittenLeaf};
 
@@ -88,9 +88,7 @@ impl<'a, 's> Assembler<'a, 's> {
                 if let Some(difference) = difference.filter(|_| !entry.is_unread()) {
                     self.tell(difference.action(&entry), &key, entry.size_bytes);
                 }
-                if entry.kind == EntryKind::Directory {
-                    self.note_leftover(&key);
-                }
+                self.note_leftover(&key);
                 if entry.link_count > 1 && entry.content.is_some() {
                     self.links.insert((entry.device, entry.inode), (*entry).clone());
                 }
@@ -132,11 +130,13 @@ impl<'a, 's> Assembler<'a, 's> {
     /// What an interrupted restore left is not what anybody meant to save; whether it can go is for a
     /// person to say.
     fn note_leftover(&self, key: &[u8]) {
-        let Ok(path) = TreePath::from_key(key) else { return };
-        if path.name().starts_with(STAGE_PREFIX.as_bytes()) {
+        let name = key.rsplit(|byte| *byte == 0).next().unwrap_or_default();
+        if name.starts_with(STAGE_PREFIX.as_bytes())
+            && let Ok(path) = TreePath::from_key(key)
+        {
             self.shared.monitor.note(&format!(
-                "{path} is what an interrupted restore left, and is saved as well: the same restore \
-                 again finishes it, or remove the folder"
+                "{path} is what an interrupted restore left, and is saved as well: files beside it may be \
+                 half restored; the same restore again finishes them"
             ));
         }
     }

@@ -14,7 +14,11 @@ use crate::format::envelope::EnvelopeError;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::store::Store;
+use crate::store::code::spelled;
 use crate::store::name::{ObjectName, prefix};
+
+/// Objects that are looked at where there is no configuration.
+const LOOKED_AT_MAX: u32 = 1000;
 
 /// A configuration whose signature is right: by whichever administrator.
 pub(super) struct FoundConfig {
@@ -34,9 +38,7 @@ pub(super) fn open_genuine(
     open: impl Fn(FoundConfig) -> Result<Repo, RepoError>,
 ) -> Result<Repo, RepoError> {
     let names = listed(store)?;
-    let Some((first, others)) = names.split_first() else {
-        return Err(RepoError::NoRepository { place: store.describe().to_owned() });
-    };
+    let Some((first, others)) = names.split_first() else { return Err(nothing(store)) };
     let try_one = |name: &ObjectName| read_of(store, name).and_then(&open);
     if others.is_empty() {
         return try_one(first);
@@ -53,8 +55,7 @@ pub(super) fn open_genuine(
     }
     match (opened.pop(), opened.pop()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(failure
-            .unwrap_or_else(|| RepoError::NoRepository { place: store.describe().to_owned() })),
+        (None, _) => Err(failure.unwrap_or_else(|| nothing(store))),
         (Some(one), Some(other)) => {
             let key = |repo: &Repo| ObjectName::Config(repo.config().repository).key();
             Err(RepoError::Ambiguous {
@@ -62,6 +63,24 @@ pub(super) fn open_genuine(
                 names: [key(&other), key(&one)],
             })
         }
+    }
+}
+
+/// There is no configuration. Other objects of a repository may be there all the same, and then nobody
+/// should make a new one in its place.
+fn nothing(store: &Store) -> RepoError {
+    let (mut looked_at, mut found) = (0, None);
+    let listed = store.list_each("", &mut |object| {
+        looked_at += 1;
+        found = spelled(&object.key).map(|_| object.key);
+        found.is_none() && looked_at < LOOKED_AT_MAX
+    });
+    match (listed, found) {
+        (Ok(()), Some(key)) => {
+            let why = format!("it is missing, while {key} is there");
+            RepoError::corrupt(&format!("{}…", prefix::CONFIG), why)
+        }
+        _ => RepoError::NoRepository { place: store.describe().to_owned() },
     }
 }
 
@@ -112,7 +131,7 @@ pub(super) fn read_of(store: &Store, name: &ObjectName) -> Result<FoundConfig, R
 pub(super) fn require_listed(store: &Store, wanted: &ObjectName) -> Result<(), RepoError> {
     let found = listed(store)?;
     match found.first() {
-        None => Err(RepoError::NoRepository { place: store.describe().to_owned() }),
+        None => Err(nothing(store)),
         Some(_) if found.contains(wanted) => Ok(()),
         Some(other) => {
             let why = format!("it belongs to {}, this is {}", wanted.key(), other.key());

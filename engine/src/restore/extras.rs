@@ -58,8 +58,19 @@ impl Pass<'_> {
         above.clone().zip(above.skip(1).chain([open])).any(|(parent, child)| {
             let then = parent.entry.as_ref().zip(child.entry.as_ref());
             let was_mount = then.is_some_and(|(parent, child)| parent.device != child.device);
-            parent.device != child.device && !was_mount
+            !was_mount && self.device_of(parent) != self.device_of(child)
         })
+    }
+
+    /// The file system that a folder lies on now; one that nothing had to be made in was not looked at.
+    fn device_of(&self, open: &OpenFolder) -> u64 {
+        match open.standing {
+            Standing::Unmade => {
+                let there = self.work.to.target.stat(&open.path).ok().flatten();
+                there.map_or(open.device, |there| there.device_and_inode.0)
+            }
+            _ => open.device,
+        }
     }
 
     /// Removes what an earlier run left in a folder that is not finished and this run does not want.

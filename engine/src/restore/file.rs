@@ -89,6 +89,7 @@ impl RestoredFile {
                 to.tally.begin_in_place(&self.path);
                 file.mark_unfinished()?;
                 file.set_len(self.entry.size_bytes)?;
+                file.mark_unfinished()?;
                 Ok(file)
             });
         match opened {
@@ -112,7 +113,11 @@ impl RestoredFile {
         let is_whole = offset == 0 && bytes.len() as u64 == self.entry.size_bytes;
         let size_bytes = if is_whole { 0 } else { self.entry.size_bytes };
         let written = self.open(to, size_bytes, step_count).and_then(|file| match file {
-            Some(file) => file.write_at(bytes, offset),
+            Some(file) => file.write_at(bytes, offset).and_then(|()| match self.way {
+                // Each write gives it the time of now.
+                Way::InPlace => file.mark_unfinished(),
+                Way::Fresh | Way::Aside(_) => Ok(()),
+            }),
             None => Ok(()),
         });
         match written {

@@ -49,7 +49,8 @@ impl Pass<'_> {
             }
             match extent {
                 Extent::Hole { length_bytes } => {
-                    if let Err(error) = open.make_hole(offset, length_bytes) {
+                    let made = open.make_hole(offset, length_bytes);
+                    if let Err(error) = made.and_then(|()| open.mark_unfinished()) {
                         file.fail(work.to, "writing", &error);
                         return Ok(());
                     }

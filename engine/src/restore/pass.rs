@@ -135,7 +135,11 @@ impl<'a> Pass<'a> {
         let is_selected = options.selects(full);
         let is_wanted = is_selected || (is_directory && options.may_select_below(full));
         let is_resumed = work.to.journal.is_some_and(|journal| journal.is_resumed());
-        if let Some(parent) = self.open.last_mut() {
+        // Below a folder that a filter leaves out, the open one is not the parent.
+        let is_child = |open: &&mut OpenFolder| {
+            (options.delete || is_resumed) && path.parent().as_ref() == Some(&open.path)
+        };
+        if let Some(parent) = self.open.last_mut().filter(is_child) {
             if options.delete {
                 parent.children.insert(path.name().to_vec());
             }

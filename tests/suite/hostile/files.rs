@@ -137,3 +137,46 @@ fn a_run_without_an_index_that_was_killed_leaves_nothing_for_long() {
     machine.say("--no-index snapshots").expect(0);
     assert_eq!(leftovers(), [""; 0]);
 }
+
+#[test]
+fn a_working_folder_that_is_gone_is_not_the_root() {
+    let machine = Machine::new();
+    machine.put("source/file", b"x");
+    machine.say("backup -q source").expect(0);
+    let program = env!("CARGO_BIN_EXE_victim");
+    for line in ["backup .", "restore latest --target ./x", "snapshots"] {
+        let script = format!("mkdir gone && cd gone && rmdir ../gone && exec {program} {line}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).current_dir(machine.path(""));
+        for (name, value) in machine.command(["version"]).get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        let ran = Machine::output(&mut shell).expect(2);
+        assert!(ran.stderr.contains("working folder"), "{line}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn words_that_nobody_has_read_are_no_success() {
+    for to in ["/dev/full", "closed"] {
+        let machine = Machine::bare();
+        let mut init = machine.command(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]);
+        match to {
+            "closed" => {
+                let (reader, writer) = std::io::pipe().expect("a pipe");
+                drop(reader);
+                init.stdout(writer);
+            }
+            _ => {
+                let full =
+                    std::fs::File::options().write(true).open(to).expect("every Linux has it");
+                init.stdout(full);
+            }
+        }
+        let child = init.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+        let ended = child.wait_with_output().expect("ours");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{to}: {said}");
+        assert!(said.contains("the recovery words could not be shown"), "{to}: {said}");
+    }
+}

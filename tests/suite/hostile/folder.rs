@@ -266,3 +266,41 @@ fn shlex(line: &str) -> Vec<String> {
     }
     words
 }
+
+/// What a machine knows by heart must be in the store all the same: nobody else opens without it.
+#[test]
+fn what_only_this_machine_remembers_is_missed_by_a_check() {
+    let empty = |path: &Path| system_tests::trees::put(path, b"");
+    for (folder, is_gone) in
+        [("config", true), ("config", false), ("clients", true), ("snap", false)]
+    {
+        let machine = with_backup();
+        machine.say("key add -q --role restore --to-key-file key").expect(0);
+        machine.say("--key-file key check -q").expect(0);
+        let repository = machine.path("repository");
+        let object = match folder {
+            "config" => {
+                let entries = std::fs::read_dir(&repository).expect("a folder").flatten();
+                let mut paths = entries.map(|entry| entry.path());
+                let is_config = |path: &PathBuf| path.to_string_lossy().contains("config-");
+                paths.find(is_config).expect("there is one")
+            }
+            _ => first(&repository.join(folder)),
+        };
+        match is_gone {
+            true => std::fs::remove_file(&object).expect("it is ours"),
+            false => empty(&object),
+        }
+        let check = machine.say("--key-file key check").expect(20).stdout;
+        let name = object.file_name().expect("a name").to_string_lossy().into_owned();
+        let name = name.get(..16).unwrap_or(&name);
+        assert!(check.contains(name), "{folder}: {check}");
+        // Nobody is told to make a new repository where one lies.
+        if folder == "config" {
+            let mut other = machine.command(["snapshots"]);
+            other.env("MAINSTAY_STATE_DIR", machine.path("other"));
+            let said = Machine::output(&mut other).expect(20).stderr;
+            assert!(!said.contains("init"), "{said}");
+        }
+    }
+}
