@@ -284,6 +284,9 @@ fn verdict(doing: Doing, class: ErrorClass) -> (ExitCode, &'static str, Option<&
                  repository",
             ),
         ),
+        (ErrorClass::Rekeyed, _) => {
+            (ExitCode::Key, "E_NEW_KEYS", Some("repeat the command: it begins with the new keys"))
+        }
         (ErrorClass::Refused, _) => (ExitCode::Refused, "E_REFUSED", None),
         (ErrorClass::Local, _) => (ExitCode::Failed, "E_LOCAL", None),
         (ErrorClass::Interrupted, _) => (ExitCode::Interrupted, "E_INTERRUPTED", None),

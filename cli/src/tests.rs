@@ -15,10 +15,11 @@ use crate::ui::json::{
     CheckSummary, ExitError, ItemError, JsonPath, LeftOutRecord, Message, RestoreSummary, Status,
     Version, Why,
 };
+use crate::ui::keys::{KeyRecord, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
-    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, KeyRecord, KeyRemoved, KeyTested,
-    Node, Probed, PruneSummary, Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
+    DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, Node, Probed, PruneSummary,
+    Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
 };
 
 use crate::ui::retention::{
@@ -248,6 +249,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         state: "good",
     };
     let added = samples::key_added(key());
+    let rotated = KeysRotated { dry_run: false, epoch: 1, given: Vec::new(), left_out: Vec::new() };
     let tested = KeyTested { key: key(), repository: text(), fingerprint: text() };
     let initialized = Initialized {
         id: text(),
@@ -278,6 +280,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`probe`", Message::Probe(probed)),
         ("`benchmark`", Message::Benchmark(samples::benchmarked())),
         ("`key_added`", Message::KeyAdded(added)),
+        ("`keys_rotated`", Message::KeysRotated(rotated)),
         ("`key_removed`", Message::KeyRemoved(KeyRemoved { key: key() })),
         ("`key_revoked`", Message::KeyRevoked(samples::revoked())),
         ("`key_succeeded`", Message::KeySucceeded(samples::succeeded())),

@@ -11,7 +11,6 @@ use engine::base::monitor::Recording;
 use engine::base::path::TreePath;
 use engine::base::time::{Clock, SystemClock};
 use engine::check::{self, CheckError, CheckOptions, CheckReport, ReadData};
-use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::slot::{KdfCost, Role};
@@ -21,7 +20,7 @@ use engine::index::{Index, IndexError, identity, refresh};
 use engine::repo::Repo;
 use engine::repo::create::{CreateOptions, create};
 use engine::repo::error::RepoError;
-use engine::repo::keyring::{Identity, Keyring};
+use engine::repo::keyring::Identity;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::slots::{self, Wrapping};
 use engine::restore::{self, RestoreError, RestoreOptions, RestoreReport};
@@ -153,9 +152,6 @@ impl World {
     /// If this is not the administrator's world, or the slot cannot be written.
     #[must_use]
     pub fn cut_key(&self, role: Role, domain: u32) -> KeyFile {
-        let keys = self.repo.keys();
-        let admin = keys.admin().expect("only an administrator cuts keys");
-        let suite = Suite::from_code(self.repo.config().suite).expect("a suite of this program");
         let identity = matches!(role, Role::Backup | Role::Maintain | Role::Verify).then(|| {
             let mut client = [0; 8];
             getrandom::fill(&mut client).expect("the system has random bytes");
@@ -165,8 +161,8 @@ impl World {
             identity::enrol(&self.repo, identity, role.name(), role, domain)
                 .expect("an administrator can enrol");
         }
-        let epoch = keys.control().1;
-        let bundle = Keyring::cut_bundle(admin, suite, role, (domain, epoch), identity.as_ref());
+        let bundle = self.repo.keys().cut_for(role, domain, identity.as_ref());
+        let bundle = bundle.expect("only an administrator cuts keys");
         let key = SecretKey::random();
         let created = self.repo.clock().now();
         let slot = slots::add(&self.repo, role.name(), &bundle, &Wrapping::KeyFile(&key), created)

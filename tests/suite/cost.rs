@@ -57,7 +57,7 @@ impl Stage {
 /// Opens a repository as a new process does on a machine that has kept its configuration.
 fn reopen(repo: &Repo, key: &KeyFile) -> Repo {
     let (clock, known) = (Arc::new(SystemClock::default()), Some(repo.config_object().clone()));
-    let known = Known { config: known, slot: None };
+    let known = Known { config: known, ..Known::default() };
     open_knowing(repo.store(), clock, &Unlock::KeyFile(key), known).expect("the key opens")
 }
 
@@ -68,7 +68,7 @@ fn show(calls: &[Call]) -> String {
 }
 
 #[test]
-fn an_unchanged_source_costs_ten_requests() {
+fn an_unchanged_source_costs_eleven_requests() {
     let mut stage = Stage::new(Role::Backup);
     for _ in 0..3 {
         stage.machine.backup(&stage.source).expect("the backup runs");
@@ -78,15 +78,15 @@ fn an_unchanged_source_costs_ten_requests() {
     let report = stage.machine.backup(&stage.source).expect("the backup runs");
     let calls = stage.recorder.take();
     assert_eq!(report.summary.bytes_read, 0);
-    // Key slot; registration; collections, segments, snapshots, clients listed; segments listed again,
-    // commit, fences listed, confirmation.
+    // Key slot, epochs listed; registration; collections, segments, snapshots, clients listed; segments
+    // listed again, commit, fences listed, confirmation.
     // A folder above the source that somebody changed adds a pack of names and its segment.
     let above = if report.summary.tree_nodes_new > 0 { 2 } else { 0 };
-    assert_eq!(calls.len(), 10 + above, "{}", show(&calls));
+    assert_eq!(calls.len(), 11 + above, "{}", show(&calls));
 }
 
 #[test]
-fn one_file_out_of_a_known_repository_costs_six_requests() {
+fn one_file_out_of_a_known_repository_costs_seven_requests() {
     let stage = Stage::new(Role::Backup);
     stage.machine.backup(&stage.source).expect("the backup runs");
     let from = stage.source.join("3/8");
@@ -101,9 +101,9 @@ fn one_file_out_of_a_known_repository_costs_six_requests() {
     let report = reader.restore(&reader.newest(), &from, &target).expect("the restore runs");
     let calls = stage.recorder.take();
     assert_eq!((report.files, report.problem_count), (1, 0));
-    // Key slot; snapshots, clients and segments listed; one block of the pack of names and one of the pack
-    // of content, each with the header of its pack. A block far into a pack would cost one more.
-    assert_eq!(calls.len(), 6, "{}", show(&calls));
+    // Key slot, epochs listed; snapshots, clients and segments listed; one block of the pack of names and
+    // one of the pack of content, each with the header of its pack. A block far into a pack would cost one more.
+    assert_eq!(calls.len(), 7, "{}", show(&calls));
 }
 
 /// Threads that restore read one pack in several stretches. The one that reads its beginning brings

@@ -8,8 +8,7 @@ mod places;
 use std::fmt::Debug;
 
 use engine::format::announcement::{
-    Announced, Announcement, EpochKeys, EpochRecord, SlotSet, decode_announcement,
-    encode_announcement,
+    Announced, Announcement, EpochRecord, SlotSet, decode_announcement, encode_announcement,
 };
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
@@ -29,7 +28,7 @@ use engine::format::pack::{PackHeader, PackTable, footer_len, split_footer};
 use engine::format::private::{Commit, Private, SealedPart};
 use engine::format::segment::{self, SegmentFrame};
 use engine::format::session::{Confirm, Fence, Session};
-use engine::format::slot::{Bundle, KdfCost, Role, Slot, SlotAbout};
+use engine::format::slot::{Bundle, EpochKeys, KdfCost, OlderKeys, Role, Slot, SlotAbout};
 use engine::format::snapshot::Snapshot;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -92,6 +91,7 @@ fn objects() -> Vec<Decoder> {
         ("slot", check_slot, slot.encode()),
         ("slot about", round_record::<SlotAbout>, encode_record(&about)),
         ("bundle", round_record::<Bundle>, encode_record(&golden::bundle())),
+        ("bundle of a later epoch", round_record::<Bundle>, encode_record(&later_bundle())),
         ("control", check_control, encode_control(ControlKind::Commit, 1, &[9; 120])),
         ("signed", |bytes| split_signed(bytes).is_ok(), vec![1; 70]),
         ("client", round_record::<Client>, encode_record(&golden::client())),
@@ -122,6 +122,13 @@ fn objects() -> Vec<Decoder> {
         ),
         ("segment", check_segment, segment::encode_packs(&golden::segment_packs())),
     ]
+}
+
+fn later_bundle() -> Bundle {
+    let mut bundle = golden::bundle();
+    bundle.epoch = 1;
+    bundle.older = vec![OlderKeys { epoch: 0, keys: golden::history::epoch_keys() }];
+    bundle
 }
 
 fn of_machines() -> Vec<Decoder> {

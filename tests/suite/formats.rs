@@ -133,6 +133,7 @@ fn what_was_never_released_is_refused_by_its_name() {
 fn the_engine_restores_every_version() {
     for version in VERSIONS {
         let (world, _) = opened(version);
+        assert_eq!(world.repo.keys().epochs().collect::<Vec<_>>(), [0, 1]);
         let snapshots = world.snapshots();
         assert_eq!(snapshots.len(), 2);
         let newest = world.newest();
@@ -193,7 +194,7 @@ fn pages(count: usize) -> Vec<u8> {
 fn make_the_current_version() {
     let fixture = fixture(VERSION);
     assert!(!fixture.exists(), "remove {} first", fixture.display());
-    let world = World::create(&folder_store(&fixture.join("store")));
+    let mut world = World::create(&folder_store(&fixture.join("store")));
     let source = world.new_folder("source");
     fs::create_dir(source.join("many")).expect("a folder can be made");
     fs::create_dir(source.join("empty")).expect("a folder can be made");
@@ -209,6 +210,7 @@ fn make_the_current_version() {
     put(&source.join("Gr\u{fc}\u{df}e"), b"not only ASCII");
     symlink("one chunk", source.join("link")).expect("a link can be made");
     world.backup(&source).expect("the first backup runs");
+    engine::repo::rotation::rotate(&mut world.repo).expect("an administrator may");
     put(&source.join("one chunk"), &b"another line\n".repeat(1000));
     for (path, seconds) in [("many", 1000), ("empty", 1001), ("one chunk", 1002), ("", 1003)] {
         set_time(&source.join(path), seconds);

@@ -16,6 +16,7 @@ mod permits;
 mod probing;
 mod restoring;
 mod revoked;
+mod rotating;
 mod slots;
 mod two;
 mod words;

@@ -18,10 +18,9 @@ use engine::format::machine::{Revocation, RunRecord};
 use engine::format::slot::{KdfCost, Role};
 use engine::index::identity::writer_identity;
 use engine::repo::create::{CreateOptions, create};
-use engine::repo::keyring::Keyring;
 use engine::repo::open::KeyFile;
 use engine::repo::slots::{self, Wrapping};
-use engine::repo::{Repo, announcement, history, machine};
+use engine::repo::{Repo, announcement, history, machine, rotation};
 use engine::store::{Location, Store, StoreOptions};
 use system_tests::reader::Repository;
 use system_tests::reader::cbor::Value;
@@ -205,8 +204,8 @@ fn assert_shapes(repository: &Repository, root: &[u8; 32], source: &Path, entrie
 
 /// A key file for a new slot of `role`.
 pub(crate) fn key_file(repo: &Repo, suite: Suite, role: Role) -> String {
-    let admin = repo.keys().admin().expect("an administrator made it");
-    let bundle = Keyring::cut_bundle(admin, suite, role, (0, 0), None);
+    assert_eq!(repo.keys().suite(), suite);
+    let bundle = repo.keys().cut_for(role, 0, None).expect("an administrator made it");
     let key = SecretKey::random();
     let slot = slots::add(repo, "a file", &bundle, &Wrapping::KeyFile(&key), repo.clock().now())
         .expect("a slot can be added");
@@ -214,7 +213,7 @@ pub(crate) fn key_file(repo: &Repo, suite: Suite, role: Role) -> String {
 }
 
 fn round_trip(suite: Suite) {
-    let (world, at) = world(suite);
+    let (mut world, at) = world(suite);
     let source = world.new_folder("source");
     make_source(&source);
     world.backup(&source).expect("the backup runs");
@@ -228,6 +227,13 @@ fn round_trip(suite: Suite) {
     assert_shapes(&first, &one.root, &source, &entries);
     first.session(&hex(&one.session)).expect("the session's record can be read");
 
+    // The second one is of another epoch.
+    let early = key_file(&world.repo, suite, Role::Restore);
+    let left_out = key_file(&world.repo, suite, Role::Verify);
+    let id = left_out.lines().find_map(|line| line.strip_prefix("slot ")).expect("it has one");
+    let slot = fs::read(at.join("keys").join(id)).expect("it is there");
+    slots::remove(&world.repo, id).expect("an administrator may");
+    rotation::rotate(&mut world.repo).expect("an administrator may");
     put(&source.join("many chunks"), &text(9, 700_001));
     fs::remove_file(source.join("nothing")).expect("a file can be removed");
     world.backup(&source).expect("the second backup runs");
@@ -246,19 +252,28 @@ fn round_trip(suite: Suite) {
     let text = key_file(&world.repo, suite, Role::Restore);
     let third = Repository::open(&at, &Secret::KeyFile(&text)).expect("the key file opens it");
     assert_read_back(&third, &two.root, &source);
-    let slots = list_slots(&at, world.repo.config().repository.as_bytes(), &third.keys().control);
+    let given = Repository::open(&at, &Secret::KeyFile(&early)).expect("it got the new keys");
+    assert_read_back(&given, &two.root, &source);
+    let before = given.entries(&one.root).expect("the first one can be walked");
+    assert_eq!(before.len(), entries.len() + 1);
+    put(&at.join("keys").join(id), &slot);
+    let refused = Repository::open(&at, &Secret::KeyFile(&left_out)).err();
+    assert!(refused.is_some_and(|why| why.contains("was not given")), "it was removed");
+    fs::remove_file(at.join("keys").join(id)).expect("it is there");
+    let controls: Vec<_> = third.keys().epochs.iter().map(|epoch| epoch.control).collect();
+    let slots = list_slots(&at, world.repo.config().repository.as_bytes(), &controls);
     let slots = slots.expect("slots can be listed");
     let mut roles: Vec<_> = slots.iter().map(|s| s.1).collect();
     roles.sort_unstable();
-    assert_eq!(roles, [4, 5, 5]);
+    assert_eq!(roles, [4, 4, 5, 5]);
     // The set in force has the same ones, and none that was removed.
     let stored: BTreeMap<_, _> = slots.iter().map(|slot| (slot.0.clone(), slot.1)).collect();
     let (signed, removed) = third.signed_slots().expect("the sets are genuine");
-    assert_eq!((&signed, removed.len()), (&stored, 0));
+    assert_eq!((&signed, removed.len()), (&stored, 1));
     let gone = stored.keys().find(|key| stored[*key] == 4).expect("the key file").clone();
     engine::repo::slots::remove(&world.repo, &gone["keys/".len()..]).expect("it can be removed");
     let (signed, removed) = third.signed_slots().expect("the sets are genuine");
-    assert!(signed.len() == 2 && removed.contains(&gone), "{signed:?} {removed:?}");
+    assert!(signed.len() == 3 && removed.contains(&gone), "{signed:?} {removed:?}");
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -40,6 +40,8 @@ pub enum KeyCommand {
     Succeed(KeySucceedArgs),
     /// Change the passphrase: add a new one of the same role, and remove the one that was given
     Passwd(KeyPasswdArgs),
+    /// Change the keys of the repository: keys that were removed read nothing that is written from now on
+    Rotate(KeyRotateArgs),
     /// Say which role the given passphrase or key file has
     #[command(after_long_help = epilogue::with_repository(
         "mainstay key test --key-file web1.key",
@@ -175,4 +177,21 @@ pub struct KeyRemoveArgs {
     /// Which one, as `key list` shows it
     #[arg(value_name = "ID")]
     pub id: String,
+}
+
+/// Options of `key rotate`.
+///
+/// Everybody whose key is in `key list` as `good` gets the new keys by itself, with the next command.
+/// What was written before stays readable for them, and for whoever had a key then.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay key remove 4f3a91c2\n\
+     mainstay key rotate --dry-run\n\
+     mainstay key rotate",
+    &[],
+))]
+pub struct KeyRotateArgs {
+    /// Only say who would get new keys, and who would not
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }

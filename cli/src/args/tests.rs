@@ -104,7 +104,7 @@ fn clap_finds_no_contradiction_and_every_help_is_complete() {
         assert!(one.get_about().is_some(), "{}", one.get_name());
         seen += 1;
     }
-    assert_eq!(seen, 65);
+    assert_eq!(seen, 66);
 }
 
 #[test]
@@ -113,6 +113,7 @@ fn the_exact_forms_that_scripts_rely_on() {
         "init -q",
         "init --kit FILE",
         "key add --role backup --to-key-file FILE",
+        "key rotate --dry-run",
         "backup -q --json --tag T --host H /a /b",
         "snapshots --json",
         "restore -q 4f3a91c2:/abs/folder --target DIR",

@@ -4,15 +4,14 @@ use std::path::Path;
 
 use engine::base::id::{ClientId, SlotId};
 use engine::crypt::random;
-use engine::crypt::seal::Suite;
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::slot::{KdfCost, Role, SlotKind};
 use engine::index::identity::{Enrolment, enrol_as};
-use engine::repo::keyring::{Identity, Keyring, SHARED_DOMAIN};
+use engine::repo::keyring::{Identity, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
 use engine::repo::permits::Holder;
-use engine::repo::slots::{self, ListedSlot, Standing, Wrapping};
+use engine::repo::slots::{self, Standing, Wrapping};
 use engine::store::location::Location;
 use restore_verify::evidence::event::Event;
 
@@ -20,6 +19,7 @@ use crate::args::key::{KeyAddArgs, KeyArgs, KeyCommand, KeyPasswdArgs, KeyRemove
 use crate::args::values::{self, Domain, PolicyKind};
 use crate::command::client;
 use crate::command::context::Context;
+use crate::command::key_rotate;
 use crate::command::open::{Opened, allows, open, repository, store, unlock};
 use crate::command::place::{PrivateFile, absolute};
 use crate::command::store_policy;
@@ -30,8 +30,8 @@ use crate::config::secret::{self, Secret};
 use crate::config::words;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
+use crate::ui::keys::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
 use crate::ui::output::printable;
-use crate::ui::records::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
 use crate::ui::table::{Align, Table};
 use crate::units;
 
@@ -51,6 +51,7 @@ pub fn run(args: &KeyArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         KeyCommand::Revoke(args) => client::revoke(args, context),
         KeyCommand::Succeed(args) => client::succeed(args, context),
         KeyCommand::Passwd(args) => passwd(args, context),
+        KeyCommand::Rotate(args) => key_rotate::run(args, context),
         KeyCommand::Test => test(context),
     }
 }
@@ -59,7 +60,7 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let place = policy_place(args, context)?;
     let opened = open(context)?;
     let repo = &opened.repo;
-    let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
+    repo.keys().admin().map_err(|error| trouble::repo(&error))?;
     let role = role(args.role);
     let (hosts, succeeds) = client::enrolment(args, role, &opened)?;
     let file = match &args.to_key_file {
@@ -79,9 +80,8 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         (Some(identity), Domain::Own) => own_domain(identity.client),
         _ => SHARED_DOMAIN,
     };
-    let suite = Suite::from_code(repo.config().suite).unwrap_or(Suite::XWing);
-    let scope = (domain, repo.keys().control().1);
-    let bundle = Keyring::cut_bundle(admin, suite, role, scope, identity.as_ref());
+    let bundle = repo.keys().cut_for(role, domain, identity.as_ref());
+    let bundle = bundle.map_err(|error| trouble::repo(&error))?;
     if let Some(identity) = &identity {
         // Before the slot: a key whose client nobody knows could write nothing that counts.
         let (hosts, succeeds) = (hosts.clone(), succeeds.clone());
@@ -104,9 +104,10 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         }
         None => None,
     };
+    let kind = if key_file.is_some() { SlotKind::KeyFile } else { SlotKind::Passphrase };
     let key = KeyRecord {
         id: slot.to_string(),
-        kind: kind(if key_file.is_some() { SlotKind::KeyFile } else { SlotKind::Passphrase }),
+        kind: KeyRecord::kind_of(kind),
         role: Some(role.name()),
         label: Some(label),
         created: Some(units::rfc3339(created)),
@@ -226,30 +227,11 @@ fn role(role: values::Role) -> Role {
     }
 }
 
-fn kind(kind: SlotKind) -> &'static str {
-    match kind {
-        SlotKind::Passphrase => "passphrase",
-        SlotKind::Phrase => "recovery words",
-        SlotKind::KeyFile => "key file",
-    }
-}
-
-fn record(slot: &ListedSlot) -> KeyRecord {
-    KeyRecord {
-        id: slot.slot.to_string(),
-        kind: slot.kind.map_or("unknown", kind),
-        role: slot.role.map(Role::name),
-        label: slot.about.as_ref().map(|about| about.label.clone()),
-        created: slot.about.as_ref().map(|about| units::rfc3339(about.created)),
-        state: slot.standing.name(),
-    }
-}
-
 fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let (repo, ..) = repository(context)?;
     let listed = slots::list(&repo).map_err(|error| trouble::repo(&error))?;
     if context.ui.is_json() {
-        let records: Vec<_> = listed.iter().map(record).collect();
+        let records: Vec<_> = listed.iter().map(KeyRecord::of).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
         return Ok(ExitCode::Ok);
     }
@@ -257,7 +239,7 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
         ["ID", "Kind", "Role", "Label", "Created", "State"].map(|name| (name, Align::Left));
     let mut table = Table::new(&columns);
     for slot in &listed {
-        let KeyRecord { id, kind, role, label, state, .. } = record(slot);
+        let KeyRecord { id, kind, role, label, state, .. } = KeyRecord::of(slot);
         let zone = &context.around.time_zone;
         let created = slot.about.as_ref().map(|about| units::local_minute(about.created, zone));
         table.row([
@@ -306,7 +288,7 @@ fn remove(args: &KeyRemoveArgs, context: &Context<'_>) -> Result<ExitCode, Fault
 
 fn remove_slot(opened: &Opened, wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let removed = slots::remove(&opened.repo, wanted).map_err(|error| trouble::repo(&error))?;
-    let key = record(&removed);
+    let key = KeyRecord::of(&removed);
     let role = key.role.unwrap_or("unknown");
     let detail = format!("role {role}, {}", key.label.as_deref().unwrap_or_default());
     let now = context.around.clock.now();
@@ -347,14 +329,13 @@ fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault
             "`mainstay key add --role admin` adds a passphrase, `mainstay key remove ID` removes one",
         ));
     };
-    let admin = repo.keys().admin().map_err(|error| trouble::repo(&error))?;
+    repo.keys().admin().map_err(|error| trouble::repo(&error))?;
     let secret = new_passphrase(args.new_password_file.as_deref(), args.weak, context)?;
     let listed = slots::list(repo).map_err(|error| trouble::repo(&error))?;
     let about = listed.iter().find(|slot| slot.slot == old).and_then(|slot| slot.about.clone());
     let label = about.map_or_else(|| Role::Admin.name().to_owned(), |about| about.label);
-    let suite = Suite::from_code(repo.config().suite).unwrap_or(Suite::XWing);
-    let scope = (SHARED_DOMAIN, repo.keys().control().1);
-    let bundle = Keyring::cut_bundle(admin, suite, Role::Admin, scope, None);
+    let bundle = repo.keys().cut_for(Role::Admin, SHARED_DOMAIN, None);
+    let bundle = bundle.map_err(|error| trouble::repo(&error))?;
     let wrapping = Wrapping::Passphrase(secret.expose().as_bytes(), KdfCost::DEFAULT);
     let created = context.around.clock.now();
     let slot = slots::add(repo, &label, &bundle, &wrapping, created)
@@ -363,7 +344,7 @@ fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     witness(&opened, &Event::KeyUse(done), context);
     let key = KeyRecord {
         id: slot.to_string(),
-        kind: kind(SlotKind::Passphrase),
+        kind: KeyRecord::kind_of(SlotKind::Passphrase),
         role: Some(Role::Admin.name()),
         label: Some(label),
         created: Some(units::rfc3339(created)),
@@ -388,7 +369,7 @@ fn test(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let role = repo.keys().role();
     let slot = repo.slot();
     let listed = slots::own(&repo).map_err(|error| trouble::repo(&error))?;
-    let listed = listed.as_ref().map(record);
+    let listed = listed.as_ref().map(KeyRecord::of);
     let key = KeyRecord {
         role: Some(role.name()),
         ..listed.unwrap_or(KeyRecord {

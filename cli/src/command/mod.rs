@@ -31,6 +31,8 @@ pub mod probe;
 pub mod store_policy;
 /// `key clients`, `key revoke`, `key succeed`
 pub mod client;
+/// `key rotate`
+pub mod key_rotate;
 /// `key`
 pub mod key;
 /// Snapshots that are gone.

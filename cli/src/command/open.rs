@@ -167,8 +167,22 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
         // Only spares the next run the slots of others.
         let _ = kept::keep_slot(&state, slot);
     }
+    remember_epoch(&repo, &state)?;
     let folder = location.local_path().map(Path::to_owned);
     Ok(Opened { repo, index, state, folder, fleeting })
+}
+
+/// Keeps the newest epoch that was seen. A store that is put back shows older keys, which somebody may
+/// have who must not read any more; so this is kept, or the command ends.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub fn remember_epoch(repo: &Repo, state: &Path) -> Result<(), Fault> {
+    let newest = repo.keys().control().1;
+    if newest > kept::epoch(state).unwrap_or_default() {
+        kept::keep_epoch(state, newest).map_err(|error| trouble::index(&error))?;
+    }
+    Ok(())
 }
 
 /// A state folder that is gone when the run is.
@@ -226,13 +240,15 @@ pub fn unlock(
     context: &Context<'_>,
 ) -> Result<Repo, Fault> {
     let clock = || context.around.clock.clone();
+    let states = place.and_then(|it| it.state_dir.as_deref());
+    let seen = |repository| kept::epoch(&state_folder(states?, repository));
     let secret = match credential {
         Credential::KeyFile(path) => {
             let key_file = read_key_file(path)?;
             let known = place
                 .and_then(|it| it.state_dir.as_deref())
                 .and_then(|states| kept::config(&state_folder(states, key_file.repository)));
-            let known = Known { config: known, slot: None };
+            let known = Known { config: known, slot: None, epoch: Some(&seen) };
             let opened = open_knowing(store, clock(), &Unlock::KeyFile(&key_file), known);
             return opened.map(|repo| said(repo, context)).map_err(|error| {
                 let fault = trouble::opening(&error);
@@ -247,10 +263,9 @@ pub fn unlock(
         }
         Credential::Passphrase(secret) => secret,
     };
-    let states = place.and_then(|it| it.state_dir.as_deref());
     let last = |repository| kept::slot(&state_folder(states?, repository));
     let open = |unlock: &Unlock<'_>| {
-        let known = Known { config: None, slot: Some(&last) };
+        let known = Known { config: None, slot: Some(&last), epoch: Some(&seen) };
         open_knowing(store, clock(), unlock, known)
     };
     let opened = match words::find(secret.expose())? {
@@ -268,8 +283,20 @@ pub fn unlock(
     opened.map(|repo| said(repo, context)).map_err(|error| trouble::opening(&error))
 }
 
-/// Says with `-v` what was opened.
+/// Says with `-v` what was opened, and always what could be new keys.
 fn said(repo: Repo, context: &Context<'_>) -> Repo {
+    for doubt in repo.doubts() {
+        let what = match doubt.is_gone {
+            true => "announced new keys, and the store does not show it any more",
+            false => "may announce new keys, and cannot be read",
+        };
+        let then = match repo.keys().role() {
+            // The root secret has the new keys.
+            Role::Admin => "nothing is written until that is settled",
+            _ => "what was written since is not seen, and nothing is written until that is settled",
+        };
+        context.ui.note(&format!("{} {what}; {then}", doubt.key));
+    }
     context.ui.detail(
         1,
         &format!(

@@ -35,6 +35,10 @@ pub fn opening(error: &RepoError) -> Fault {
         RepoError::WrongKey { .. } | RepoError::KeyFile { .. } => {
             Fault::during(Doing::Unlock, error)
         }
+        RepoError::LeftOut { .. } => Fault::during(Doing::Unlock, error).hint(
+            "ask whoever administers the repository for a new key (`mainstay key add`); the \
+             passphrase of an administrator and the recovery words open everything",
+        ),
         RepoError::Store(store) if store.class() == ErrorClass::Missing => {
             Fault::during(Doing::Find, error)
         }

@@ -4,8 +4,9 @@ use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
+use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
-use crate::ui::records::{JsonPath, KeyAdded, KeyRecord, ProblemRecord, RootRecord};
+use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
 
 fn finding() -> DrillFinding {

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
+use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
-    DemoStep, DemoSummary, Freed, Initialized, KeyAdded, KeyRemoved, KeyTested, Node, Probed,
-    PruneSummary, Rebuilt, SnapshotRecord, Stats,
+    DemoStep, DemoSummary, Freed, Initialized, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord,
+    Stats,
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
@@ -58,6 +59,8 @@ pub enum Message<'a> {
     Initialized(Initialized),
     /// What a probe found (standard output).
     Probe(Probed),
+    /// Keys of the repository were changed (standard output).
+    KeysRotated(KeysRotated),
     /// A key was added (standard output).
     KeyAdded(KeyAdded),
     /// A key was removed (standard output).

@@ -12,6 +12,7 @@ pub mod cancel;
 pub mod access;
 /// What commands report as JSON.
 pub mod records;
+pub mod keys;
 pub mod clients;
 pub mod consents;
 /// What the commands report as JSON that decide what is kept.

@@ -1,4 +1,4 @@
-//! What commands report as JSON beside progress and outcomes: repositories, keys, snapshots, files.
+//! What commands report as JSON beside progress and outcomes: repositories, snapshots, files.
 //!
 //! Some of these are messages, some are elements of one array that a command prints; either way a
 //! field keeps its name and its meaning once it is here.
@@ -6,8 +6,6 @@
 use data_encoding::BASE64;
 use engine::base::path::escape;
 use serde::Serialize;
-
-use crate::ui::access::Policy;
 
 /// A path whose name may not be UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,70 +69,6 @@ pub struct ProbedCheck {
     pub outcome: &'static str,
     /// What was seen.
     pub detail: String,
-}
-
-/// A key was added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyAdded {
-    /// The slot.
-    #[serde(flatten)]
-    pub key: KeyRecord,
-    /// The new key file, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<String>,
-    /// The client that was enrolled for it, for roles that write.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    /// The hosts that the client may name, if they are stated.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
-    /// The clients that it succeeds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub succeeds: Vec<String>,
-    /// What the store must allow, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Policy>,
-}
-
-/// A key was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyRemoved {
-    /// The slot.
-    #[serde(flatten)]
-    pub key: KeyRecord,
-}
-
-/// What the given passphrase or key file is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyTested {
-    /// The slot it opens.
-    #[serde(flatten)]
-    pub key: KeyRecord,
-    /// The repository.
-    pub repository: String,
-    /// Fingerprint of the administrator's key.
-    pub fingerprint: String,
-}
-
-/// One key slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyRecord {
-    /// Id of the slot.
-    pub id: String,
-    /// `passphrase`, `recovery words` or `key file`; `unknown` if nobody can say.
-    pub kind: &'static str,
-    /// What it allows; absent if the slot's label cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<&'static str>,
-    /// A name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-    /// `good`, or how it differs from what the administrator has signed: `changed`, `missing`,
-    /// `unreadable`, `removed`, `unlisted`.
-    pub state: &'static str,
 }
 
 /// One snapshot.

@@ -28,6 +28,8 @@ pub enum ErrorClass {
     Newer,
     /// The repository was written by a program that was never released.
     Early,
+    /// Keys of the repository were changed, and this process or this key does not have the new ones.
+    Rekeyed,
     /// Refused because going on could lose data.
     Refused,
     /// The local machine failed: disk full, no memory, no permission on a local file.
@@ -40,7 +42,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Corrupt,
         Self::Missing,
         Self::Unreadable,
@@ -50,6 +52,7 @@ impl ErrorClass {
         Self::Usage,
         Self::Newer,
         Self::Early,
+        Self::Rekeyed,
         Self::Refused,
         Self::Local,
         Self::Interrupted,

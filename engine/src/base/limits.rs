@@ -86,6 +86,8 @@ pub const RECIPIENT_MAX_BYTES: usize = 2 * KIB;
 pub const CLIENT_LIST_MAX: usize = 64;
 /// Slots in a set of key slots, holders that an epoch is sealed to, sets that one replaces.
 pub const ANNOUNCED_SLOTS_MAX: usize = 4096;
+/// How often keys may change: the keys of all epochs before go into each new bundle.
+pub const EPOCHS_MAX: usize = 200;
 /// Size of a set of key slots and of the record of an epoch.
 pub const ANNOUNCEMENT_MAX_BYTES: usize = 16 * MIB;
 /// Items of one kind that a record of folded history stands for.

@@ -29,8 +29,8 @@ impl PackOpener {
     pub fn new(repo: &Repo, pack: PackId, header_bytes: &[u8]) -> Result<Self, BlobError> {
         let header = decode_header(repo, pack, header_bytes)?;
         let secret = match pack.kind {
-            PackKind::Data => repo.keys().data()?,
-            PackKind::Tree => repo.keys().tree()?,
+            PackKind::Data => repo.keys().data_in(header.epoch, &key_of(pack))?,
+            PackKind::Tree => repo.keys().tree_in(header.epoch, &key_of(pack))?,
         };
         Self::with_header(repo, pack, &header, secret)
     }

@@ -48,7 +48,8 @@ pub(super) fn block_data(pack: PackId, header: &PackHeader) -> Vec<u8> {
 }
 
 /// What the sealed data key of a pack is bound to: all that stands in the header before it.
-pub(super) fn key_data(pack: PackId, header: &PackHeader) -> Vec<u8> {
+#[must_use]
+pub fn key_data(pack: PackId, header: &PackHeader) -> Vec<u8> {
     let key_hash = hash::digest(ObjectName::Pack(pack).key().as_bytes());
     associated_data("pack key", header.repository, key_hash, &header.front())
 }

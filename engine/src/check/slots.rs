@@ -15,7 +15,8 @@ use crate::store::name::{ObjectName, prefix};
 /// Slots without a signature that are reported.
 const STRAYS_MAX: usize = 20;
 
-/// Compares slots with the sets that are in force; reads all of them.
+/// Compares slots with the sets that are in force, and reads all of them. Announcements of new keys that
+/// could not be read when the repository was opened are damage as well.
 pub(super) fn check(repo: &Repo, report: &mut CheckReport) -> Result<(), CheckError> {
     let known = slot_sets::known(repo)?;
     for (key, error) in &known.unreadable {
@@ -24,6 +25,9 @@ pub(super) fn check(repo: &Repo, report: &mut CheckReport) -> Result<(), CheckEr
     if !known.is_signed() {
         let why = "the store has no set of key slots that the administrator signed";
         report.finding(prefix::SLOT_SETS, why.to_owned());
+    }
+    for doubt in repo.doubts() {
+        report.finding(&doubt.key, in_one_line(&doubt.error));
     }
     for slot in slots::list_by(repo, &known)? {
         report.records_read += 1;

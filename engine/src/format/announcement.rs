@@ -185,31 +185,3 @@ impl Announcement for EpochRecord {
             && self.sealed.iter().all(|one| one.sealed.len() <= 2 * RECIPIENT_MAX_BYTES)
     }
 }
-
-/// What changes in a bundle with an epoch; which fields are there follows from the role.
-#[derive(Clone, PartialEq, Eq, Encode, Decode, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-#[cbor(map)]
-pub struct EpochKeys {
-    /// Key of control objects.
-    #[cbor(n(0), with = "minicbor::bytes")]
-    pub control: [u8; 32],
-    /// Key of the codes in names of marks.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub keeper: Option<[u8; 32]>,
-    /// Key of footers and segments: of the own dedup domain for role backup, otherwise the key from
-    /// which that of every domain follows.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub index: Option<[u8; 32]>,
-    /// Secret half of file content (a seed).
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub data_secret: Option<[u8; 32]>,
-    /// Secret half of names and metadata (a seed).
-    #[cbor(n(4), with = "minicbor::bytes")]
-    pub tree_secret: Option<[u8; 32]>,
-}
-
-impl std::fmt::Debug for EpochKeys {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("EpochKeys(hidden)")
-    }
-}

@@ -213,6 +213,46 @@ pub struct SlotAbout {
     pub created: Timestamp,
 }
 
+/// What changes in a bundle with an epoch; which fields are there follows from the role.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(map)]
+pub struct EpochKeys {
+    /// Key of control objects.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub control: [u8; 32],
+    /// Key of the codes in names of marks.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub keeper: Option<[u8; 32]>,
+    /// Key of footers and segments: of the own dedup domain for role backup, otherwise the key from
+    /// which that of every domain follows.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub index: Option<[u8; 32]>,
+    /// Secret half of file content (a seed).
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub data_secret: Option<[u8; 32]>,
+    /// Secret half of names and metadata (a seed).
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub tree_secret: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for EpochKeys {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("EpochKeys(hidden)")
+    }
+}
+
+/// Keys of an epoch before that of a bundle.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(array)]
+pub struct OlderKeys {
+    /// The epoch.
+    #[n(0)]
+    pub epoch: u32,
+    /// Its keys.
+    #[n(1)]
+    pub keys: EpochKeys,
+}
+
 /// The keys of one role. Which fields are there follows from the role; see `docs/FORMAT.md`.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
 #[cbor(map)]
@@ -272,6 +312,9 @@ pub struct Bundle {
     /// Seed of the key pair that keys of later epochs are sealed to.
     #[cbor(n(16), with = "minicbor::bytes")]
     pub recipient: Option<[u8; 32]>,
+    /// Keys of all epochs before that of this bundle, rising; none for admin.
+    #[cbor(n(17), default, skip_if = "Vec::is_empty")]
+    pub older: Vec<OlderKeys>,
 }
 
 impl std::fmt::Debug for Bundle {

@@ -84,6 +84,7 @@ impl<'a> Collector<'a> {
     ) -> Result<Self, GcError> {
         repo.keys().require_collector()?;
         repo.keys().tree()?;
+        repo.require_all_epochs()?;
         Ok(Self { repo, index, options, monitor })
     }
 

@@ -61,6 +61,30 @@ pub fn keep_slot(folder: &Path, slot: SlotId) -> Result<(), IndexError> {
     write().map_err(IndexError::file("writing", &place))
 }
 
+/// The newest epoch of keys that was seen.
+#[must_use]
+pub fn epoch(folder: &Path) -> Option<u32> {
+    let mut text = String::new();
+    let file = std::fs::File::open(folder.join("epoch")).ok()?;
+    file.take(64).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Keeps the newest epoch that was seen in `folder`, which exists.
+///
+/// # Errors
+/// [`IndexError::File`] if it cannot be written.
+pub fn keep_epoch(folder: &Path, epoch: u32) -> Result<(), IndexError> {
+    let place = folder.join("epoch");
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(file, "{epoch}")?;
+        file.persist(&place)?;
+        Ok(())
+    };
+    write().map_err(IndexError::file("writing", &place))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +101,8 @@ mod tests {
         assert_eq!(slot(folder.path()), None);
         keep_slot(folder.path(), SlotId::new([7; 8])).expect("it can be written");
         assert_eq!(slot(folder.path()), Some(SlotId::new([7; 8])));
+        assert_eq!(epoch(folder.path()), None);
+        keep_epoch(folder.path(), 3).expect("it can be written");
+        assert_eq!(epoch(folder.path()), Some(3));
     }
 }

@@ -9,10 +9,11 @@ use crate::crypt::secret::SecretKey;
 use crate::crypt::sign::verify;
 use crate::crypt::{aead, hash, random};
 use crate::format::announcement::{
-    Announcement, EpochKeys, EpochRecord, SlotSet, decode_announcement, encode_announcement,
+    Announcement, EpochRecord, SlotSet, decode_announcement, encode_announcement,
 };
 use crate::format::envelope::{associated_data, decode_record, encode_record};
 use crate::format::private::SealedPart;
+use crate::format::slot::EpochKeys;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::AdminKeys;
@@ -118,9 +119,18 @@ pub fn put_epoch(repo: &Repo, record: &EpochRecord) -> Result<ObjectName, RepoEr
 /// As [`get_slot_set`].
 pub fn get_epoch(repo: &Repo, epoch: u32) -> Result<EpochRecord, RepoError> {
     let config = repo.config();
+    read_epoch(repo.store(), (config.repository, &config.admin_key), epoch)
+}
+
+/// The same while a repository is opened.
+pub(super) fn read_epoch(
+    store: &Store,
+    (repository, admin): (RepositoryId, &[u8; 32]),
+    epoch: u32,
+) -> Result<EpochRecord, RepoError> {
     let name = ObjectName::Epoch(epoch);
-    let record: EpochRecord = get(repo.store(), (config.repository, &config.admin_key), &name)?;
-    match record.repository == config.repository && record.epoch == epoch {
+    let record: EpochRecord = get(store, (repository, admin), &name)?;
+    match record.repository == repository && record.epoch == epoch {
         true => Ok(record),
         false => Err(RepoError::corrupt(&name.key(), "it is the record of another epoch")),
     }

@@ -139,8 +139,9 @@ pub fn read(
         }
         signer(repo, record.client, &WRITERS)
     })?;
-    let record = private::open(repo, &name, stored.record)?;
-    Ok(Stored { record, digest: stored.digest })
+    let Stored { record, digest, epoch } = stored;
+    let record = private::open(repo, &name, record, epoch)?;
+    Ok(Stored { record, digest, epoch })
 }
 
 /// What a commit amounts to, given the flags beside it.

@@ -88,7 +88,7 @@ pub fn create(
     let bytes = Bytes::from(seal_config(&config, &keys)?);
     store.put_new(&ObjectName::Config(config.repository), bytes.clone())?;
     let recovery_words = zeroize::Zeroizing::new(phrase::words(&phrase_key));
-    let repo = Repo::new(store.clone(), clock, (config, bytes), (keys, None));
+    let repo = Repo::new(store.clone(), clock, (config, bytes), (keys, None), Vec::new());
     Ok(Created { repo, recovery_words, probe: report })
 }
 
@@ -104,7 +104,7 @@ fn seal_config(config: &Config, keys: &Keyring) -> Result<Vec<u8>, RepoError> {
 
 /// Key of the configuration's MAC: follows from what every role holds.
 pub(super) fn config_mac_key(keys: &Keyring) -> SecretKey {
-    derive("mainstay v2 configuration mac", &[keys.control().0.expose()])
+    derive("mainstay v2 configuration mac", &[keys.first_control().expose()])
 }
 
 fn new_config(

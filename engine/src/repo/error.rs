@@ -54,6 +54,14 @@ pub enum RepoError {
         /// Slots that were not.
         untried: usize,
     },
+    /// Keys were changed, and the new ones were not given to this key.
+    #[error(
+        "the keys of this repository were changed (epoch {epoch}), and this key did not get the new ones"
+    )]
+    LeftOut {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The key file is damaged or of another repository.
     #[error("the key file cannot be used: {why}")]
     KeyFile {
@@ -167,6 +175,7 @@ impl Classified for RepoError {
             | Self::KeyFile { .. }
             | Self::Denied { .. }
             | Self::Revoked { .. } => ErrorClass::Denied,
+            Self::LeftOut { .. } => ErrorClass::Rekeyed,
             Self::Newer { .. } => ErrorClass::Newer,
             Self::Early { .. } => ErrorClass::Early,
             Self::Corrupt { .. } => ErrorClass::Corrupt,

@@ -16,6 +16,7 @@ use crate::format::segment::SegmentPack;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::object::{WRONG_SIGNATURE, pack_signer};
+use crate::repo::ring::unknown;
 use crate::store::name::ObjectName;
 
 /// Bytes of the first read of a tail: holds the footer of a pack with up to 5,900 chunks.
@@ -107,7 +108,8 @@ pub fn open_footer(
 ) -> Result<Option<SegmentPack>, RepoError> {
     let key = ObjectName::Pack(pack).key();
     let domain = header.domain;
-    let Some(index_key) = repo.keys().index_key(domain) else { return Ok(None) };
+    let index_key = repo.keys().index_key_in(header.epoch, domain, &key)?;
+    let Some(index_key) = index_key else { return Ok(None) };
     let stored_bytes = u32::try_from(pack_bytes).ok().filter(|_| sealed.len() <= FOOTER_MAX_BYTES);
     let stored_bytes =
         stored_bytes.ok_or_else(|| RepoError::corrupt(&key, "its footer is too long"))?;
@@ -146,9 +148,8 @@ pub fn decode_header(repo: &Repo, pack: PackId, bytes: &[u8]) -> Result<PackHead
         && header.suite == repo.config().suite
         && header.repository == repo.config().repository
         && header.key_hash == hash::digest(key.as_bytes());
-    if belongs && header.epoch != repo.keys().control().1 {
-        let why = format!("{key} is sealed in epoch {}", header.epoch);
-        return Err(RepoError::Newer { why });
+    if belongs && repo.keys().control_of(header.epoch).is_none() {
+        return Err(unknown(header.epoch, &key));
     }
     match belongs {
         true => Ok(header),

@@ -17,7 +17,7 @@ use crate::format::envelope::ControlKind;
 use crate::format::generation::{Base, Close, Condemn, Ending, Sweep};
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::repo::object::{client, get_control};
+use crate::repo::object::{POWERLESS, WRONG_SIGNATURE, client, get_accepted, is_powerless};
 use crate::store::name::{ObjectName, prefix};
 
 /// Which records of a generation a listing showed.
@@ -329,36 +329,40 @@ fn read<T>(
 where
     T: for<'b> Decode<'b, ()>,
 {
-    let mut is_collector = true;
-    let stored = get_control::<T>(repo, name, kind, |record| {
-        let (generation, signer) = owner(record);
-        let signer = client(repo, signer).inspect_err(|error| {
+    let powerless = || RepoError::corrupt(&name.key(), POWERLESS);
+    let signer_of = |record: &T| {
+        client(repo, owner(record).1).map_err(|error| match error.class() {
             // Nobody who is not enrolled collects.
-            is_collector &= error.class() != ErrorClass::Missing;
-        })?;
-        is_collector &= generation == id && signer.role.collects();
-        Ok(signer.verifying_key)
-    });
+            ErrorClass::Missing => powerless(),
+            _ => error,
+        })
+    };
+    let stored = get_accepted::<T>(
+        repo,
+        name,
+        kind,
+        |record| Ok(signer_of(record)?.verifying_key),
+        |record| match owner(record).0 == id && signer_of(record)?.role.collects() {
+            true => Ok(()),
+            false => Err(powerless()),
+        },
+    );
     Ok(match stored {
-        Ok(stored) if is_collector => Testimony::Genuine(stored.record),
-        Err(error) if error.class() == ErrorClass::Missing && is_collector => Testimony::Absent,
-        Ok(_) => Testimony::Forged,
+        Ok(stored) => Testimony::Genuine(stored.record),
+        Err(error) if error.class() == ErrorClass::Missing => Testimony::Absent,
+        Err(error) if is_forged(&error) => Testimony::Forged,
         Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Newer) => {
-            if is_collector && !is_forged(&error) {
-                Testimony::Unreadable(error.to_string())
-            } else {
-                Testimony::Forged
-            }
+            Testimony::Unreadable(error.to_string())
         }
-        Err(_) if !is_collector => Testimony::Forged,
         Err(error) => return Err(error),
     })
 }
 
 /// Whether the record opened, so that a holder of the control key wrote it, and was not signed by
-/// who it says: no flipped bit does that.
+/// whoever may: no flipped bit does that.
 fn is_forged(error: &RepoError) -> bool {
-    matches!(error, RepoError::Corrupt { why, .. } if why == crate::repo::object::WRONG_SIGNATURE)
+    let is_wrong = matches!(error, RepoError::Corrupt { why, .. } if why == WRONG_SIGNATURE);
+    is_wrong || is_powerless(error)
 }
 
 #[cfg(test)]

@@ -6,49 +6,22 @@
 
 use crate::base::id::ClientId;
 use crate::crypt::hash::{ChunkIdKey, derive};
-use crate::crypt::seal::{SealPublic, SealSecret, Suite, key_pair};
+use crate::crypt::seal::{SealPublic, SealSecret, Suite};
 use crate::crypt::secret::SecretKey;
 use crate::crypt::sign::SigningKey;
-use crate::format::slot::{Bundle, Role};
+use crate::format::slot::{Bundle, EpochKeys, Role};
 use crate::repo::error::RepoError;
+use crate::repo::ring::{DomainKeys, Ring, domain_keys, ring, ring_of_root, unknown};
 use crate::store::code::{CodeKeys, NameCodes};
 
 const CONTEXT_ADMIN: &str = "mainstay v2 administrator signing key";
-const CONTEXT_DATA: &str = "mainstay v2 key pair of file content";
-const CONTEXT_TREE: &str = "mainstay v2 key pair of names and metadata";
-const CONTEXT_CHUNK_ID: &str = "mainstay v2 chunk id keys";
-const CONTEXT_CUT: &str = "mainstay v2 cut point keys";
-const CONTEXT_INDEX: &str = "mainstay v2 index keys";
-const CONTEXT_CONTROL: &str = "mainstay v2 control key of an epoch";
+pub(super) const CONTEXT_CHUNK_ID: &str = "mainstay v2 chunk id keys";
+pub(super) const CONTEXT_CUT: &str = "mainstay v2 cut point keys";
 const CONTEXT_NAMES: &str = "mainstay v2 codes of names";
-const CONTEXT_KEEPER: &str = "mainstay v2 codes of keepers in an epoch";
-const CONTEXT_DOMAIN: &str = "mainstay v2 key of a dedup domain";
 const CONTEXT_LOCAL: &str = "mainstay v2 key of local secrets";
 
 /// The dedup domain that machines share when they trust each other.
 pub const SHARED_DOMAIN: u32 = 0;
-
-/// A key from which the key of each dedup domain follows, or the key of a single domain.
-#[derive(Clone)]
-pub enum DomainKeys {
-    /// Keys of all domains.
-    All(SecretKey),
-    /// The key of one domain.
-    One(u32, SecretKey),
-}
-
-impl DomainKeys {
-    /// The key of `domain`, if this keyring may have it.
-    #[must_use]
-    pub fn of(&self, domain: u32) -> Option<SecretKey> {
-        match self {
-            Self::All(root) => {
-                Some(derive(CONTEXT_DOMAIN, &[root.expose(), &domain.to_le_bytes()]))
-            }
-            Self::One(own, key) => (*own == domain).then(|| key.clone()),
-        }
-    }
-}
 
 /// What writing takes: public halves and the keys of the domain that is written to.
 pub struct WriteKeys {
@@ -82,6 +55,11 @@ pub struct AdminKeys {
 }
 
 impl AdminKeys {
+    /// All other keys follow from it.
+    pub(super) fn root(&self) -> &SecretKey {
+        &self.root
+    }
+
     /// Signs configurations and client records.
     #[must_use]
     pub fn signing(&self) -> &SigningKey {
@@ -99,44 +77,42 @@ impl AdminKeys {
 pub struct Keyring {
     role: Role,
     admin_key: [u8; 32],
-    epoch: u32,
-    control: SecretKey,
-    keeper: Option<SecretKey>,
-    index: DomainKeys,
+    suite: Suite,
+    domain: u32,
+    first: Ring,
+    /// Later epochs, rising: the last one is written with.
+    later: Vec<Ring>,
+    /// Epochs whose announcements cannot be read, and whose keys are known all the same. They are only
+    /// read with.
+    doubtful: Vec<Ring>,
     chunk_id: DomainKeys,
     write: Option<WriteKeys>,
-    tree: Option<SealSecret>,
-    data: Option<SealSecret>,
     identity: Option<Identity>,
     admin: Option<AdminKeys>,
 }
 
 impl Keyring {
-    /// All keys that follow from the root secret, for a new or an opened repository.
+    /// All keys that follow from the root secret, for a new or an opened repository; `epoch` is the
+    /// only one that is known.
     #[must_use]
     pub fn from_root(root: SecretKey, suite: Suite, domain: u32, epoch: u32) -> Self {
         let material: [&[u8]; 1] = [root.expose()];
         let signing = SigningKey::from_seed(&derive(CONTEXT_ADMIN, &material));
-        let (data, data_public) = key_pair(suite, &derive(CONTEXT_DATA, &material));
-        let (tree, tree_public) = key_pair(suite, &derive(CONTEXT_TREE, &material));
-        let index = DomainKeys::All(derive(CONTEXT_INDEX, &material));
         let chunk_id = DomainKeys::All(derive(CONTEXT_CHUNK_ID, &material));
         let cut = DomainKeys::All(derive(CONTEXT_CUT, &material));
-        let control = derive(CONTEXT_CONTROL, &[root.expose(), &epoch.to_le_bytes()]);
-        let keeper = keeper_key(&root, epoch);
-        let write = write_keys(domain, &chunk_id, &cut, &index, data_public, tree_public);
+        let (first, publics) = ring_of_root(&root, suite, epoch);
+        let write = write_keys(domain, &chunk_id, &cut, &first.index, publics);
         let admin_key = signing.public();
         Self {
             role: Role::Admin,
             admin_key,
-            epoch,
-            control,
-            keeper: Some(keeper),
-            index,
+            suite,
+            domain,
+            first,
+            later: Vec::new(),
+            doubtful: Vec::new(),
             chunk_id,
             write,
-            tree: Some(tree),
-            data: Some(data),
             identity: None,
             admin: Some(AdminKeys { root, signing }),
         }
@@ -148,7 +124,7 @@ impl Keyring {
     /// [`RepoError::Corrupt`] with `key` if the bundle lacks what its role needs.
     pub fn from_bundle(bundle: &Bundle, suite: Suite, key: &str) -> Result<Self, RepoError> {
         if let (Role::Admin, Some(root)) = (bundle.role, bundle.root) {
-            let keyring = Self::from_root(SecretKey::new(root), suite, bundle.domain, bundle.epoch);
+            let keyring = Self::from_root(SecretKey::new(root), suite, bundle.domain, 0);
             if keyring.admin_key != bundle.admin_key {
                 return Err(RepoError::corrupt(key, "its root secret is of another repository"));
             }
@@ -156,88 +132,107 @@ impl Keyring {
         }
         let missing = || RepoError::corrupt(key, "the bundle lacks keys of its role");
         let secret = |field: Option<[u8; 32]>| field.map(SecretKey::new).ok_or_else(missing);
-        let domain_keys = |field: Option<[u8; 32]>| {
-            secret(field).map(|key| match bundle.role {
-                Role::Backup => DomainKeys::One(bundle.domain, key),
-                _ => DomainKeys::All(key),
-            })
+        let scope = (bundle.role, bundle.domain);
+        let own = EpochKeys {
+            control: bundle.control.ok_or_else(missing)?,
+            keeper: bundle.keeper,
+            index: bundle.index,
+            data_secret: bundle.data_secret,
+            tree_secret: bundle.tree_secret,
         };
-        let index = domain_keys(bundle.index)?;
-        let chunk_id = domain_keys(bundle.chunk_id)?;
+        let mut rings = Vec::new();
+        for older in &bundle.older {
+            rings.push(ring(scope, suite, older.epoch, &older.keys).ok_or_else(missing)?);
+        }
+        rings.push(ring(scope, suite, bundle.epoch, &own).ok_or_else(missing)?);
+        let is_rising = rings.is_sorted_by(|one, next| one.epoch < next.epoch);
+        if !is_rising {
+            return Err(RepoError::corrupt(key, "the epochs in the bundle are out of order"));
+        }
+        let index = domain_keys(scope, secret(bundle.index)?);
+        let chunk_id = domain_keys(scope, secret(bundle.chunk_id)?);
         let write = match (&bundle.data_public, &bundle.tree_public, bundle.cut) {
-            (Some(data), Some(tree), Some(_)) => write_keys(
+            (Some(data), Some(tree), Some(cut)) => write_keys(
                 bundle.domain,
                 &chunk_id,
-                &domain_keys(bundle.cut)?,
+                &domain_keys(scope, SecretKey::new(cut)),
                 &index,
-                SealPublic::from_bytes(suite, data)?,
-                SealPublic::from_bytes(suite, tree)?,
+                (SealPublic::from_bytes(suite, data)?, SealPublic::from_bytes(suite, tree)?),
             ),
             _ => None,
         };
-        let opener = |seed: Option<[u8; 32]>| seed.map(|s| key_pair(suite, &SecretKey::new(s)).0);
         let identity = match (bundle.client, bundle.signing_seed) {
             (Some(client), Some(seed)) => {
                 Some(Identity { client, signing: SigningKey::from_seed(&SecretKey::new(seed)) })
             }
             _ => None,
         };
+        let mut rings = rings.into_iter();
         Ok(Self {
             role: bundle.role,
             admin_key: bundle.admin_key,
-            epoch: bundle.epoch,
-            control: secret(bundle.control)?,
-            keeper: bundle.keeper.map(SecretKey::new).filter(|_| bundle.role.collects()),
-            index,
+            suite,
+            domain: bundle.domain,
+            first: rings.next().ok_or_else(missing)?,
+            later: rings.collect(),
+            doubtful: Vec::new(),
             chunk_id,
             write,
-            tree: opener(bundle.tree_secret),
-            data: opener(bundle.data_secret),
             identity,
             admin: None,
         })
     }
 
-    /// The bundle of `role`, cut from the root secret. Roles that write need an identity.
-    #[must_use]
-    pub fn cut_bundle(
-        admin: &AdminKeys,
-        suite: Suite,
-        role: Role,
-        (domain, epoch): (u32, u32),
-        identity: Option<&Identity>,
-    ) -> Bundle {
-        let material: [&[u8]; 1] = [admin.root.expose()];
-        let all = |context| DomainKeys::All(derive(context, &material));
-        let own = |context| all(context).of(domain).map(|key| *key.expose());
-        let whole = |context| Some(*derive(context, &material).expose());
-        let public = |context| Some(key_pair(suite, &derive(context, &material)).1.to_bytes());
-        let reads_tree = matches!(role, Role::Maintain | Role::Verify | Role::Restore);
-        let reads_data = matches!(role, Role::Verify | Role::Restore);
-        let writes = matches!(role, Role::Backup | Role::Maintain);
-        let scoped = |context| if role == Role::Backup { own(context) } else { whole(context) };
-        let admin_only = role == Role::Admin;
-        Bundle {
-            role,
-            admin_key: admin.signing.public(),
-            domain,
-            epoch,
-            root: admin_only.then(|| *admin.root.expose()),
-            control: (!admin_only).then(|| {
-                *derive(CONTEXT_CONTROL, &[admin.root.expose(), &epoch.to_le_bytes()]).expose()
-            }),
-            index: if admin_only { None } else { scoped(CONTEXT_INDEX) },
-            chunk_id: if admin_only { None } else { scoped(CONTEXT_CHUNK_ID) },
-            cut: if writes { scoped(CONTEXT_CUT) } else { None },
-            data_public: if writes { public(CONTEXT_DATA) } else { None },
-            tree_public: if writes { public(CONTEXT_TREE) } else { None },
-            data_secret: if reads_data { whole(CONTEXT_DATA) } else { None },
-            tree_secret: if reads_tree { whole(CONTEXT_TREE) } else { None },
-            client: identity.map(|identity| identity.client),
-            signing_seed: identity.map(|identity| *identity.signing.seed().expose()),
-            keeper: (role == Role::Maintain).then(|| *keeper_key(&admin.root, epoch).expose()),
-            recipient: None,
+    /// Goes over to a later epoch, whose keys follow from the root secret.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] without the administrator's keys.
+    pub(super) fn enter_by_root(&mut self, epoch: u32) -> Result<(), RepoError> {
+        let (ring, publics) = ring_of_root(&self.admin()?.root, self.suite, epoch);
+        self.doubtful.retain(|doubtful| doubtful.epoch != epoch);
+        self.go_over(ring, publics);
+        Ok(())
+    }
+
+    /// Takes the keys of a later epoch to read with, which follow from the root secret.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] without the administrator's keys.
+    pub(super) fn read_by_root(&mut self, epoch: u32) -> Result<(), RepoError> {
+        self.doubtful.push(ring_of_root(&self.admin()?.root, self.suite, epoch).0);
+        Ok(())
+    }
+
+    /// Goes over to a later epoch with the keys that were sealed to this holder. `None` if they are
+    /// not those of its role.
+    pub(super) fn enter(
+        &mut self,
+        epoch: u32,
+        keys: &EpochKeys,
+        publics: (SealPublic, SealPublic),
+    ) -> Option<()> {
+        let ring = ring((self.role, self.domain), self.suite, epoch, keys)?;
+        self.go_over(ring, publics);
+        Some(())
+    }
+
+    fn go_over(&mut self, ring: Ring, (data, tree): (SealPublic, SealPublic)) {
+        if let (Some(write), Some(index)) = (&mut self.write, ring.index.of(self.domain)) {
+            (write.index, write.data, write.tree) = (index, data, tree);
         }
+        self.later.push(ring);
+    }
+
+    fn rings(&self) -> impl Iterator<Item = &Ring> {
+        std::iter::once(&self.first).chain(&self.later)
+    }
+
+    fn newest(&self) -> &Ring {
+        self.later.last().unwrap_or(&self.first)
+    }
+
+    fn ring_of(&self, epoch: u32) -> Option<&Ring> {
+        self.rings().chain(&self.doubtful).find(|ring| ring.epoch == epoch)
     }
 
     /// The role that opened the repository.
@@ -246,29 +241,75 @@ impl Keyring {
         self.role
     }
 
+    /// The HPKE suite of everything sealed.
+    #[must_use]
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
     /// The administrator's public key that this keyring pins.
     #[must_use]
     pub fn admin_key(&self) -> &[u8; 32] {
         &self.admin_key
     }
 
-    /// Key of control objects and its epoch.
+    /// The key of control objects that is written with, and its epoch.
     #[must_use]
     pub fn control(&self) -> (&SecretKey, u32) {
-        (&self.control, self.epoch)
+        let newest = self.newest();
+        (&newest.control, newest.epoch)
+    }
+
+    /// The key of control objects of an epoch, if that is known.
+    #[must_use]
+    pub fn control_of(&self, epoch: u32) -> Option<&SecretKey> {
+        self.ring_of(epoch).map(|ring| &ring.control)
+    }
+
+    /// The first key of control objects, which stays when keys change.
+    #[must_use]
+    pub fn first_control(&self) -> &SecretKey {
+        &self.first.control
+    }
+
+    /// All epochs that were announced, rising.
+    pub fn epochs(&self) -> impl Iterator<Item = u32> {
+        self.rings().map(|ring| ring.epoch)
     }
 
     /// What names in the store end in.
     #[must_use]
     pub fn codes(&self) -> NameCodes {
-        let names = derive(CONTEXT_NAMES, &[self.control.expose()]);
-        NameCodes::new(CodeKeys { names, keeper: self.keeper.clone() }, Vec::new())
+        let codes = |ring: &Ring| CodeKeys {
+            epoch: ring.epoch,
+            names: derive(CONTEXT_NAMES, &[ring.control.expose()]),
+            keeper: ring.keeper.clone(),
+        };
+        let newest = codes(self.newest());
+        let mut older: Vec<_> = self.rings().map(codes).collect();
+        older.pop();
+        older.reverse();
+        older.extend(self.doubtful.iter().map(codes));
+        NameCodes::new(newest, older)
     }
 
-    /// Key of footers and segments of a domain, if this role may have it.
+    /// Key of footers and segments of a domain that is written with, if this role may have it.
     #[must_use]
     pub fn index_key(&self, domain: u32) -> Option<SecretKey> {
-        self.index.of(domain)
+        self.newest().index.of(domain)
+    }
+
+    /// The same of an epoch: `None` if the role may not have it, an error if the epoch is not known.
+    ///
+    /// # Errors
+    /// [`RepoError::Newer`] with the object `key`.
+    pub fn index_key_in(
+        &self,
+        epoch: u32,
+        domain: u32,
+        key: &str,
+    ) -> Result<Option<SecretKey>, RepoError> {
+        Ok(self.ring_of(epoch).ok_or_else(|| unknown(epoch, key))?.index.of(domain))
     }
 
     /// Key of chunk ids of a domain, if this role may have it.
@@ -292,7 +333,7 @@ impl Keyring {
     /// [`RepoError::Denied`] for roles that cannot write, or not there.
     pub fn write_to(&self, domain: u32) -> Result<WriteKeys, RepoError> {
         let own = self.write()?;
-        let keys = self.chunk_id.of(domain).zip(self.index.of(domain));
+        let keys = self.chunk_id.of(domain).zip(self.newest().index.of(domain));
         let (chunk_id, index) = keys.ok_or(self.denied("write to this dedup domain"))?;
         Ok(WriteKeys {
             domain,
@@ -304,20 +345,39 @@ impl Keyring {
         })
     }
 
-    /// Opens packs of names and metadata.
+    /// Opens packs of names and metadata that are written now.
     ///
     /// # Errors
     /// [`RepoError::Denied`] for role backup.
     pub fn tree(&self) -> Result<&SealSecret, RepoError> {
-        self.tree.as_ref().ok_or(self.denied("read the names in a snapshot"))
+        self.newest().tree.as_ref().ok_or(self.denied("read the names in a snapshot"))
     }
 
-    /// Opens packs of file content.
+    /// The same of an epoch, for the object `key`.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] for role backup; [`RepoError::Newer`] for an epoch that is not known.
+    pub fn tree_in(&self, epoch: u32, key: &str) -> Result<&SealSecret, RepoError> {
+        let ring = self.ring_of(epoch).ok_or_else(|| unknown(epoch, key))?;
+        ring.tree.as_ref().ok_or(self.denied("read the names in a snapshot"))
+    }
+
+    /// Opens packs of file content that are written now.
     ///
     /// # Errors
     /// [`RepoError::Denied`] for roles backup and maintain.
     pub fn data(&self) -> Result<&SealSecret, RepoError> {
-        self.data.as_ref().ok_or(self.denied("read the content of files"))
+        self.newest().data.as_ref().ok_or(self.denied("read the content of files"))
+    }
+
+    /// The same of an epoch, for the object `key`.
+    ///
+    /// # Errors
+    /// [`RepoError::Denied`] for roles backup and maintain; [`RepoError::Newer`] for an epoch that is
+    /// not known.
+    pub fn data_in(&self, epoch: u32, key: &str) -> Result<&SealSecret, RepoError> {
+        let ring = self.ring_of(epoch).ok_or_else(|| unknown(epoch, key))?;
+        ring.data.as_ref().ok_or(self.denied("read the content of files"))
     }
 
     /// Whether this role may delete what nobody needs.
@@ -350,17 +410,12 @@ impl Keyring {
     }
 }
 
-fn keeper_key(root: &SecretKey, epoch: u32) -> SecretKey {
-    derive(CONTEXT_KEEPER, &[root.expose(), &epoch.to_le_bytes()])
-}
-
 fn write_keys(
     domain: u32,
     chunk_id: &DomainKeys,
     cut: &DomainKeys,
     index: &DomainKeys,
-    data: SealPublic,
-    tree: SealPublic,
+    (data, tree): (SealPublic, SealPublic),
 ) -> Option<WriteKeys> {
     Some(WriteKeys {
         domain,

@@ -132,7 +132,7 @@ pub fn get_conf(repo: &Repo, name: &ObjectName) -> Result<Option<Configuration>,
             false => Err(of_another(name)),
         }
     })?;
-    let Some(plain) = private::open_part(repo, name, &stored.record.sealed)? else {
+    let Some(plain) = private::open_part(repo, name, &stored.record.sealed, stored.epoch)? else {
         return Ok(None);
     };
     decode_record(&plain, "configuration of a machine")

@@ -19,7 +19,7 @@ use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
-use crate::repo::object::{client, get_control, put_control};
+use crate::repo::object::{POWERLESS, client, get_accepted, is_powerless, put_control};
 use crate::store::name::ObjectName;
 
 /// A mark as it was read.
@@ -64,6 +64,8 @@ pub fn put_tomb(
     policy: Option<&str>,
 ) -> Result<ObjectName, RepoError> {
     require_may_mark(repo, "forget snapshots")?;
+    // By its rules it may have been chosen among fewer snapshots than there are.
+    repo.require_all_epochs()?;
     let record = Tomb {
         session,
         commit,
@@ -218,17 +220,30 @@ impl MarkRecord for TagRecord {
 /// [`RepoError::Corrupt`] if it is damaged, signed wrongly or of another object; errors of the
 /// store, also if it is gone.
 pub fn get<T: MarkRecord>(repo: &Repo, name: &ObjectName) -> Result<Mark<T>, RepoError> {
-    let role = Cell::new(Role::Restore);
-    let stored = get_control::<T>(repo, name, T::KIND, |record| {
-        if !record.belongs_at(name) {
-            return Err(RepoError::corrupt(&name.key(), "it is the record of another object"));
-        }
-        let client = client(repo, record.by())?;
-        role.set(client.role);
-        Ok(client.verifying_key)
-    })?;
-    match role.get() {
-        role if may_mark(role) => Ok(Mark::Genuine(stored.record)),
-        role => Ok(Mark::Powerless { by: stored.record.by(), role }),
+    let powerless = Cell::new(None);
+    let stored = get_accepted::<T>(
+        repo,
+        name,
+        T::KIND,
+        |record| {
+            if !record.belongs_at(name) {
+                return Err(RepoError::corrupt(&name.key(), "it is the record of another object"));
+            }
+            Ok(client(repo, record.by())?.verifying_key)
+        },
+        |record| {
+            let by = record.by();
+            let role = client(repo, by)?.role;
+            if may_mark(role) {
+                return Ok(());
+            }
+            powerless.set(Some((by, role)));
+            Err(RepoError::corrupt(&name.key(), POWERLESS))
+        },
+    );
+    match (stored, powerless.get()) {
+        (Ok(stored), _) => Ok(Mark::Genuine(stored.record)),
+        (Err(error), Some((by, role))) if is_powerless(&error) => Ok(Mark::Powerless { by, role }),
+        (Err(error), _) => Err(error),
     }
 }

@@ -5,7 +5,9 @@
 //! on purpose: operations are functions that take a `Repo`.
 
 pub mod error;
+mod ring;
 pub mod keyring;
+mod cut;
 pub mod object;
 pub mod segments;
 pub mod footer;
@@ -13,6 +15,7 @@ pub mod announcement;
 pub mod slot_sets;
 pub mod slots;
 pub mod permits;
+pub mod epochs;
 pub mod create;
 mod tries;
 mod configs;
@@ -26,6 +29,7 @@ pub mod generations;
 pub mod collect;
 pub mod evidence;
 pub mod machine;
+pub mod rotation;
 pub mod history;
 
 use std::collections::{HashMap, HashSet};
@@ -33,10 +37,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use crate::base::error::in_one_line;
 use crate::base::id::{ClientId, SlotId};
 use crate::base::time::Clock;
 use crate::format::client::Client;
 use crate::format::config::Config;
+use crate::repo::epochs::{Doubt, Watch};
+use crate::repo::error::RepoError;
 use crate::repo::keyring::Keyring;
 use crate::store::Store;
 
@@ -48,6 +55,7 @@ pub struct Repo {
     config_object: Bytes,
     keys: Keyring,
     slot: Option<SlotId>,
+    doubts: Vec<Doubt>,
     clients: Mutex<HashMap<ClientId, Client>>,
     unrevoked: Mutex<HashSet<ClientId>>,
 }
@@ -58,10 +66,61 @@ impl Repo {
         clock: Arc<dyn Clock>,
         (config, config_object): (Config, Bytes),
         (keys, slot): (Keyring, Option<SlotId>),
+        doubts: Vec<Doubt>,
     ) -> Self {
-        let store = store.with_codes(keys.codes());
         let (clients, unrevoked) = (Mutex::default(), Mutex::default());
-        Self { store, clock, config, config_object, keys, slot, clients, unrevoked }
+        let mut repo =
+            Self { store, clock, config, config_object, keys, slot, doubts, clients, unrevoked };
+        repo.use_keys();
+        repo
+    }
+
+    /// Names end in what the keys in use make of them, and what is said of others is looked after.
+    fn use_keys(&mut self) {
+        let watch = Watch {
+            repository: self.config.repository,
+            admin_key: self.config.admin_key,
+            newest: self.keys.control().1,
+            doubted: self.doubts.iter().map(|doubt| doubt.epoch).collect(),
+        };
+        self.store = self.store.with_codes(self.keys.codes()).with_watch(Arc::new(watch));
+    }
+
+    /// Uses the keys of an epoch from now on that was just announced.
+    fn go_over(&mut self, epoch: u32) -> Result<(), RepoError> {
+        self.keys.enter_by_root(epoch)?;
+        self.doubts.retain(|doubt| doubt.epoch != epoch);
+        self.use_keys();
+        Ok(())
+    }
+
+    /// What could be an announcement of new keys and cannot be read. Reading goes on.
+    #[must_use]
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
+    /// Nothing that others may have announced is unknown here.
+    ///
+    /// # Errors
+    /// [`RepoError::Corrupt`] with the announcement that cannot be read.
+    pub fn require_all_epochs(&self) -> Result<(), RepoError> {
+        match self.doubts.first() {
+            None => Ok(()),
+            Some(doubt) if doubt.is_gone => {
+                let why = "it announced new keys, and the store does not show it any more: nothing is \
+                           written until an administrator announces them again (`mainstay key rotate`)";
+                Err(RepoError::corrupt(&doubt.key, why))
+            }
+            Some(doubt) => {
+                let why = format!(
+                    "{}; it may announce new keys, so nothing is written. If it cannot be got back, or \
+                     no administrator has changed keys, remove it with the tools of the store",
+                    in_one_line(&doubt.error)
+                );
+                Err(RepoError::corrupt(&doubt.key, why))
+            }
+        }
     }
 
     /// Where its objects lie.

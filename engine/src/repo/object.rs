@@ -17,6 +17,7 @@ use crate::format::envelope::{
 use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
+use crate::repo::ring::unknown;
 use crate::store::name::ObjectName;
 
 /// An object as read: its record, and the hash of the stored bytes.
@@ -26,10 +27,20 @@ pub struct Stored<T> {
     pub record: T,
     /// Plain BLAKE3 of the object.
     pub digest: Digest,
+    /// The epoch of the keys that it is sealed with.
+    pub epoch: u32,
 }
 
 /// What is wrong with a record that opens and was signed by somebody else than it says.
 pub(crate) const WRONG_SIGNATURE: &str = "its signature is wrong";
+
+/// What is wrong with a record whose signer may not write such a one.
+pub(crate) const POWERLESS: &str = "whoever signed it may not write it";
+
+/// Whether that is what is wrong.
+pub(crate) fn is_powerless(error: &RepoError) -> bool {
+    matches!(error, RepoError::Corrupt { why, .. } if why == POWERLESS)
+}
 
 /// The bytes whose signature stands in a control object.
 fn signed_message(repo: &Repo, name: &ObjectName, kind: ControlKind, body: &[u8]) -> Vec<u8> {
@@ -117,19 +128,40 @@ pub fn get_control<T>(
     repo: &Repo,
     name: &ObjectName,
     kind: ControlKind,
-    signer_of: impl FnOnce(&T) -> Result<[u8; 32], RepoError>,
+    signer_of: impl Fn(&T) -> Result<[u8; 32], RepoError>,
 ) -> Result<Stored<T>, RepoError>
 where
     T: for<'b> Decode<'b, ()>,
 {
-    let (plain, digest) = open_signed(repo, name, kind)?;
+    get_accepted(repo, name, kind, signer_of, |_| Ok(()))
+}
+
+/// The same for a record that counts only if `accept` says so of it, once its signature is verified.
+/// One that does not count hides none that lies under another code of the name.
+///
+/// # Errors
+/// As [`get_control`], and those of `accept`.
+pub fn get_accepted<T>(
+    repo: &Repo,
+    name: &ObjectName,
+    kind: ControlKind,
+    signer_of: impl Fn(&T) -> Result<[u8; 32], RepoError>,
+    accept: impl Fn(&T) -> Result<(), RepoError>,
+) -> Result<Stored<T>, RepoError>
+where
+    T: for<'b> Decode<'b, ()>,
+{
     let key = name.key();
-    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
-    let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
-    let signer = signer_of(&record)?;
-    verify(&signer, &signed_message(repo, name, kind, body), &signature)
-        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
-    Ok(Stored { record, digest })
+    repo.store().get_genuine(name, kind.max_bytes() as u64, |bytes| {
+        let (plain, digest, epoch) = open_signed(repo, name, kind, &bytes)?;
+        let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+        let record: T = decode_record(body, kind.what()).map_err(|e| RepoError::codec(&key, &e))?;
+        let signer = signer_of(&record)?;
+        verify(&signer, &signed_message(repo, name, kind, body), &signature)
+            .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
+        accept(&record)?;
+        Ok(Stored { record, digest, epoch })
+    })
 }
 
 /// Reads a control object whose signer is known beforehand, and leaves its body undecoded:
@@ -143,34 +175,32 @@ pub fn get_signed(
     kind: ControlKind,
     signer: &[u8; 32],
 ) -> Result<Vec<u8>, RepoError> {
-    let (plain, _) = open_signed(repo, name, kind)?;
     let key = name.key();
-    let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
-    verify(signer, &signed_message(repo, name, kind, body), &signature)
-        .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
-    Ok(plain)
+    repo.store().get_genuine(name, kind.max_bytes() as u64, |bytes| {
+        let (plain, ..) = open_signed(repo, name, kind, &bytes)?;
+        let (signature, body) = split_signed(&plain).map_err(|e| RepoError::codec(&key, &e))?;
+        verify(signer, &signed_message(repo, name, kind, body), &signature)
+            .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
+        Ok(plain)
+    })
 }
 
-/// Reads and unseals: signature and body, and the hash of the stored bytes.
+/// Unseals what was stored: signature and body, the hash of the stored bytes, and the epoch.
 fn open_signed(
     repo: &Repo,
     name: &ObjectName,
     kind: ControlKind,
-) -> Result<(Vec<u8>, Digest), RepoError> {
-    let bytes = repo.store().get(name, kind.max_bytes() as u64)?;
+    bytes: &[u8],
+) -> Result<(Vec<u8>, Digest, u32), RepoError> {
     let key = name.key();
-    let frame = decode_control(&bytes, kind).map_err(|e| RepoError::envelope(&key, &e))?;
-    let (control, epoch) = repo.keys().control();
-    if frame.epoch != epoch {
-        return Err(RepoError::Newer {
-            why: format!("{key} is sealed in epoch {}, this key knows epoch {epoch}", frame.epoch),
-        });
-    }
+    let frame = decode_control(bytes, kind).map_err(|e| RepoError::envelope(&key, &e))?;
+    let epoch = frame.epoch;
+    let control = repo.keys().control_of(epoch).ok_or_else(|| unknown(epoch, &key))?;
     let plain =
         aead::open(control, &sealed_data(repo, name, kind), frame.sealed).map_err(|_| {
             RepoError::corrupt(&key, "it does not open with the key of this repository")
         })?;
-    Ok((plain, hash::digest(&bytes)))
+    Ok((plain, hash::digest(bytes), epoch))
 }
 
 /// The record of a client, verified against the administrator's key. Kept for the life of `repo`.

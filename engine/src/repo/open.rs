@@ -15,6 +15,7 @@ use crate::format::slot::{Bundle, Slot, SlotKind};
 use crate::repo::Repo;
 use crate::repo::configs::{self, FoundConfig};
 use crate::repo::create::config_mac_key;
+use crate::repo::epochs::{self, Holder};
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Keyring;
 use crate::repo::slots;
@@ -96,6 +97,9 @@ pub struct Known<'a> {
     pub config: Option<Bytes>,
     /// The slot that opened a repository last, as [`Repo::slot`] gave it.
     pub slot: Option<&'a dyn Fn(RepositoryId) -> Option<SlotId>>,
+    /// The newest epoch of a repository that was seen, as [`Keyring::control`] gave it. To a store that
+    /// shows less nothing is written.
+    pub epoch: Option<&'a dyn Fn(RepositoryId) -> Option<u32>>,
 }
 
 /// The same with what is known from an earlier time.
@@ -114,7 +118,8 @@ pub fn open_knowing(
         }
         _ => None,
     };
-    let open_one = |found| open_one(store, clock.clone(), unlock, known.slot, found);
+    let seen = Seen { slot: known.slot, epoch: known.epoch };
+    let open_one = |found| open_one(store, clock.clone(), unlock, &seen, found);
     match (known_config, unlock) {
         (Some(found), _) => open_one(found),
         (None, Unlock::KeyFile(file)) => {
@@ -124,19 +129,25 @@ pub fn open_knowing(
     }
 }
 
+/// What a machine knows of any repository.
+struct Seen<'a> {
+    slot: Option<&'a dyn Fn(RepositoryId) -> Option<SlotId>>,
+    epoch: Option<&'a dyn Fn(RepositoryId) -> Option<u32>>,
+}
+
 /// Opens the repository that a configuration describes.
 fn open_one(
     store: &Store,
     clock: Arc<dyn Clock>,
     unlock: &Unlock<'_>,
-    last_slot: Option<&dyn Fn(RepositoryId) -> Option<SlotId>>,
+    seen: &Seen<'_>,
     found: FoundConfig,
 ) -> Result<Repo, RepoError> {
     let FoundConfig { signed, object } = found;
     let config = &signed.config;
     let suite = Suite::from_code(config.suite)
         .ok_or_else(|| RepoError::Newer { why: format!("suite {} of packs", config.suite) })?;
-    let last = last_slot.and_then(|last| last(config.repository));
+    let last = seen.slot.and_then(|last| last(config.repository));
     let identity = (config.repository, &config.admin_key);
     let tries = Tries { store, clock: clock.as_ref(), identity, last };
     let (bundle, slot) = unlock_bundle(&tries, unlock)?;
@@ -148,7 +159,7 @@ fn open_one(
             "it is signed by another administrator than the one this key belongs to",
         ));
     }
-    let keys = Keyring::from_bundle(&bundle, suite, &slot_key)?;
+    let mut keys = Keyring::from_bundle(&bundle, suite, &slot_key)?;
     let mut covered = signed.signed.clone();
     covered.extend_from_slice(&signed.signature);
     if mac(&config_mac_key(&keys), &covered) != signed.mac {
@@ -161,7 +172,11 @@ fn open_one(
             return Err(RepoError::corrupt(&slot_key, "it is weaker than the repository allows"));
         }
     }
-    Ok(Repo::new(store.clone(), clock, (signed.config, object), (keys, Some(slot.slot))))
+    let epoch = seen.epoch.and_then(|epoch| epoch(config.repository));
+    let holder = Holder { slot: slot.slot, bundle: &bundle, seen: epoch };
+    let doubts = epochs::enter_all(store, identity, &mut keys, &holder)?;
+    let (about, keys) = ((signed.config, object), (keys, Some(slot.slot)));
+    Ok(Repo::new(store.clone(), clock, about, keys, doubts))
 }
 
 fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot), RepoError> {

@@ -46,7 +46,7 @@ pub(crate) fn seal_part(
     Ok(SealedPart { encapsulation, sealed_key, sealed }.encode())
 }
 
-/// Opens what [`seal_part`] sealed; `None` if the key in use may not read names.
+/// Opens what [`seal_part`] sealed in an object of that epoch; `None` if the key in use may not read names.
 ///
 /// # Errors
 /// [`RepoError::Corrupt`] naming the object if it is not that.
@@ -54,10 +54,14 @@ pub(crate) fn open_part(
     repo: &Repo,
     name: &ObjectName,
     sealed: &[u8],
+    epoch: u32,
 ) -> Result<Option<Vec<u8>>, RepoError> {
     let key = name.key();
     let part = SealedPart::decode(sealed).map_err(|e| RepoError::codec(&key, &e))?;
-    let Ok(tree) = repo.keys().tree() else { return Ok(None) };
+    if repo.keys().tree().is_err() {
+        return Ok(None);
+    }
+    let tree = repo.keys().tree_in(epoch, &key)?;
     let closed = |_| RepoError::corrupt(&key, "its private part does not open");
     let bound_key = bound(repo, "private key", name);
     let opened =
@@ -65,12 +69,17 @@ pub(crate) fn open_part(
     aead::open(&opened, &bound(repo, "private", name), &part.sealed).map(Some).map_err(closed)
 }
 
-/// The record with its private part, if the key in use may read that.
+/// The record of that epoch with its private part, if the key in use may read that.
 ///
 /// # Errors
 /// [`RepoError::Corrupt`] if the private part does not open or decode, if it lies open, or if
 /// something is longer than it may be.
-pub fn open(repo: &Repo, name: &ObjectName, commit: Commit) -> Result<Snapshot, RepoError> {
+pub fn open(
+    repo: &Repo,
+    name: &ObjectName,
+    commit: Commit,
+    epoch: u32,
+) -> Result<Snapshot, RepoError> {
     let key = name.key();
     let mut snapshot = commit.readable;
     if snapshot.tells_too_much() {
@@ -80,7 +89,7 @@ pub fn open(repo: &Repo, name: &ObjectName, commit: Commit) -> Result<Snapshot, 
     if !snapshot.facts.is_bounded() {
         return Err(too_long());
     }
-    let Some(plain) = open_part(repo, name, &commit.sealed)? else { return Ok(snapshot) };
+    let Some(plain) = open_part(repo, name, &commit.sealed, epoch)? else { return Ok(snapshot) };
     let private: Private = decode_record(&plain, "private part of a snapshot record")
         .map_err(|e| RepoError::codec(&key, &e))?;
     if !private.is_bounded() {

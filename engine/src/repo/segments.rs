@@ -4,6 +4,8 @@
 //! and a client of role backup can list packs of its own sessions in its own dedup domain only. A
 //! collector lists what others wrote, when it replaces their segments.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
@@ -92,16 +94,32 @@ pub enum SegmentView {
 /// the store.
 pub fn get_segment(repo: &Repo, id: SegmentId) -> Result<SegmentView, RepoError> {
     let name = ObjectName::Segment(id);
+    let unsigned = RefCell::new(None);
+    let view = repo.store().get_genuine(&name, SEGMENT_MAX_BYTES as u64, |bytes| {
+        match open(repo, id, bytes)? {
+            // There may be one under another code of the name whose signature can be verified.
+            SegmentView::Unsigned(packs) => {
+                unsigned.replace(Some(packs));
+                Err(RepoError::corrupt(&name.key(), "the record of its client cannot be read"))
+            }
+            view => Ok(view),
+        }
+    });
+    match (view, unsigned.into_inner()) {
+        (Err(RepoError::Corrupt { .. }), Some(packs)) => Ok(SegmentView::Unsigned(packs)),
+        (view, _) => view,
+    }
+}
+
+fn open(repo: &Repo, id: SegmentId, bytes: Bytes) -> Result<SegmentView, RepoError> {
+    let name = ObjectName::Segment(id);
     let key = name.key();
-    let bytes = repo.store().get(&name, SEGMENT_MAX_BYTES as u64)?;
     let frame = segment::decode_frame(&bytes).map_err(|e| RepoError::envelope(&key, &e))?;
     let domain = frame.domain;
-    let Some(index_key) = repo.keys().index_key(domain) else {
+    let index_key = repo.keys().index_key_in(frame.epoch, domain, &key)?;
+    let Some(index_key) = index_key else {
         return Ok(SegmentView::Closed { domain });
     };
-    if frame.epoch != repo.keys().control().1 {
-        return Err(RepoError::Newer { why: format!("{key} is sealed in epoch {}", frame.epoch) });
-    }
     let plain = aead::open(&index_key, &bound(repo, "segment", &name, &frame), frame.sealed)
         .map_err(|_| {
             RepoError::corrupt(&key, "it does not open with the key of this repository")

@@ -58,6 +58,7 @@ pub fn register(
     kind: SessionKind,
     host: &str,
 ) -> Result<(), RepoError> {
+    repo.require_all_epochs()?;
     put_registration(repo, identity, (session, kind), host, Vec::new())
 }
 

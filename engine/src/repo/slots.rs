@@ -268,7 +268,10 @@ fn look(
 #[must_use]
 pub fn about(repo: &Repo, slot: &Slot) -> Option<SlotAbout> {
     let data = slot_data("slot about", repo.config().repository, slot.slot, &[]);
-    let plain = aead::open(repo.keys().control().0, &data, &slot.about).ok()?;
+    // It does not say in which epoch it was made.
+    let keys = repo.keys();
+    let mut controls = keys.epochs().filter_map(|epoch| keys.control_of(epoch));
+    let plain = controls.find_map(|key| aead::open(key, &data, &slot.about).ok())?;
     decode_record(&plain, "slot").ok()
 }
 

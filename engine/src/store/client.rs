@@ -8,19 +8,18 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use object_store::ObjectStore;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::Nonce8;
 use crate::base::limits::{
     LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, RETRY_OF_ONE_OBJECT, STORE_BLOCKING_THREADS,
     STORE_OPENING_MS, STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::base::time::Timestamp;
-use crate::crypt::random;
 use crate::store::backend::Backend;
 use crate::store::cause::{Answered, NoConnection, NoKeys};
 use crate::store::code::NameCodes;
@@ -31,11 +30,15 @@ use crate::store::leftover::{self, Leftovers};
 use crate::store::listed::Listed;
 use crate::store::location::{Location, StoreOptions};
 use crate::store::meter::{RequestKind, Usage};
-use crate::store::name::{Coding, ObjectName};
+use crate::store::name::ObjectName;
 use crate::store::request::Link;
 use crate::store::retry::{Backoff, RetrySettings};
 
+mod named;
 mod raw;
+
+use named::Names;
+pub use named::StrangeNames;
 
 /// A connection to a store; clones share it. Blocks, so it belongs on ordinary threads.
 #[derive(Clone)]
@@ -44,6 +47,10 @@ pub struct Store {
     retry: RetrySettings,
     /// What names of the repository end in; `None` before it is opened.
     codes: Option<Arc<NameCodes>>,
+    /// Who looks what it means that names end in something else.
+    watch: Option<Arc<dyn StrangeNames>>,
+    /// Which of the codes fitted last.
+    fitting: Arc<AtomicUsize>,
 }
 
 struct Shared {
@@ -131,34 +138,19 @@ impl Store {
                 source,
             })?;
         let shared = Shared { link: Link::new(backend), description, runtime: Some(runtime) };
-        Ok(Self { shared: Arc::new(shared), retry: RetrySettings::default(), codes: None })
+        Ok(Self {
+            shared: Arc::new(shared),
+            retry: RetrySettings::default(),
+            codes: None,
+            watch: None,
+            fitting: Arc::default(),
+        })
     }
 
     /// The same connection with other rules for repeating requests.
     #[must_use]
     pub fn with_retry(&self, retry: RetrySettings) -> Self {
         Self { retry, ..self.clone() }
-    }
-
-    /// The same connection, for whoever has opened the repository.
-    #[must_use]
-    pub fn with_codes(&self, codes: NameCodes) -> Self {
-        Self { codes: Some(Arc::new(codes)), ..self.clone() }
-    }
-
-    /// The key under which this handle writes an object.
-    #[must_use]
-    pub fn key_of(&self, name: &ObjectName) -> String {
-        self.keys_of(name).swap_remove(0)
-    }
-
-    /// A random part for a mark; see [`NameCodes::draw`].
-    #[must_use]
-    pub fn draw(&self, name: impl Fn(Nonce8) -> ObjectName) -> Nonce8 {
-        match &self.codes {
-            Some(codes) => codes.draw(name),
-            None => Nonce8::new(random::array()),
-        }
     }
 
     /// The location, without secrets.
@@ -194,12 +186,12 @@ impl Store {
         self.raw_put_new(&self.key_of(name), body)
     }
 
-    /// Reads a whole object.
+    /// Reads a whole object. What has a code is read with [`Store::get_genuine`].
     ///
     /// # Errors
     /// [`StoreError::TooLarge`], before anything is downloaded, if it has more than `max_bytes`.
     pub fn get(&self, name: &ObjectName, max_bytes: u64) -> Result<Bytes, StoreError> {
-        self.at_any_key(name, |key| self.raw_get(key, max_bytes))
+        self.get_genuine(name, max_bytes, Ok)
     }
 
     /// Reads exactly the bytes of `range`.
@@ -207,7 +199,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::OutOfRange`] if the object does not have them all.
     pub fn get_range(&self, name: &ObjectName, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.at_any_key(name, |key| self.raw_get_range(key, range.clone()))
+        self.raw_get_range(&self.key_of(name), range)
     }
 
     /// As [`Store::get`], into memory that is used again: replaces what is in `into`.
@@ -257,7 +249,7 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn get_tail(&self, name: &ObjectName, last_bytes: u64) -> Result<(Bytes, u64), StoreError> {
-        self.at_any_key(name, |key| self.raw_get_tail(key, last_bytes))
+        self.raw_get_tail(&self.key_of(name), last_bytes)
     }
 
     /// All objects whose key begins with `prefix`, sorted by key.
@@ -288,17 +280,25 @@ impl Store {
         self.check_folder()?;
         let mut token = None;
         let (mut object_count, mut empty_count) = (0_usize, 0_usize);
+        let mut names = Names::default();
         loop {
             let page = self.raw_page(prefix, token.clone(), None)?;
             object_count += page.objects.len();
             empty_count += usize::from(page.objects.is_empty());
             for mut object in page.objects {
                 object.name = self.name_at(&object.key).filter(|_| object.is_object);
-                if !visit(object) {
-                    return Ok(());
+                if let Some(object) = names.next(object)
+                    && !visit(object)
+                {
+                    return self.explain(&names);
                 }
             }
-            let Some(next) = page.next else { return Ok(()) };
+            let Some(next) = page.next else {
+                if let Some(object) = names.last() {
+                    visit(object);
+                }
+                return self.explain(&names);
+            };
             let ends = object_count <= LIST_MAX_OBJECTS
                 && empty_count <= LIST_MAX_EMPTY_PAGES
                 && token.as_ref() != Some(&next);
@@ -315,39 +315,6 @@ impl Store {
     /// Those of the store.
     pub fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.keys_of(name).iter().try_for_each(|key| self.raw_delete(key))
-    }
-
-    /// The name of what the store holds at `key`, if the key is one that counts.
-    #[must_use]
-    pub fn name_at(&self, key: &str) -> Option<ObjectName> {
-        match &self.codes {
-            Some(codes) => codes.read(key),
-            None => ObjectName::parse(key).filter(|name| name.coding() == Coding::None),
-        }
-    }
-
-    fn keys_of(&self, name: &ObjectName) -> Vec<String> {
-        match &self.codes {
-            Some(codes) => codes.keys(name),
-            None => vec![name.key()],
-        }
-    }
-
-    /// Reads what lies at the newest of the keys that `name` may have.
-    fn at_any_key<T>(
-        &self,
-        name: &ObjectName,
-        read: impl Fn(&str) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let keys = self.keys_of(name);
-        let mut keys = keys.iter().map(String::as_str).peekable();
-        loop {
-            let key = keys.next().unwrap_or_default();
-            match read(key) {
-                Err(StoreError::NotFound { .. }) if keys.peek().is_some() => {}
-                other => return other,
-            }
-        }
     }
 
     /// Removes the folder of an object from a local store if nothing is left in it. Other stores

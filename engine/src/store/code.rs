@@ -20,10 +20,23 @@ const KEEPER_BYTES: usize = 4;
 /// The keys of one epoch that codes are made with.
 #[derive(Clone)]
 pub struct CodeKeys {
+    /// Its number.
+    pub epoch: u32,
     /// Of all names that have a code.
     pub names: SecretKey,
     /// Of what only maintain and admin may put up; others do not have it.
     pub keeper: Option<SecretKey>,
+}
+
+impl CodeKeys {
+    /// Whether they make the code of that name. New keys are announced under a code of the epoch just
+    /// before: whoever had only older ones cannot stop anybody with a record that cannot be read.
+    fn names_it(&self, name: &ObjectName) -> bool {
+        match name {
+            ObjectName::Epoch(epoch) => self.epoch.checked_add(1) == Some(*epoch),
+            _ => true,
+        }
+    }
 }
 
 /// The keys of all epochs that are known, the newest first.
@@ -47,8 +60,20 @@ impl NameCodes {
         let base = name.key();
         match name.coding() {
             Coding::None => vec![base],
-            Coding::Name | Coding::Keeper(_) => {
-                self.epochs.iter().map(|keys| whole(&base, &keys.names)).collect()
+            Coding::Name => {
+                let keys = self.epochs.iter().filter(|keys| keys.names_it(name));
+                keys.map(|keys| whole(&base, &keys.names)).collect()
+            }
+            Coding::Keeper(random) => {
+                // Under the codes of other epochs than that of the keeper's lies nothing that counts.
+                let is_kept = |keys: &&CodeKeys| {
+                    let keeper = keys.keeper.as_ref();
+                    keeper.is_some_and(|key| keeper_code(key, name, random) == tail(random))
+                };
+                match self.epochs.iter().find(is_kept) {
+                    Some(keys) => vec![whole(&base, &keys.names)],
+                    None => self.epochs.iter().map(|keys| whole(&base, &keys.names)).collect(),
+                }
             }
         }
     }
@@ -63,7 +88,8 @@ impl NameCodes {
             // Names of packs end in a random part of the same length.
             return ObjectName::parse(key).filter(|name| name.coding() == Coding::None);
         };
-        let keys = self.epochs.iter().find(|keys| whole(base, &keys.names) == key)?;
+        let mut keys = self.epochs.iter().filter(|keys| keys.names_it(&name));
+        let keys = keys.find(|keys| whole(base, &keys.names) == key)?;
         match name.coding() {
             Coding::None => None,
             Coding::Name => Some(name),
@@ -97,6 +123,12 @@ pub fn spelled(key: &str) -> Option<ObjectName> {
     let coded = split(key).and_then(|(base, _)| ObjectName::parse(base));
     let is_plain = |name: &ObjectName| name.coding() == Coding::None;
     coded.or_else(|| ObjectName::parse(key).filter(is_plain))
+}
+
+/// Whether this is the key of an object whose name ends in a code, whatever that is.
+pub(super) fn is_coded(key: &str) -> bool {
+    let name = split(key).and_then(|(base, _)| ObjectName::parse(base));
+    name.is_some_and(|name| name.coding() != Coding::None)
 }
 
 /// Key and code of what a key ends in, whatever the code is.

@@ -200,6 +200,13 @@ pub enum StoreError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Names in the store have codes that no key of this process makes, and an administrator has announced
+    /// new keys.
+    #[error("the keys of this repository were changed while this ran (epoch {epoch})")]
+    NewEpoch {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The user asked to stop.
     #[error("stopped while waiting for the store")]
     Interrupted,
@@ -243,6 +250,7 @@ impl Classified for StoreError {
             Self::NotFound { .. } | Self::FolderMissing { .. } => ErrorClass::Missing,
             Self::Unreadable { .. } | Self::Archived { .. } => ErrorClass::Unreadable,
             Self::Denied { .. } => ErrorClass::Denied,
+            Self::NewEpoch { .. } => ErrorClass::Rekeyed,
             Self::Unavailable { .. }
             | Self::NotBelieved { .. }
             | Self::ShortBody { .. }

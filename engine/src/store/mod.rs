@@ -41,7 +41,7 @@ mod faulty;
 #[cfg(test)]
 mod tests;
 
-pub use client::Store;
+pub use client::{Store, StrangeNames};
 pub use error::StoreError;
 pub use keys::{AccessKeys, KeySource};
 pub use leftover::Leftovers;

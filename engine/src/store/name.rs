@@ -187,11 +187,7 @@ impl ObjectName {
     #[must_use]
     pub fn coding(&self) -> Coding {
         match self {
-            Self::Config(_)
-            | Self::Slot(_)
-            | Self::SlotSet { .. }
-            | Self::Epoch(_)
-            | Self::Pack(_) => Coding::None,
+            Self::Config(_) | Self::Slot(_) | Self::SlotSet { .. } | Self::Pack(_) => Coding::None,
             Self::Hold(hold) => Coding::Keeper(Nonce8::new(*hold.as_bytes())),
             Self::Tomb(_, random) | Self::Release(_, random) | Self::Consent(random) => {
                 Coding::Keeper(*random)

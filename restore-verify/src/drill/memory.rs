@@ -193,7 +193,7 @@ impl FileIds {
     /// For one system.
     #[must_use]
     pub fn new(repo: &Repo, system: &str) -> Self {
-        let control = repo.keys().control().0.expose();
+        let control = repo.keys().first_control().expose();
         Self { key: derive("mainstay v2 memory of drills", &[control, system.as_bytes()]) }
     }
 

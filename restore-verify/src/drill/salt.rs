@@ -22,7 +22,8 @@ impl Salts {
     /// The salts of the drill with this seed.
     #[must_use]
     pub fn new(repo: &Repo, seed: &Hash32) -> Self {
-        let control = repo.keys().control().0;
+        // The first one: salts are told when keys have changed.
+        let control = repo.keys().first_control();
         Self { key: derive("mainstay v2 salts of a drill", &[control.expose(), &seed.0]) }
     }
 

@@ -108,6 +108,13 @@ fn one_collector() -> Vec<Case> {
             it.budget.fences = 0;
             it.budget.closes = 0;
         }),
+        Case::collect("keys are changed", |it| {
+            it.rotates = true;
+            it.is_fine = false;
+            it.session_count = 2;
+            it.budget.fences = 0;
+            it.budget.closes = 0;
+        }),
         Case::collect("a forgotten tree comes back", |it| {
             it.second = Second::Revive;
             it.generation_count = 2;
@@ -122,6 +129,13 @@ fn two_collectors() -> Vec<Case> {
             it.collector_count = 2;
             it.is_fine = false;
             it.budget.fences = 0;
+        }),
+        Case::collect("two collectors, keys are changed", |it| {
+            it.collector_count = 2;
+            it.rotates = true;
+            it.is_fine = false;
+            it.budget.fences = 0;
+            it.budget.closes = 0;
         }),
         Case::collect("two collectors, verdicts read last, two copies", |it| {
             it.collector_count = 2;
@@ -232,6 +246,7 @@ fn surround(it: &mut collect::Setup, mutant: Mutant) {
             it.budget.closes = 0;
         }
         Mutant::PinWithoutLook => it.restores = true,
+        Mutant::StrangeNamesPassedOver | Mutant::KeysUsedBeforeAnnounced => it.rotates = true,
         Mutant::RepackDeletes => it.second = Second::Repack,
         Mutant::RevivesBlindly => it.second = Second::Revive,
         Mutant::BelievesUnsigned

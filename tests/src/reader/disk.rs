@@ -21,15 +21,18 @@ pub(super) fn keys_below(folder: &Path, top: &str) -> Result<Vec<String>> {
 }
 
 /// The same for keys with a code, and without it: the first 8 bytes of keyed BLAKE3 over the rest.
-pub(super) fn coded_below(folder: &Path, top: &str, key: &Key) -> Result<Vec<String>> {
+/// With the key of any epoch.
+pub(super) fn coded_below(folder: &Path, top: &str, keys: &[Key]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     collect(folder, top, &mut found)?;
     let named = |whole: &String| {
         let (base, _) = whole.rsplit_once('-')?;
-        (coded(base, key) == *whole && is_coded(base)).then(|| base.to_owned())
+        let is_right = keys.iter().any(|key| coded(base, key) == *whole);
+        (is_right && is_coded(base)).then(|| base.to_owned())
     };
     let mut found: Vec<_> = found.iter().filter_map(named).collect();
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
@@ -66,7 +69,6 @@ fn is_plain(key: &str) -> bool {
     let parts: Vec<&str> = key.split('/').collect();
     match parts.as_slice() {
         ["keys", id] => is_hex(id, 16),
-        ["epochs", number] => is_hex(number, 8),
         ["slots", name] => is_drawn(name),
         ["data" | "tree", session, name] => is_hex(session, 48) && is_drawn(name),
         _ => false,
@@ -88,6 +90,7 @@ fn is_coded(key: &str) -> bool {
         }
         ["conf", writer, name] => is_hex(writer, 16) && is_drawn(name),
         ["sess", id] => is_hex(id, 48),
+        ["epochs", number] => is_hex(number, 8),
         ["index", session, name] => is_hex(session, 48) && is_drawn(name),
         ["fold" | "lock", name] => is_drawn(name),
         ["join" | "copied", name] => {

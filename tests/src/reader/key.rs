@@ -146,41 +146,75 @@ impl Domains {
     }
 }
 
-/// The keys of a role.
-pub struct Keys {
-    /// The administrator's public key.
-    pub admin_key: Key,
-    /// The epoch of `control`.
-    pub epoch: u32,
+/// The keys of one epoch.
+pub struct Epoch {
+    /// Its number.
+    pub number: u32,
     /// The key of control objects.
     pub control: Key,
-    /// The suite of packs.
-    pub suite: Suite,
     index: Domains,
-    chunk_id: Domains,
-    cut: Option<Domains>,
     data: Option<Key>,
     tree: Option<Key>,
 }
 
+impl Epoch {
+    fn of_root(root: &Key, number: u32) -> Self {
+        let of = |first: &str, later: &str| match number {
+            0 => derive(first, &[root]),
+            _ => derive(later, &[root, &number.to_le_bytes()]),
+        };
+        Self {
+            number,
+            control: derive("mainstay v2 control key of an epoch", &[root, &number.to_le_bytes()]),
+            index: Domains::All(of(
+                "mainstay v2 index keys",
+                "mainstay v2 index keys of a later epoch",
+            )),
+            data: Some(of(
+                "mainstay v2 key pair of file content",
+                "mainstay v2 key pair of file content in a later epoch",
+            )),
+            tree: Some(of(
+                "mainstay v2 key pair of names and metadata",
+                "mainstay v2 key pair of names and metadata in a later epoch",
+            )),
+        }
+    }
+}
+
+/// The keys of a role.
+pub struct Keys {
+    /// The administrator's public key.
+    pub admin_key: Key,
+    /// The suite of packs.
+    pub suite: Suite,
+    /// All epochs that are known, rising.
+    pub epochs: Vec<Epoch>,
+    role: u64,
+    domain: u32,
+    root: Option<Key>,
+    recipient: Option<Key>,
+    chunk_id: Domains,
+    cut: Option<Domains>,
+}
+
 impl Keys {
-    /// Everything that follows from the root secret.
+    /// Everything that follows from the root secret, for the first epoch.
     #[must_use]
-    pub fn from_root(root: &Key, suite: Suite, epoch: u32) -> Self {
+    pub fn from_root(root: &Key, suite: Suite) -> Self {
         let of = |context: &str| derive(context, &[root]);
         let seed = of("mainstay v2 administrator signing key");
         let admin_key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        let control = "mainstay v2 control key of an epoch";
         Self {
             admin_key,
-            epoch,
-            control: derive(control, &[root, &epoch.to_le_bytes()]),
             suite,
-            index: Domains::All(of("mainstay v2 index keys")),
+            epochs: vec![Epoch::of_root(root, 0)],
+            role: 5,
+            domain: 0,
+            root: Some(*root),
+            recipient: None,
             chunk_id: Domains::All(of("mainstay v2 chunk id keys")),
             cut: Some(Domains::All(of("mainstay v2 cut point keys"))),
-            data: Some(of("mainstay v2 key pair of file content")),
-            tree: Some(of("mainstay v2 key pair of names and metadata")),
         }
     }
 
@@ -191,12 +225,9 @@ impl Keys {
     pub fn from_bundle(bundle: &Value, suite: Suite) -> Result<Self> {
         let role = bundle.field(0)?.uint()?;
         let admin_key = bundle.field(1)?.array()?;
-        let number = |field| -> Result<u32> {
-            u32::try_from(bundle.field(field)?.uint()?).map_err(|error| error.to_string())
-        };
-        let (domain, epoch) = (number(2)?, number(3)?);
+        let (domain, number) = (uint32(bundle.field(2)?)?, uint32(bundle.field(3)?)?);
         if let (5, Some(root)) = (role, bundle.optional(4)) {
-            let keys = Self::from_root(&root.array()?, suite, epoch);
+            let keys = Self::from_root(&root.array()?, suite);
             return match keys.admin_key == admin_key {
                 true => Ok(keys),
                 false => Err("the root secret is of another administrator".to_owned()),
@@ -204,25 +235,114 @@ impl Keys {
         }
         let optional = |field| bundle.optional(field).map(Value::array::<32>).transpose();
         let domains = |key| if role == 1 { Domains::One(domain, key) } else { Domains::All(key) };
-        Ok(Self {
+        let mut keys = Self {
             admin_key,
-            epoch,
-            control: bundle.field(5)?.array()?,
             suite,
-            index: domains(bundle.field(6)?.array()?),
+            epochs: Vec::new(),
+            role,
+            domain,
+            root: None,
+            recipient: optional(16)?,
             chunk_id: domains(bundle.field(7)?.array()?),
             cut: optional(8)?.map(domains),
+        };
+        for older in bundle.optional(17).map_or(Ok(&[][..]), Value::items)? {
+            let [number, given] = older.items()? else { return Err("no pair".to_owned()) };
+            keys.enter_given(uint32(number)?, given)?;
+        }
+        keys.epochs.push(Epoch {
+            number,
+            control: bundle.field(5)?.array()?,
+            index: domains(bundle.field(6)?.array()?),
             data: optional(11)?,
             tree: optional(12)?,
-        })
+        });
+        Ok(keys)
     }
 
-    /// Key of footers and segments of a domain.
+    /// Takes in the keys of an epoch that were given to a holder.
+    fn enter_given(&mut self, number: u32, given: &Value) -> Result<()> {
+        let optional = |field| given.optional(field).map(Value::array::<32>).transpose();
+        let index = given.field(2)?.array()?;
+        self.epochs.push(Epoch {
+            number,
+            control: given.field(0)?.array()?,
+            index: match self.role {
+                1 => Domains::One(self.domain, index),
+                _ => Domains::All(index),
+            },
+            data: optional(3)?,
+            tree: optional(4)?,
+        });
+        Ok(())
+    }
+
+    /// Takes in an epoch by its record, for whoever opened this slot.
+    ///
+    /// # Errors
+    /// Says so if the slot was left out.
+    pub(super) fn enter(
+        &mut self,
+        record: &Value,
+        repository: &[u8; 16],
+        slot: &[u8; 8],
+    ) -> Result<()> {
+        let number = uint32(record.field(1)?)?;
+        if let Some(root) = &self.root {
+            self.epochs.push(Epoch::of_root(root, number));
+            return Ok(());
+        }
+        for sealed in record.optional(5).map_or(Ok(&[][..]), Value::items)? {
+            let [whose, sealed] = sealed.items()? else { return Err("no pair".to_owned()) };
+            if whose.bytes()? == slot {
+                let name = format!("epochs/{number:08x}");
+                let seed = self.recipient.ok_or("the bundle has no key for later epochs")?;
+                let bound = |purpose| bind(purpose, repository, &name, slot);
+                let given =
+                    self.open_part(&seed, &bound("epoch key"), &bound("epoch"), sealed.bytes()?)?;
+                return self.enter_given(number, &given);
+            }
+        }
+        Err(format!("this key was not given the keys of epoch {number}"))
+    }
+
+    /// Opens a key that is sealed to a pair, and what is sealed with it.
+    pub(super) fn open_part(
+        &self,
+        seed: &Key,
+        info: &[u8],
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<Value> {
+        let (length, rest) = sealed.split_first_chunk::<2>().ok_or("a part is too short")?;
+        let length = usize::from(u16::from_le_bytes(*length));
+        let (encapsulation, rest) = rest.split_at_checked(length).ok_or("a part is too short")?;
+        let (sealed_key, rest) = rest.split_at_checked(48).ok_or("a part is too short")?;
+        let key = self.suite.open(seed, info, encapsulation, sealed_key)?;
+        Value::decode(&open_record(&key, aad, rest)?)
+    }
+
+    /// The keys of an epoch.
+    ///
+    /// # Errors
+    /// Says that they are not known.
+    pub fn at(&self, epoch: u32) -> Result<&Epoch> {
+        let found = self.epochs.iter().find(|one| one.number == epoch);
+        found.ok_or_else(|| format!("the keys of epoch {epoch} are not known"))
+    }
+
+    /// The keys that codes of names are made with, the newest first.
+    pub(super) fn names(&self) -> Vec<Key> {
+        let of = |epoch: &Epoch| derive("mainstay v2 codes of names", &[&epoch.control]);
+        self.epochs.iter().rev().map(of).collect()
+    }
+
+    /// Key of footers and segments of a domain in an epoch.
     ///
     /// # Errors
     /// Says that the role does not have it.
-    pub fn index_key(&self, domain: u32) -> Result<Key> {
-        self.index.of(domain)
+    pub fn index_key(&self, domain: u32, epoch: u32) -> Result<Key> {
+        self.at(epoch)?.index.of(domain)
     }
 
     /// Key of ids of content (1) or nodes (2) in a domain.
@@ -245,8 +365,13 @@ impl Keys {
         self.cut.ok_or("this role cuts nothing")?.of(domain)
     }
 
-    /// The seed that opens packs of a kind, if the role has it.
-    pub(super) fn seed(&self, kind: u8) -> Option<&Key> {
-        if kind == 1 { self.data.as_ref() } else { self.tree.as_ref() }
+    /// The seed that opens packs of a kind in an epoch, if the role has it.
+    pub(super) fn seed(&self, kind: u8, epoch: u32) -> Result<Option<&Key>> {
+        let epoch = self.at(epoch)?;
+        Ok(if kind == 1 { epoch.data.as_ref() } else { epoch.tree.as_ref() })
     }
+}
+
+fn uint32(value: &Value) -> Result<u32> {
+    u32::try_from(value.uint()?).map_err(|error| error.to_string())
 }

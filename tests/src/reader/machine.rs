@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::reader::cbor::Value;
-use crate::reader::key::{bind, hash, verify};
+use crate::reader::epoch::announced;
+use crate::reader::key::hash;
 use crate::reader::snapshot::Opening;
 use crate::reader::{Repository, Result, disk, object};
 
@@ -35,7 +36,8 @@ impl Repository {
         for name in self.coded_below("conf")? {
             let writer = name.split('/').nth(1).unwrap_or_default();
             let record = self.signed_by(&name, 23, writer)?;
-            let opening = Opening { keys: &self.keys, repository: &self.id, name: &name };
+            let epoch = object::epoch_of(&self.read_coded(&name)?)?;
+            let opening = Opening { keys: &self.keys, repository: &self.id, name: &name, epoch };
             let opened = opening.open(record.field(3)?.bytes()?)?;
             found.push((name, opened));
         }
@@ -85,19 +87,18 @@ impl Repository {
     /// Says what is wrong.
     pub fn announcements(&self) -> Result<Vec<(String, Value)>> {
         let mut found = Vec::new();
-        for (top, magic) in [("slots", *b"MSTS"), ("epochs", *b"MSTE")] {
-            for name in disk::keys_below(&self.folder, top)? {
-                let bytes = disk::read(&self.folder, &name)?;
-                let (signed, signature) =
-                    bytes.split_last_chunk::<64>().ok_or("an announcement is too short")?;
-                let front = bind("announcement", &self.id, &name, &[]);
-                verify(&self.keys.admin_key, &[&front, signed].concat(), signature)?;
-                let (head, record) = signed.split_first_chunk::<9>().ok_or("it is too short")?;
-                let wanted = [&magic[..], &[2], &(record.len() as u32).to_le_bytes()].concat();
-                if head[..] != wanted {
-                    return Err(format!("{name} has another head"));
-                }
-                found.push((name, Value::decode(record)?));
+        for (top, magic) in [("slots", b"MSTS"), ("epochs", b"MSTE")] {
+            let names = match top {
+                "slots" => disk::keys_below(&self.folder, top)?,
+                _ => self.coded_below(top)?,
+            };
+            for name in names {
+                let bytes = match top {
+                    "slots" => disk::read(&self.folder, &name)?,
+                    _ => self.read_coded(&name)?,
+                };
+                let record = announced(&bytes, magic, &name, &self.id, &self.keys.admin_key)?;
+                found.push((name, record));
             }
         }
         Ok(found)

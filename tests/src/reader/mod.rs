@@ -9,6 +9,7 @@ pub mod disk;
 pub mod key;
 pub mod object;
 pub mod unlock;
+mod epoch;
 pub mod pack;
 pub mod entry;
 pub mod tree;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::reader::cbor::Value;
 use crate::reader::entry::{Entry, Extent};
-use crate::reader::key::{Key, Keys, Suite, derive, hash, id_of};
+use crate::reader::key::{Key, Keys, Suite, hash, id_of};
 use crate::reader::object::Config;
 use crate::reader::pack::{Listed, Pack, Place};
 use crate::reader::snapshot::{Opening, Snapshot};
@@ -38,7 +39,7 @@ pub struct Repository {
     folder: PathBuf,
     id: [u8; 16],
     keys: Keys,
-    names: Key,
+    names: Vec<Key>,
     config: Option<Config>,
     chunks: HashMap<[u8; 32], Vec<Place>>,
     packs: Vec<Pack>,
@@ -52,14 +53,15 @@ impl Repository {
     /// Says what is wrong.
     pub fn open(folder: &Path, secret: &Secret<'_>) -> Result<Self> {
         let config = object::read_config(folder)?;
-        let bundle = unlock::unlock(folder, &config.repository, secret, Some(&config))?;
+        let (bundle, slot) = unlock::unlock(folder, &config.repository, secret, Some(&config))?;
         let suite = Suite::of(config.suite)?;
-        let keys = Keys::from_bundle(&bundle, suite)?;
+        let mut keys = Keys::from_bundle(&bundle, suite)?;
         if keys.admin_key != config.admin_key {
             return Err("the bundle belongs to another administrator".to_owned());
         }
         object::check_config_mac(&config, &keys)?;
         let id = config.repository;
+        epoch::enter_all(folder, &id, &mut keys, &slot)?;
         let mut opened = Self::without_index(folder, id, keys, Some(config));
         let mut listed = BTreeMap::new();
         for name in opened.coded_below("index")? {
@@ -80,8 +82,9 @@ impl Repository {
         names.extend(disk::keys_below(folder, "data")?);
         let first = names.first().ok_or("no pack is left")?;
         let header = pack::read_header(&disk::read(folder, first)?, first)?;
-        let bundle = unlock::unlock(folder, &header.repository, secret, None)?;
-        let keys = Keys::from_bundle(&bundle, Suite::of(header.suite)?)?;
+        let (bundle, slot) = unlock::unlock(folder, &header.repository, secret, None)?;
+        let mut keys = Keys::from_bundle(&bundle, Suite::of(header.suite)?)?;
+        epoch::enter_all(folder, &header.repository, &mut keys, &slot)?;
         let mut opened = Self::without_index(folder, header.repository, keys, None);
         opened.index_packs(&BTreeMap::new())?;
         Ok(opened)
@@ -89,7 +92,7 @@ impl Repository {
 
     fn without_index(folder: &Path, id: [u8; 16], keys: Keys, config: Option<Config>) -> Self {
         let folder = folder.to_owned();
-        let names = derive("mainstay v2 codes of names", &[&keys.control]);
+        let names = keys.names();
         Self { folder, id, keys, names, config, chunks: HashMap::new(), packs: Vec::new() }
     }
 
@@ -100,7 +103,9 @@ impl Repository {
 
     /// The object whose key is `base` and a code.
     fn read_coded(&self, base: &str) -> Result<Vec<u8>> {
-        disk::read(&self.folder, &disk::coded(base, &self.names))
+        let keys = self.names.iter().map(|key| disk::coded(base, key));
+        let mut answers = keys.map(|key| disk::read(&self.folder, &key));
+        answers.find(Result::is_ok).unwrap_or_else(|| Err(format!("{base} is not there")))
     }
 
     /// The configuration, unless it was lost.
@@ -230,7 +235,8 @@ impl Repository {
             }
             let record = self.control(name, 3)?;
             let hex = session.trim_start_matches("snap/");
-            let opening = Opening { keys: &self.keys, repository: &self.id, name };
+            let epoch = object::epoch_of(&bytes)?;
+            let opening = Opening { keys: &self.keys, repository: &self.id, name, epoch };
             found.push(Snapshot::read(&record, &opening, hex, hash(&bytes))?);
         }
         Ok(found)

@@ -121,7 +121,8 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config> {
 
 /// Checks that whoever made the configuration had the control key.
 pub(super) fn check_config_mac(config: &Config, keys: &Keys) -> Result<()> {
-    let key = derive("mainstay v2 configuration mac", &[&keys.control]);
+    let key =
+        derive("mainstay v2 configuration mac", &[&keys.epochs.first().ok_or("no epoch")?.control]);
     match id_of(&key, &config.covered) == config.mac {
         true => Ok(()),
         false => Err("the configuration's MAC is wrong".to_owned()),
@@ -183,11 +184,8 @@ fn open_body(
         return Err("it is of another kind".to_owned());
     }
     let epoch = number32(&mut rest)?;
-    if epoch != keys.epoch {
-        return Err(format!("it is of epoch {epoch}"));
-    }
     let aad = bind("control", repository, name, &[kind]);
-    let plain = open_record(&keys.control, &aad, rest)?;
+    let plain = open_record(&keys.at(epoch)?.control, &aad, rest)?;
     let (signature, body) = plain.split_first_chunk::<64>().ok_or("it has no signature")?;
     let mut message = bind("signed", repository, name, &[kind]);
     message.extend_from_slice(body);
@@ -195,4 +193,10 @@ fn open_body(
         verify(signer, &message, signature)?;
     }
     Ok(body.to_vec())
+}
+
+/// The epoch of a control object.
+pub(super) fn epoch_of(bytes: &[u8]) -> Result<u32> {
+    let mut rest = bytes.get(6..10).ok_or("a control object is too short")?;
+    number32(&mut rest)
 }

@@ -215,11 +215,8 @@ impl Pack {
         if footer_bytes > FOOTER_MAX_BYTES {
             return Err("its footer is too long".to_owned());
         }
-        if header.epoch != keys.epoch {
-            return Err(format!("it is of epoch {}", header.epoch));
-        }
         let aad = |purpose| bind(purpose, repository, name, &header.bound);
-        let index_key = keys.index_key(header.domain)?;
+        let index_key = keys.index_key(header.domain, header.epoch)?;
         let sealed = &bytes[start..footer_end];
         let plain = open_record(&index_key, &aad("footer"), sealed)?;
         let (signature, body) = plain.split_first_chunk().ok_or("its footer is too short")?;
@@ -227,7 +224,7 @@ impl Pack {
         let signed = [&aad("signed footer"), &(size as u32).to_le_bytes()[..], body].concat();
         let footer = Footer { hash: hash(sealed), signature: *signature, signed };
         require_padding(&bytes[..start], &header, &table)?;
-        let data_key = match keys.seed(header.kind) {
+        let data_key = match keys.seed(header.kind, header.epoch)? {
             None => None,
             Some(seed) => {
                 let info = bind("pack key", repository, name, &header.info);
@@ -343,11 +340,8 @@ pub(super) fn read_segment(
     }
     let bound = rest.get(..8).ok_or("a segment is too short")?.to_vec();
     let (domain, epoch) = (number32(&mut rest)?, number32(&mut rest)?);
-    if epoch != keys.epoch {
-        return Err(format!("{name} is of epoch {epoch}"));
-    }
     let aad = bind("segment", repository, name, &bound);
-    let plain = open_record(&keys.index_key(domain)?, &aad, rest)
+    let plain = open_record(&keys.index_key(domain, epoch)?, &aad, rest)
         .map_err(|why| format!("{name}: {why}"))?;
     let (signature, body) = plain.split_first_chunk().ok_or("a segment is too short")?;
     let message = [bind("signed segment", repository, name, &bound).as_slice(), body].concat();

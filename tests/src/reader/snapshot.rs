@@ -3,8 +3,7 @@
 use crate::reader::Result;
 use crate::reader::cbor::Value;
 use crate::reader::disk::hex;
-use crate::reader::key::{Keys, bind, open_record};
-use crate::reader::object::{number, take};
+use crate::reader::key::{Keys, bind};
 
 /// What the sealed part is opened with.
 pub(super) struct Opening<'a> {
@@ -14,20 +13,16 @@ pub(super) struct Opening<'a> {
     pub(super) repository: &'a [u8; 16],
     /// The key of the commit object.
     pub(super) name: &'a str,
+    /// The epoch of that object.
+    pub(super) epoch: u32,
 }
 
 impl Opening<'_> {
     /// The record in the sealed part.
     pub(super) fn open(&self, sealed: &[u8]) -> Result<Value> {
-        let mut rest = sealed;
-        let length = number(&mut rest, 2)? as usize;
-        let encapsulation = take(&mut rest, length)?.to_vec();
-        let sealed_key = take(&mut rest, 48)?;
-        let seed = self.keys.seed(2).ok_or("this role cannot read names")?;
-        let info = bind("private key", self.repository, self.name, &[]);
-        let key = self.keys.suite.open(seed, &info, &encapsulation, sealed_key)?;
-        let plain = open_record(&key, &bind("private", self.repository, self.name, &[]), rest)?;
-        Value::decode(&plain)
+        let seed = self.keys.seed(2, self.epoch)?.ok_or("this role cannot read names")?;
+        let bound = |purpose| bind(purpose, self.repository, self.name, &[]);
+        self.keys.open_part(seed, &bound("private key"), &bound("private"), sealed)
     }
 }
 

@@ -78,13 +78,13 @@ fn parse_key_file(text: &str) -> Result<(&str, &str, Key)> {
     Ok((value("repository ", *repository)?, value("slot ", *slot)?, key))
 }
 
-/// The bundle that `secret` opens.
+/// The bundle that `secret` opens, and its slot.
 pub(super) fn unlock(
     folder: &Path,
     repository: &[u8; 16],
     secret: &Secret<'_>,
     config: Option<&Config>,
-) -> Result<Value> {
+) -> Result<(Value, [u8; 8])> {
     let mut names = disk::keys_below(folder, "keys")?;
     let words_key = match secret {
         Secret::Words(words) => Some(key_of_words(words)?),
@@ -112,7 +112,7 @@ pub(super) fn unlock(
         };
         let aad = bind("slot", repository, name, &slot.head);
         if let Ok(plain) = open_record(&key, &aad, &slot.sealed) {
-            return Value::decode(&plain);
+            return Ok((Value::decode(&plain)?, id));
         }
     }
     Err(format!("none of {} slots opens", names.len()))
@@ -143,14 +143,16 @@ fn stretch(slot: &Slot, passphrase: &[u8]) -> Result<Key> {
 pub fn list_slots(
     folder: &Path,
     repository: &[u8; 16],
-    control: &Key,
+    controls: &[Key],
 ) -> Result<Vec<(String, u64, String)>> {
     let mut found = Vec::new();
     for name in disk::keys_below(folder, "keys")? {
         let id = unhex(name.trim_start_matches("keys/"))?;
         let slot = read_slot(&disk::read(folder, &name)?, repository, &id)?;
         let aad = bind("slot about", repository, &name, &[]);
-        let about = Value::decode(&open_record(control, &aad, &slot.about)?)?;
+        let mut opened = controls.iter().map(|key| open_record(key, &aad, &slot.about));
+        let about = opened.find_map(Result::ok).ok_or("what a slot says does not open")?;
+        let about = Value::decode(&about)?;
         found.push((name, about.field(0)?.uint()?, about.field(1)?.text()?.to_owned()));
     }
     Ok(found)

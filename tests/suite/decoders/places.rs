@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use engine::base::monitor::Recording;
 use engine::blob::open_pack::PackOpener;
-use engine::crypt::seal::Suite;
-use engine::format::announcement::{EpochRecord, SlotSet};
+use engine::crypt::seal::{SealPublic, Suite};
+use engine::format::announcement::{EpochRecord, SealedEpoch, SlotSet};
 use engine::format::client::Client;
 use engine::format::envelope::ControlKind;
 use engine::format::generation::{Base, Condemn, Sweep};
@@ -20,12 +20,12 @@ use engine::index::identity::writer_identity;
 use engine::repo::commits::Flags;
 use engine::repo::create::{CreateOptions, create};
 use engine::repo::generations::{self, Testimony};
-use engine::repo::keyring::Identity;
+use engine::repo::keyring::{Identity, Keyring};
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::fence;
 use engine::repo::{
     Repo, announcement, collect, commits, consents, evidence, footer, history, machine, marks,
-    object, segments, session, slots,
+    object, segments, session, slot_sets, slots,
 };
 use engine::store::ObjectName;
 use system_tests::world::{PASSPHRASE, World};
@@ -66,7 +66,7 @@ fn zoo() -> Zoo {
     let at = folder.path().join("store");
     let made = create(&folder_store(&at), clock(), PASSPHRASE, &options, &monitor)
         .expect("a repository can be made");
-    let world = World::around_in(made.repo, folder);
+    let mut world = World::around_in(made.repo, folder);
     let source = world.new_folder("source");
     for seed in 0..2 {
         put(&source.join(format!("file {seed}")), &noise(seed, 3000));
@@ -88,6 +88,7 @@ fn zoo() -> Zoo {
         .expect("a client can be enrolled");
     let text = key_file(&world.repo, Suite::X25519, Role::Restore);
     let key = KeyFile::parse(&text).expect("it was just made");
+    put_epochs(&mut world, &at, &key);
     let mut objects = Vec::new();
     collect(&at, &at, &mut objects);
     // The configuration and a pack's twin of a second repository, for those that are alone.
@@ -141,8 +142,31 @@ fn put_history(repo: &Repo, identity: &Identity) {
         history::put_lock(repo, identity, &lock).expect("it is stored");
         let set = SlotSet { repository, number, ..golden::history::slot_set() };
         announcement::put_slot_set(repo, &set).expect("an administrator may");
-        let epoch = EpochRecord { repository, epoch: 1 + number, ..golden::history::epoch() };
-        announcement::put_epoch(repo, &epoch).expect("an administrator may");
+    }
+}
+
+/// Two epochs, whose keys the holder of `key` gets.
+fn put_epochs(world: &mut World, at: &Path, key: &KeyFile) {
+    let (suite, slot) = (Suite::X25519, key.slot);
+    let repository = world.repo.config().repository;
+    let known = slot_sets::known(&world.repo).expect("they can be read");
+    let recipient = known.get(slot).and_then(|known| known.recipient.clone());
+    let recipient = SealPublic::from_bytes(suite, &recipient.expect("it has one")).expect("a key");
+    for epoch in 1..3 {
+        let repo = &world.repo;
+        let admin = repo.keys().admin().expect("it is admin");
+        let keys = Keyring::cut_epoch(admin, Role::Restore, (0, epoch));
+        let place = (epoch, slot);
+        let sealed = announcement::seal_epoch_keys(repository, place, &recipient, &keys);
+        let sealed = vec![SealedEpoch { slot, sealed: sealed.expect("it can be sealed") }];
+        let public = golden::history::epoch().data_public;
+        let (data_public, tree_public) = (public.clone(), public);
+        let began = repo.clock().now();
+        let record = EpochRecord { repository, epoch, at: began, data_public, tree_public, sealed };
+        announcement::put_epoch(repo, &record).expect("an administrator may");
+        // The next one has a code of this one.
+        let again = open(&folder_store(at), clock(), &Unlock::Passphrase(PASSPHRASE));
+        world.repo = again.expect("it opens");
     }
 }
 
@@ -255,10 +279,17 @@ fn read(zoo: &Zoo, name: &ObjectName) -> Result<(), String> {
     }
 }
 
+/// Where an object lies, with the code of whichever epoch.
+fn place(zoo: &Zoo, name: &ObjectName) -> PathBuf {
+    let listed = zoo.world.repo.store().list(&name.key()).expect("it lists");
+    let found = listed.into_iter().find(|object| object.name.as_ref() == Some(name));
+    zoo.at.join(found.map_or_else(|| name.key(), |object| object.key))
+}
+
 #[test]
 fn no_object_is_taken_for_another() {
     let zoo = zoo();
-    let place = |name: &ObjectName| zoo.at.join(zoo.world.repo.store().key_of(name));
+    let place = |name: &ObjectName| place(&zoo, name);
     let own: Vec<_> = zoo.objects.iter().filter(|(name, _)| place(name).exists()).collect();
     assert!(own.len() > 15, "only {} objects", own.len());
     let mut count = 0;
@@ -290,7 +321,6 @@ fn a_confirmation_that_nobody_signed_does_not_undo_a_fence() {
     // Somebody who has not seen the commit fences the session, and then sees it.
     fence(repo, &identity, snapshot.session, "test", &Flags::default()).expect("it is fenced");
     assert_eq!(zoo.world.snapshots().len(), 2, "the confirmation is genuine");
-    let ok = repo.store().key_of(&ObjectName::Confirm(snapshot.session));
-    put(&zoo.at.join(ok), b"anything");
+    put(&place(&zoo, &ObjectName::Confirm(snapshot.session)), b"anything");
     assert_eq!(zoo.world.snapshots().len(), 1, "a forged confirmation confirms nothing");
 }

@@ -1,13 +1,13 @@
 //! The examples in `docs/FORMAT.md` of records that nothing writes yet, and of announcements.
 
 use engine::base::id::{Digest, HoldId, InvitationId, Nonce8, RepositoryId, SessionId, SlotId};
-use engine::format::announcement::{EpochKeys, EpochRecord, KnownSlot, SealedEpoch, SlotSet};
+use engine::format::announcement::{EpochRecord, KnownSlot, SealedEpoch, SlotSet};
 use engine::format::history::{
     CopiedRecord, FoldRecord, FoldedRun, FoldedSession, FoldedState, JoinRecord, LockClass,
     LockRecord,
 };
 use engine::format::machine::{LastRecord, RunOutcome};
-use engine::format::slot::{Role, SlotKind};
+use engine::format::slot::{EpochKeys, Role, SlotKind};
 
 use crate::golden::{CLIENT, REPOSITORY, TIME, session_id};
 

@@ -129,6 +129,7 @@ fn codes(names: u8, keeper: Option<u8>, older: &[u8]) -> NameCodes {
     use engine::crypt::secret::SecretKey;
     use engine::store::code::CodeKeys;
     let keys = |names: u8, keeper: Option<u8>| CodeKeys {
+        epoch: 0,
         names: SecretKey::new([names; 32]),
         keeper: keeper.map(|byte| SecretKey::new([byte; 32])),
     };
@@ -215,14 +216,14 @@ fn later_records_count_only_from_who_may_write_them() {
     let name = ObjectName::Copied(victim, random);
     put_control(repo, &name, ControlKind::Copied, &copied, sign).expect("it is stored");
     assert!(history::get_copied(repo, &name).is_err());
-    // Announcements in the clear take no key to write, and the administrator's to count.
+    // Sets of slots take no key to write, and the administrator's to count; epochs a key for their name.
     fn forged<T: Announcement>(record: &T) -> Bytes {
         [encode_announcement(record), vec![7; 64]].concat().into()
     }
     let number = of::slot_set().number;
     let sets = ObjectName::SlotSet { number, random };
     scene.put(&sets, forged(&of::slot_set()));
-    scene.put(&ObjectName::Epoch(1), forged(&of::epoch()));
+    repo.store().put_new(&ObjectName::Epoch(1), forged(&of::epoch())).expect("it is stored");
     assert!(announcement::get_slot_set(repo, &sets).is_err());
     assert!(announcement::get_epoch(repo, 1).is_err());
     let found = scene.admin.check_all().expect("the check runs").damage;

@@ -23,6 +23,7 @@ pub(crate) fn open(setup: &Setup, state: &mut State, at: usize, content: Set) {
     state.clients[at].opened += 1;
     state.clients[at].content = content;
     state.clients[at].step = ClientStep::Register;
+    state.clients[at].knows_new = state.store.has_new_keys;
     let session = session(setup, state, at);
     // A repacking session is no snapshot: nothing is alive because of it.
     state.store.content[session] = if copies(setup, at) { Set::EMPTY } else { content };
@@ -69,6 +70,9 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
         ClientStep::Idle => return None,
         ClientStep::Register => {
             state.store.registered.insert(session);
+            if state.clients[at].knows_new {
+                state.store.new_sessions.insert(session);
+            }
             state.clients[at].step = match setup.mutant {
                 Some(Mutant::RecordsBeforeRegistering) => ClientStep::Choose,
                 _ => ClientStep::ReadRecords,
@@ -81,10 +85,15 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
         ClientStep::ReadRecords => {
             let client = &mut state.clients[at];
             let mut reading = client.reading;
+            reading.is_blind = setup.rotates && !client.knows_new;
             if reading.step(&state.store, setup, None, &mut client.excluded) {
                 client.step = ClientStep::Choose;
             }
             client.reading = reading;
+            if reading.is_outdated {
+                // It stops with an error; its user begins again, with the new keys.
+                rest(state, at);
+            }
         }
         ClientStep::Choose => choose(setup, state, at),
         ClientStep::PutPacks => put_pack(setup, state, at)?,

@@ -17,6 +17,9 @@
 //! * *Who forges signs nothing.* What it may write that is believed by whoever keeps to the rules is
 //!   what any client may write. So a claim is only what it lacks, and without a mutant it is looked
 //!   at by nobody.
+//! * *Keys are changed once*, and a machine has the keys of the moment when it began. What has names of
+//!   newer keys it either passes over or is stopped by; flags of fencers and successors, which it would
+//!   be stopped by as well, are visible to all.
 //! * *A repeated request is one in `under_way` and one that was answered.* Without the repetition,
 //!   the machine has crashed.
 

@@ -76,10 +76,13 @@ pub(crate) fn begin(setup: &Setup, state: &mut State, at: usize, keep: Keep) -> 
     }
     let opened = state.owners[at].opened;
     let generation = at * setup.generation_count + usize::from(opened);
+    let is_early = setup.rotates && setup.lacks(Mutant::KeysUsedBeforeAnnounced);
+    let knows_new = state.store.has_new_keys || is_early;
     let mut owner = Owner {
         step: OwnerStep::Condemn,
         opened: opened + 1,
         generation: generation as u8,
+        knows_new,
         ..Owner::default()
     };
     if setup.restores && setup.pins == Pins::FromBarrier {
@@ -94,6 +97,7 @@ pub(crate) fn begin(setup: &Setup, state: &mut State, at: usize, keep: Keep) -> 
     }
     state.owners[at] = owner;
     state.store.generations[generation].candidates = candidates;
+    state.store.generations[generation].is_new = knows_new;
     Some(())
 }
 
@@ -144,8 +148,13 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
         }
         OwnerStep::ListSessions => {
             let sees_pin = is_pinned(state);
+            let hidden = hidden(setup, state, at);
+            if is_outdated(setup, state, state.store.registered & hidden) {
+                rest(state, at);
+                return Some(());
+            }
             let owner = &mut state.owners[at];
-            owner.registered = state.store.registered;
+            owner.registered = state.store.registered - hidden;
             owner.sees_pin |= sees_pin;
             owner.step = OwnerStep::Wait;
         }
@@ -199,17 +208,35 @@ fn wait(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
     Some(())
 }
 
+/// Sessions whose names an owner with older keys cannot read.
+fn hidden(setup: &Setup, state: &State, at: usize) -> Set {
+    match setup.rotates && !state.owners[at].knows_new {
+        true => state.store.new_sessions,
+        false => Set::EMPTY,
+    }
+}
+
+/// Whether names that a listing shows and that cannot be read tell an owner that keys were changed.
+fn is_outdated(setup: &Setup, state: &State, strange: Set) -> bool {
+    let looks = !setup.lacks(Mutant::StrangeNamesPassedOver);
+    !strange.is_empty() && state.store.has_new_keys && looks
+}
+
 /// O4: one snapshot, or all at once.
 fn mark_again(setup: &Setup, state: &mut State, at: usize) {
     let early_pin = setup.pins == Pins::FromBarrier && state.owners[at].sees_pin;
     let counts_all =
         !setup.restores || setup.pins == Pins::AfterTombs || setup.lacks(Mutant::PinsBeforeTombs);
+    let hidden = hidden(setup, state, at);
+    if is_outdated(setup, state, state.store.committed & hidden) {
+        return rest(state, at);
+    }
     let owner = &mut state.owners[at];
     let forgotten = if counts_all { Set::below(setup.sessions()) } else { owner.forgotten };
     loop {
         let session = usize::from(owner.cursor);
         let is_live = is_alive(&state.store, session, forgotten, session == 0 && early_pin);
-        if is_live && !setup.lacks(Mutant::NoSecondMark) {
+        if is_live && !setup.lacks(Mutant::NoSecondMark) && !hidden.has(session) {
             owner.live |= state.store.content[session];
         }
         owner.cursor += 1;
@@ -243,11 +270,15 @@ fn after_tombs(setup: &Setup, state: &mut State, at: usize) {
 fn read_records(setup: &Setup, state: &mut State, at: usize) {
     let owner = &mut state.owners[at];
     let (before, skipped) = (owner.excluded, Some(owner.generation));
+    owner.reading.is_blind = setup.rotates && !owner.knows_new;
     if owner.reading.step(&state.store, setup, skipped, &mut owner.excluded) {
         owner.step = OwnerStep::Decide;
     }
     if setup.lacks(Mutant::OthersSweptIgnored) {
         owner.excluded = before | (owner.excluded - state.store.swept());
+    }
+    if owner.reading.is_outdated {
+        rest(state, at);
     }
 }
 

@@ -92,6 +92,19 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
             |_, state: &State| !(state.store.committed & state.store.aborted).is_empty(),
         ));
     }
+    if setup.rotates {
+        all.push(Property::sometimes(
+            "new keys stop a machine",
+            |model: &Collect, state: &State| {
+                (0..state.clients.len()).any(|at| {
+                    let session = crate::collect::client::session(&model.0, state, at);
+                    let is_idle = state.clients[at].step == ClientStep::Idle;
+                    let has_begun = state.store.registered.has(session) && session > 0;
+                    is_idle && has_begun && !state.store.committed.has(session)
+                })
+            },
+        ));
+    }
     if setup.collector_count > 1 {
         all.push(Property::sometimes("two owners sweep", |_, state: &State| {
             let swept = state.store.generations.iter();

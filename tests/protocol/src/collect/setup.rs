@@ -154,11 +154,15 @@ pub enum Mutant {
     RefersToRevoked,
     /// O6 counts copies of a client that was revoked.
     CopiesOfRevoked,
+    /// Whoever does not know the code in a name passes it over, and does not look for new keys.
+    StrangeNamesPassedOver,
+    /// A collector uses new keys before they are announced.
+    KeysUsedBeforeAnnounced,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::RecordsBeforeRegistering,
         Self::RetryKeepsChoice,
         Self::ParentIsTrusted,
@@ -190,6 +194,8 @@ impl Mutant {
         Self::CopiesUnasked,
         Self::RefersToRevoked,
         Self::CopiesOfRevoked,
+        Self::StrangeNamesPassedOver,
+        Self::KeysUsedBeforeAnnounced,
     ];
 }
 
@@ -222,6 +228,9 @@ pub struct Setup {
     pub trims_done: bool,
     /// Whether a commit may be seen while it is under way, and then not be seen again.
     pub flickers: bool,
+    /// Whether an administrator changes keys: from then on names have codes that machines which began
+    /// before do not know.
+    pub rotates: bool,
     /// The rule that is left out.
     pub mutant: Option<Mutant>,
 }
@@ -250,6 +259,7 @@ impl Setup {
         stale_index: false,
         trims_done: false,
         flickers: false,
+        rotates: false,
         mutant: None,
     };
 

@@ -33,6 +33,10 @@ pub struct Store {
     pub claimed: [Set; Forgery::ALL.len()],
     /// The records of collections.
     pub generations: [Generation; GENERATIONS_MAX],
+    /// Whether new keys are announced.
+    pub has_new_keys: bool,
+    /// Sessions whose names have codes of the new keys.
+    pub new_sessions: Set,
 }
 
 /// `gc/<gid>.…`, the record of one collection.
@@ -54,6 +58,8 @@ pub struct Generation {
     pub candidates: Set,
     /// What `.sweep` names; the same.
     pub sweep: Set,
+    /// Whether its names have codes of the new keys.
+    pub is_new: bool,
 }
 
 /// Where a client stands: what it does next.
@@ -99,6 +105,8 @@ pub struct Client {
     pub missing: Set,
     /// Packs that it saw indexed in earlier sessions.
     pub remembered: Set,
+    /// Whether it began with the new keys.
+    pub knows_new: bool,
 }
 
 /// A reader of records, between two of its requests.
@@ -112,6 +120,11 @@ pub struct Reading {
     pub is_over: bool,
     /// What was found: the packs that it names.
     pub named: Set,
+    /// Whether there was a name with a code that the reader does not know, and no announcement
+    /// explained it.
+    pub is_blind: bool,
+    /// Whether new keys are announced that the reader does not have: it stops.
+    pub is_outdated: bool,
 }
 
 /// Where a collector stands.
@@ -171,6 +184,8 @@ pub struct Owner {
     pub excluded: Set,
     /// Packs that it will delete.
     pub doomed: Set,
+    /// Whether it began with the new keys.
+    pub knows_new: bool,
 }
 
 /// Somebody who restores the first snapshot under a pin; or who puts up a hold, which keeps to the
@@ -386,6 +401,11 @@ impl Reading {
             (setup.order == crate::collect::setup::Order::VerdictFirst) != self.is_halfway;
         if is_gone {
             // Nothing is found.
+        } else if self.is_blind && record.is_new {
+            // It is taken for junk, unless an announcement says otherwise.
+            let is_there = record.is_condemned;
+            self.is_outdated |=
+                is_there && store.has_new_keys && !setup.lacks(Mutant::StrangeNamesPassedOver);
         } else if reads_verdict {
             let is_closed = match setup.lacks(Mutant::CloseDecides) {
                 true => record.has_close,
@@ -419,14 +439,17 @@ impl Reading {
                 self.generation += 1;
             }
             if usize::from(self.generation) >= setup.generations() {
-                *self = Self::default();
+                let is_outdated = self.is_outdated;
+                *self = Self { is_outdated, ..Self::default() };
                 return true;
             }
             let was_halfway = self.is_halfway;
             self.look(store, setup);
             if was_halfway {
                 *excluded |= self.excludes();
-                *self = Self { generation: self.generation + 1, ..Self::default() };
+                let Self { generation, is_blind, is_outdated, .. } = *self;
+                let generation = generation + 1;
+                *self = Self { generation, is_blind, is_outdated, ..Self::default() };
             }
             let is_last = usize::from(self.generation) >= setup.generations();
             if setup.is_fine && !is_last {

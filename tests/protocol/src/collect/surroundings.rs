@@ -29,6 +29,8 @@ pub enum Event {
     PinLooks,
     /// The pin goes.
     Unpin,
+    /// An administrator announces new keys.
+    Announce,
     /// Somebody claims to have stored a chunk.
     Forge(Forgery, usize),
     /// A request without an answer takes effect. Its sender repeats it, and so it takes effect
@@ -66,6 +68,9 @@ pub(crate) fn events(setup: &Setup, state: &State, mut tell: impl FnMut(Event)) 
             let new = (0..setup.chunk_count).filter(|chunk| !claimed.has(*chunk));
             new.for_each(|chunk| tell(Event::Forge(forgery, chunk)));
         }
+    }
+    if setup.rotates && !store.has_new_keys {
+        tell(Event::Announce);
     }
     match state.restorer {
         Restorer::Idle if setup.restores => tell(Event::Pin),
@@ -128,6 +133,7 @@ pub(crate) fn apply(setup: &Setup, state: &mut State, event: Event) {
             state.restorer = if is_tombed { Restorer::Gone } else { Restorer::Reading };
         }
         Event::Unpin => state.restorer = Restorer::Gone,
+        Event::Announce => store.has_new_keys = true,
         Event::Forge(forgery, chunk) => {
             store.claimed[forgery as usize].insert(chunk);
             state.left.forgeries -= 1;
