@@ -11,7 +11,7 @@ use crate::check::report::CheckReport;
 use crate::index::Index;
 use crate::repo::Repo;
 use crate::repo::error::RepoError;
-use crate::store::name::ObjectName;
+use crate::store::name::{Coding, ObjectName};
 
 /// Head, nonce and tag: what is sealed is no shorter.
 const RECORD_MIN_BYTES: u64 = 50;
@@ -53,7 +53,9 @@ pub(super) fn take(
                 foreign(report, &object.key);
             }
             Some(name) => {
-                if object.size_bytes < RECORD_MIN_BYTES {
+                // What anybody can have put there is looked at elsewhere.
+                let is_coded = name.coding() != Coding::None;
+                if is_coded && object.size_bytes < RECORD_MIN_BYTES {
                     let why = format!(
                         "it has {} bytes, too few for what it should be",
                         object.size_bytes
