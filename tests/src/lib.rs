@@ -29,5 +29,8 @@ pub mod damage;
 /// A writer with valid keys that stores whatever it likes.
 pub mod forge;
 
+/// Every decoder of bytes that somebody else may have written.
+pub mod fuzz;
+
 /// A year of a fleet in a repository, and what a report must say of it.
 pub mod fleet;

@@ -5,71 +5,39 @@
 
 mod places;
 
-use std::fmt::Debug;
-
-use engine::format::announcement::{
-    Announced, Announcement, EpochRecord, SlotSet, decode_announcement, encode_announcement,
-};
-use engine::format::client::Client;
-use engine::format::config::{self, Config};
-use engine::format::consent::Consent;
+use engine::format::announcement::{Announcement, encode_announcement};
 use engine::format::entry::Entry;
-use engine::format::envelope::{
-    ControlKind, decode_control, decode_record, encode_control, encode_record, split_signed,
-};
-use engine::format::extent::Extent;
-use engine::format::generation::{Base, Close, Condemn, Ending, Sweep};
-use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
-use engine::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
-use engine::format::mark::{Hold, Release, TagRecord, Tomb};
+use engine::format::envelope::{ControlKind, decode_record, encode_control, encode_record};
 use engine::format::node::Node;
-use engine::format::ntfs::Ntfs;
-use engine::format::pack::{PackHeader, PackTable, footer_len, split_footer};
-use engine::format::private::{Commit, Private, SealedPart};
+use engine::format::private::SealedPart;
 use engine::format::segment::{self, SegmentFrame};
-use engine::format::session::{Confirm, Fence, Session};
-use engine::format::slot::{Bundle, EpochKeys, KdfCost, OlderKeys, Role, Slot, SlotAbout};
-use engine::format::snapshot::Snapshot;
+use engine::format::session::Session;
+use engine::format::slot::{KdfCost, Role, Slot, SlotAbout};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 use proptest::test_runner::Config as ProptestConfig;
+use system_tests::fuzz;
 
 use crate::golden;
 
-/// Size of the pack that tables are read for.
-const PACK_BYTES: u64 = 1 << 20;
+/// A decoder by its name, what it looks at, and bytes that it takes.
+type Decoder = (&'static str, fuzz::Check, Vec<u8>);
 
-/// Whether `decode` takes the bytes; what it takes must decode again to the same from `encode`.
-fn round<T: PartialEq + Debug>(
-    bytes: &[u8],
-    decode: impl Fn(&[u8]) -> Option<T>,
-    encode: impl Fn(&T) -> Vec<u8>,
-) -> bool {
-    let Some(value) = decode(bytes) else { return false };
-    let again = decode(&encode(&value));
-    assert_eq!(again.as_ref(), Some(&value), "from {bytes:02x?}");
-    true
-}
-
-fn round_record<T>(bytes: &[u8]) -> bool
-where
-    T: PartialEq + Debug + minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
-{
-    round(bytes, |bytes| decode_record::<T>(bytes, "record").ok(), |value| encode_record(value))
-}
-
-type Check = fn(&[u8]) -> bool;
-
-/// A decoder by its name, and bytes that it takes.
-type Decoder = (&'static str, Check, Vec<u8>);
+type Seed = (&'static str, Vec<u8>);
 
 /// Every decoder of the format, and bytes that it takes.
 fn decoders() -> Vec<Decoder> {
+    let check = |name| fuzz::check(name).expect("there is a decoder of that name");
+    seeds().into_iter().map(|(name, seed)| (name, check(name), seed)).collect()
+}
+
+/// Bytes that decoders of the format take, with the names of these.
+pub(crate) fn seeds() -> Vec<Seed> {
     [objects(), of_machines(), of_trees()].concat()
 }
 
-fn objects() -> Vec<Decoder> {
+fn objects() -> Vec<Seed> {
     let slot = Slot {
         kind: engine::format::slot::SlotKind::Passphrase,
         repository: golden::config().repository,
@@ -86,69 +54,53 @@ fn objects() -> Vec<Decoder> {
     let mut table = Vec::new();
     golden::table().encode_into(&mut table);
     vec![
-        ("config", check_config, golden::config_bytes()),
-        ("config record", round_record::<Config>, encode_record(&golden::config())),
-        ("slot", check_slot, slot.encode()),
-        ("slot about", round_record::<SlotAbout>, encode_record(&about)),
-        ("bundle", round_record::<Bundle>, encode_record(&golden::bundle())),
-        ("bundle of a later epoch", round_record::<Bundle>, encode_record(&later_bundle())),
-        ("control", check_control, encode_control(ControlKind::Commit, 1, &[9; 120])),
-        ("signed", |bytes| split_signed(bytes).is_ok(), vec![1; 70]),
-        ("client", round_record::<Client>, encode_record(&golden::client())),
-        ("session", round_record::<Session>, encode_record(&golden::session())),
-        ("confirm", round_record::<Confirm>, encode_record(&golden::confirm())),
-        ("fence", round_record::<Fence>, encode_record(&golden::fence())),
-        ("tomb", round_record::<Tomb>, encode_record(&golden::marks::tomb())),
-        ("hold", round_record::<Hold>, encode_record(&golden::marks::hold())),
-        ("release", round_record::<Release>, encode_record(&golden::marks::release())),
-        ("tags", round_record::<TagRecord>, encode_record(&golden::marks::tags())),
-        ("condemn", round_record::<Condemn>, encode_record(&golden::generations::condemn())),
-        ("sweep", round_record::<Sweep>, encode_record(&golden::generations::sweep())),
-        ("ending", round_record::<Ending>, encode_record(&golden::generations::ending())),
-        ("close", round_record::<Close>, encode_record(&golden::generations::close())),
-        ("past", round_record::<Base>, encode_record(&golden::generations::base())),
-        ("snapshot", round_record::<Snapshot>, encode_record(&golden::snapshots::snapshot())),
-        ("commit", round_record::<Commit>, encode_record(&golden::snapshots::commit())),
-        ("private", round_record::<Private>, encode_record(&golden::snapshots::private())),
-        ("sealed part", check_sealed_part, sealed_part.encode()),
-        ("header", check_header, golden::header().encode()),
-        ("table", check_table, table),
-        ("footer plain", |bytes| split_footer(bytes).is_ok(), vec![1; 70]),
-        ("footer", |bytes| footer_len(bytes, PACK_BYTES).is_ok(), vec![0; 40]),
-        (
-            "segment frame",
-            check_frame,
-            SegmentFrame { domain: 5, epoch: 1, sealed: &[8; 60] }.encode(),
-        ),
-        ("segment", check_segment, segment::encode_packs(&golden::segment_packs())),
+        ("config", golden::config_bytes()),
+        ("config record", encode_record(&golden::config())),
+        ("slot", slot.encode()),
+        ("slot about", encode_record(&about)),
+        ("bundle", encode_record(&golden::bundle())),
+        ("control", encode_control(ControlKind::Commit, 1, &[9; 120])),
+        ("signed", vec![1; 70]),
+        ("client", encode_record(&golden::client())),
+        ("session", encode_record(&golden::session())),
+        ("confirm", encode_record(&golden::confirm())),
+        ("fence", encode_record(&golden::fence())),
+        ("tomb", encode_record(&golden::marks::tomb())),
+        ("hold", encode_record(&golden::marks::hold())),
+        ("release", encode_record(&golden::marks::release())),
+        ("tags", encode_record(&golden::marks::tags())),
+        ("condemn", encode_record(&golden::generations::condemn())),
+        ("sweep", encode_record(&golden::generations::sweep())),
+        ("ending", encode_record(&golden::generations::ending())),
+        ("close", encode_record(&golden::generations::close())),
+        ("past", encode_record(&golden::generations::base())),
+        ("snapshot", encode_record(&golden::snapshots::snapshot())),
+        ("commit", encode_record(&golden::snapshots::commit())),
+        ("private", encode_record(&golden::snapshots::private())),
+        ("sealed part", sealed_part.encode()),
+        ("header", golden::header().encode()),
+        ("table", table),
+        ("footer plain", vec![1; 70]),
+        ("footer", vec![0; 40]),
+        ("segment frame", SegmentFrame { domain: 5, epoch: 1, sealed: &[8; 60] }.encode()),
+        ("segment", segment::encode_packs(&golden::segment_packs())),
     ]
 }
 
-fn later_bundle() -> Bundle {
-    let mut bundle = golden::bundle();
-    bundle.epoch = 1;
-    bundle.older = vec![OlderKeys { epoch: 0, keys: golden::history::epoch_keys() }];
-    bundle
-}
-
-fn of_machines() -> Vec<Decoder> {
+fn of_machines() -> Vec<Seed> {
     vec![
-        ("revocation", round_record::<Revocation>, encode_record(&golden::machines::revocation())),
-        ("run", round_record::<RunRecord>, encode_record(&golden::machines::run())),
-        ("conf", round_record::<ConfRecord>, encode_record(&golden::machines::conf())),
-        (
-            "configuration",
-            round_record::<Configuration>,
-            encode_record(&golden::machines::configuration()),
-        ),
-        ("join", round_record::<JoinRecord>, encode_record(&golden::history::join())),
-        ("fold", round_record::<FoldRecord>, encode_record(&golden::history::fold())),
-        ("copied", round_record::<CopiedRecord>, encode_record(&golden::history::copied())),
-        ("lock", round_record::<LockRecord>, encode_record(&golden::history::lock())),
-        ("consent", round_record::<Consent>, encode_record(&golden::marks::consent())),
-        ("slot set", check_announced::<SlotSet>, announced(&golden::history::slot_set())),
-        ("epoch", check_announced::<EpochRecord>, announced(&golden::history::epoch())),
-        ("epoch keys", round_record::<EpochKeys>, encode_record(&golden::history::epoch_keys())),
+        ("revocation", encode_record(&golden::machines::revocation())),
+        ("run", encode_record(&golden::machines::run())),
+        ("conf", encode_record(&golden::machines::conf())),
+        ("configuration", encode_record(&golden::machines::configuration())),
+        ("join", encode_record(&golden::history::join())),
+        ("fold", encode_record(&golden::history::fold())),
+        ("copied", encode_record(&golden::history::copied())),
+        ("lock", encode_record(&golden::history::lock())),
+        ("consent", encode_record(&golden::marks::consent())),
+        ("slot set", announced(&golden::history::slot_set())),
+        ("epoch", announced(&golden::history::epoch())),
+        ("epoch keys", encode_record(&golden::history::epoch_keys())),
     ]
 }
 
@@ -156,84 +108,19 @@ fn announced<T: Announcement>(record: &T) -> Vec<u8> {
     [encode_announcement(record), vec![9; 64]].concat()
 }
 
-fn check_announced<T: Announcement + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> bool {
-    let encode = |it: &Announced<T>| [it.signed.as_slice(), &it.signature].concat();
-    round(bytes, |bytes| decode_announcement::<T>(bytes).ok(), encode)
-}
-
-fn of_trees() -> Vec<Decoder> {
+fn of_trees() -> Vec<Seed> {
     let of_windows =
         Entry { ntfs: Some(Box::new(golden::entries::ntfs())), ..golden::entries::file() };
     vec![
-        ("leaf", check_node, golden::entries::leaf().encode()),
-        ("inner", check_node, golden::entries::inner().encode()),
-        ("extents", check_node, Node::Extents(golden::entries::extents()).encode()),
-        ("entry", round_record::<Entry>, encode_record(&golden::entries::file())),
-        ("entry of Windows", round_record::<Entry>, encode_record(&of_windows)),
-        ("leaf of Windows", check_node, Node::Entries(vec![(b"a".to_vec(), of_windows)]).encode()),
-        ("ntfs", round_record::<Ntfs>, encode_record(&golden::entries::ntfs())),
-        ("extent", round_record::<Extent>, encode_record(&golden::entries::extents()[0])),
+        ("node", golden::entries::leaf().encode()),
+        ("node", golden::entries::inner().encode()),
+        ("node", Node::Extents(golden::entries::extents()).encode()),
+        ("entry", encode_record(&golden::entries::file())),
+        ("entry", encode_record(&of_windows)),
+        ("node", Node::Entries(vec![(b"a".to_vec(), of_windows)]).encode()),
+        ("ntfs", encode_record(&golden::entries::ntfs())),
+        ("extent", encode_record(&golden::entries::extents()[0])),
     ]
-}
-
-fn check_config(bytes: &[u8]) -> bool {
-    let encode = |signed: &config::SignedConfig| {
-        [signed.signed.as_slice(), &signed.signature, &signed.mac].concat()
-    };
-    round(bytes, |bytes| config::decode(bytes).ok(), encode)
-}
-
-fn check_slot(bytes: &[u8]) -> bool {
-    round(bytes, |bytes| Slot::decode(bytes).ok(), Slot::encode)
-}
-
-fn check_control(bytes: &[u8]) -> bool {
-    let taken = ControlKind::ALL.into_iter().filter(|kind| {
-        let decode = |bytes: &[u8]| {
-            let frame = decode_control(bytes, *kind).ok()?;
-            Some((frame.epoch, frame.sealed.to_vec()))
-        };
-        round(bytes, decode, |(epoch, sealed)| encode_control(*kind, *epoch, sealed))
-    });
-    let count = taken.count();
-    assert!(count <= 1, "one object of {count} kinds");
-    count == 1
-}
-
-fn check_header(bytes: &[u8]) -> bool {
-    round(bytes, |bytes| PackHeader::decode(bytes).ok(), PackHeader::encode)
-}
-
-fn check_sealed_part(bytes: &[u8]) -> bool {
-    round(bytes, |bytes| SealedPart::decode(bytes).ok(), SealedPart::encode)
-}
-
-fn check_table(bytes: &[u8]) -> bool {
-    let encode = |table: &PackTable| {
-        let mut bytes = Vec::new();
-        table.encode_into(&mut bytes);
-        bytes
-    };
-    round(bytes, |bytes| PackTable::decode(bytes, PACK_BYTES).ok(), encode)
-}
-
-fn check_frame(bytes: &[u8]) -> bool {
-    let decode = |bytes: &[u8]| {
-        let frame = segment::decode_frame(bytes).ok()?;
-        Some((frame.domain, frame.epoch, frame.sealed.to_vec()))
-    };
-    round(bytes, decode, |(domain, epoch, sealed)| {
-        SegmentFrame { domain: *domain, epoch: *epoch, sealed }.encode()
-    })
-}
-
-fn check_segment(bytes: &[u8]) -> bool {
-    let decode = |bytes: &[u8]| segment::decode_packs(bytes, 0).ok();
-    round(bytes, decode, |packs| segment::encode_packs(packs))
-}
-
-fn check_node(bytes: &[u8]) -> bool {
-    round(bytes, |bytes| Node::decode(bytes).ok(), Node::encode)
 }
 
 /// One change of some bytes.

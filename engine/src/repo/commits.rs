@@ -227,9 +227,7 @@ pub(crate) fn genuine_confirm(
     });
     match read {
         Ok(confirm) => Ok(Some(confirm.record).filter(|record| record.session == session)),
-        Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {
-            Ok(None)
-        }
+        Err(error) if is_of_one_object(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -249,9 +247,13 @@ fn is_genuine(
     match read {
         Ok(fence) => Ok(fence.record.session == session),
         // Nobody who is not enrolled can speak for anybody who is.
-        Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {
-            Ok(false)
-        }
+        Err(error) if is_of_one_object(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether only this flag is of no use: who has any key can put up one of a version, or of an epoch,
+/// that there is not, and must not keep anybody from all other snapshots.
+fn is_of_one_object(error: &RepoError) -> bool {
+    matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer)
 }

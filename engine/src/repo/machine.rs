@@ -61,7 +61,11 @@ pub fn revocations(repo: &Repo) -> Result<Vec<Revocation>, RepoError> {
         match get_revocation(repo, of, random) {
             Ok(stored) => found.push(stored.record),
             // Junk, or hidden by whoever could as well hide it wholly; `check` names it.
-            Err(error) if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Missing) => {}
+            Err(error)
+                if matches!(
+                    error.class(),
+                    ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer
+                ) => {}
             Err(error) => return Err(error),
         }
     }

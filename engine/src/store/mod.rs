@@ -17,7 +17,7 @@ mod settings;
 pub mod keys;
 pub mod location;
 pub mod retry;
-mod page;
+pub mod page;
 mod answer;
 mod unreachable;
 mod proxy;

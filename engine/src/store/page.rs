@@ -10,11 +10,11 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 /// Why an answer is not believed, in words that continue "the answer is not a listing: ".
-pub(crate) type Why = String;
+pub type Why = String;
 
 /// What is asked for, out of the query of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Asked {
+pub struct Asked {
     prefix: String,
     token: String,
     is_azure: bool,
@@ -34,7 +34,8 @@ struct Page {
 
 impl Asked {
     /// Reads the query of a request; `None` if it asks for no listing.
-    pub(crate) fn of_query(query: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_query(query: &str) -> Option<Self> {
         let mut asked = Self::default();
         let mut is_listing = false;
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -50,7 +51,10 @@ impl Asked {
     }
 
     /// Looks at a whole answer.
-    pub(crate) fn check(&self, body: &[u8]) -> Result<(), Why> {
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn check(&self, body: &[u8]) -> Result<(), Why> {
         let mut page = Page::default();
         self.read(body, &mut page)?;
         if let Some(prefix) = page.prefix.as_ref().filter(|prefix| **prefix != self.prefix) {

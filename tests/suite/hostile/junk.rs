@@ -232,3 +232,47 @@ fn later_records_count_only_from_who_may_write_them() {
         assert_eq!(count, 1, "{forged}: {found:?}");
     }
 }
+
+/// Who has any key can put up records of a version, or of an epoch, that there is not.
+#[test]
+fn what_claims_to_be_of_a_later_version_keeps_nobody_from_lists() {
+    use engine::format::envelope::encode_control;
+    use engine::repo::machine;
+
+    let scene = Scene::new();
+    let (repo, like) = (&scene.admin.repo, scene.admin.newest());
+    let (genuine, packs) = (like.session, scene.packs());
+    let thief = scene.enrol(Role::Backup, 0, 7);
+    let session = session_of(thief.client);
+    register(&scene, &thief, session);
+    let record =
+        Snapshot { session, client: thief.client, previous: None, seen: Vec::new(), ..like };
+    let name = ObjectName::Commit(session, Nonce8::new([3; 8]));
+    let commit = private::seal(repo, &name, &record).expect("it can be sealed");
+    put_control(repo, &name, ControlKind::Commit, &commit, &thief.signing).expect("it is stored");
+    let later = |kind: ControlKind, version: u8, epoch: u32| {
+        let mut bytes = encode_control(kind, epoch, &[7; 100]);
+        bytes[4] = version;
+        Bytes::from(bytes)
+    };
+    for (byte, version, epoch) in [(1, 3, 0), (2, 2, 9)] {
+        let random = Nonce8::new([byte; 8]);
+        let flags = [
+            (ObjectName::Fence(session, random), ControlKind::Fence),
+            (ObjectName::Final(session, random), ControlKind::Final),
+            (ObjectName::Revoked(genuine.client(), random), ControlKind::Revocation),
+        ];
+        for (name, kind) in flags {
+            let bytes = later(kind, version, epoch);
+            repo.store().put_new(&name, bytes).expect("the store takes it");
+        }
+    }
+    let confirm = later(ControlKind::Confirm, 3, 0);
+    repo.store().put_new(&ObjectName::Confirm(session), confirm).expect("the store takes it");
+    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let listed = catalog::snapshots(&fresh.repo, &fresh.index).expect("they can be listed");
+    assert!(listed.snapshots.iter().any(|one| one.snapshot.session == genuine));
+    assert_eq!(machine::revocations(&fresh.repo).expect("they can be read"), []);
+    scene.prune();
+    scene.assert_kept(&packs, "flags of a later version");
+}

@@ -1,0 +1,4 @@
+//! Fuzzes the decoders of the target `text`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| system_tests::fuzz::run("text", input));
