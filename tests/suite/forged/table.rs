@@ -9,8 +9,15 @@ use crate::forged::kinds::{Kind, Thief};
 /// What stands in a cell where nothing was noticed.
 const NOTHING: &str = "–";
 
+/// What a cell says: what must be noticed, and what else may be, because ids are drawn anew each time and
+/// their order decides about it.
+struct Cell {
+    must: Effects,
+    may: Effects,
+}
+
 /// The cells of a column by the form of the key, as the document has them.
-fn documented(who: Thief) -> BTreeMap<String, Effects> {
+fn documented(who: Thief) -> BTreeMap<String, Cell> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORGED.md");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut found = BTreeMap::new();
@@ -34,8 +41,15 @@ fn documented(who: Thief) -> BTreeMap<String, Effects> {
     found
 }
 
-fn read(cell: &str) -> Effects {
-    cell.split(',').map(str::trim).filter(|it| *it != NOTHING).map(str::to_owned).collect()
+fn read(cell: &str) -> Cell {
+    let (mut must, mut may) = (Effects::new(), Effects::new());
+    for word in cell.split(',').map(str::trim).filter(|word| *word != NOTHING) {
+        match word.strip_prefix('(').and_then(|word| word.strip_suffix(')')) {
+            Some(word) => may.insert(word.to_owned()),
+            None => must.insert(word.to_owned()),
+        };
+    }
+    Cell { must, may }
 }
 
 fn written(effects: &Effects) -> String {
@@ -46,10 +60,10 @@ fn written(effects: &Effects) -> String {
 /// Everything that was noticed must stand in the document; with the usual draw the two are the same.
 pub(super) fn compare(who: Thief, cells: &BTreeMap<Kind, Effects>, is_exact: bool) {
     let documented = documented(who);
-    let differs = |(kind, found): &(&Kind, &Effects)| match documented.get(kind.form()) {
-        Some(allowed) if is_exact => *found != allowed,
-        Some(allowed) => !found.is_subset(allowed),
-        None => true,
+    let differs = |(kind, found): &(&Kind, &Effects)| {
+        let Some(Cell { must, may }) = documented.get(kind.form()) else { return true };
+        let is_missing = is_exact && !must.is_subset(found);
+        is_missing || found.iter().any(|it| !must.contains(it) && !may.contains(it))
     };
     let wrong = cells.iter().filter(differs);
     let lines: Vec<String> =
