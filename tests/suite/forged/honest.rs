@@ -190,7 +190,9 @@ impl<'a> Honest<'a> {
         match prune(&prune_options()) {
             Ok(_) => return Ok(()),
             Err(GcError::Interrupted) => drop(self.effects.insert("prune waits".to_owned())),
-            other => drop(self.outcome("prune", other)?),
+            other => {
+                self.outcome("prune", other)?;
+            }
         }
         match prune(&self.give_up_all(machine)) {
             Err(GcError::Interrupted) => Err("prune waits for what was given up".to_owned()),
