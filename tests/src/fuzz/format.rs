@@ -7,6 +7,7 @@ use engine::format::announcement::{
 };
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
+use engine::format::consent::Consent;
 use engine::format::entry::Entry;
 use engine::format::envelope::{
     ControlKind, decode_control, decode_record, encode_control, encode_record, split_signed,
@@ -60,6 +61,7 @@ pub const RECORDS: &[Decoder] = &[
     ("copied", record::<CopiedRecord>),
     ("lock", record::<LockRecord>),
     ("epoch keys", record::<EpochKeys>),
+    ("consent", record::<Consent>),
 ];
 
 /// Objects as they lie in the store, and what is sealed in them.

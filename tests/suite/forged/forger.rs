@@ -185,6 +185,7 @@ impl<'a> Forger<'a> {
                 ObjectName::Release(hold, self.random(|it| ObjectName::Release(hold, it)))
             }
             It::Tags => ObjectName::Tags(session, random),
+            It::Consent => ObjectName::Consent(self.random(ObjectName::Consent)),
             It::Condemn => ObjectName::Condemn(generation),
             It::Sweep => ObjectName::Sweep(generation),
             It::Void => ObjectName::Void(generation),
@@ -234,6 +235,10 @@ impl<'a> Forger<'a> {
             It::Hold => encode_record(&golden::marks::hold()),
             It::Release => encode_record(&golden::marks::release()),
             It::Tags => encode_record(&golden::marks::tags()),
+            It::Consent => {
+                let ObjectName::Consent(id) = *name else { unreachable!("it was named so") };
+                encode_record(&engine::format::consent::Consent { id, ..golden::marks::consent() })
+            }
             It::Condemn => encode_record(&golden::generations::condemn()),
             It::Sweep => encode_record(&golden::generations::sweep()),
             It::Void | It::Done => encode_record(&golden::generations::ending()),
