@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use engine::format::announcement::{
-    Announced, Announcement, EpochKeys, EpochRecord, SlotSet, decode_announcement,
+    Announced, Announcement, EpochRecord, SlotSet, decode_announcement,
 };
 use engine::format::client::Client;
 use engine::format::config::{self, Config};
@@ -23,7 +23,7 @@ use engine::format::pack::{PackHeader, PackTable, footer_len, split_footer};
 use engine::format::private::{Commit, Private, SealedPart};
 use engine::format::segment::{self, SegmentFrame};
 use engine::format::session::{Confirm, Fence, Session};
-use engine::format::slot::{Bundle, Slot, SlotAbout};
+use engine::format::slot::{Bundle, EpochKeys, Slot, SlotAbout};
 use engine::format::snapshot::Snapshot;
 
 use crate::fuzz::{Decoder, exact, round};
