@@ -4,9 +4,11 @@
 //! quota or a cable is to be looked after.
 
 use std::error::Error;
+use std::io;
 
 use engine::store::cause::{
-    Answered, NoAccess, NoConnection, NoKeys, NotBelieved, Obstacle, RefusedRedirect, TimedOut,
+    Answered, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, Obstacle, RefusedRedirect,
+    TimedOut,
 };
 
 /// What to do next, and a stable name of its own if the cause has one.
@@ -54,11 +56,11 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
                  later",
             ));
         }
-        if error.is::<NoKeys>() {
-            return Some(hint(
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or check AWS_PROFILE and what it \
-                 names",
-            ));
+        if let Some(lacking) = error.downcast_ref::<NoKeys>() {
+            return Some(hint(of_keys(lacking.keys)));
+        }
+        if error.downcast_ref::<io::Error>().is_some_and(is_full) {
+            return Some(hint(FULL));
         }
         next = error.source();
     }
@@ -67,6 +69,25 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
 
 fn hint(text: impl Into<String>) -> Remedy {
     Remedy { hint: text.into(), code: None }
+}
+
+fn of_keys(keys: Keys) -> &'static str {
+    match keys {
+        Keys::S3 => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or check AWS_PROFILE and what it names"
+        }
+        Keys::Google => {
+            "set GOOGLE_APPLICATION_CREDENTIALS to the file with the key of a service account"
+        }
+        Keys::Azure => {
+            "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or the variables of a \
+             service principal"
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn of_connection(lost: &NoConnection) -> String {
@@ -106,8 +127,15 @@ fn of_redirect(redirect: &RefusedRedirect) -> String {
 
 fn of_answer(answer: &Answered) -> Option<Remedy> {
     let coded = |code, text: &str| Some(Remedy { hint: text.to_owned(), code: Some(code) });
-    if answer.status == 507 {
-        return coded("E_QUOTA", QUOTA);
+    match answer.status {
+        402 => {
+            return coded(
+                "E_STORE_DENIED",
+                "the store wants to be paid first: look at the account and its bill",
+            );
+        }
+        507 => return coded("E_QUOTA", QUOTA),
+        _ => {}
     }
     match answer.code.as_str() {
         "NoSuchBucket" | "ContainerNotFound" => coded("E_NO_BUCKET", BUCKET),
@@ -164,6 +192,8 @@ fn of_answer(answer: &Answered) -> Option<Remedy> {
 
 const BUCKET: &str = "create the bucket with the tools of the store first, or check its name, the \
                       endpoint and the region";
+const FULL: &str = "make room on the file system; `mainstay forget`, then `mainstay prune --grace \
+                    0s`, frees space in a repository that lies there";
 const QUOTA: &str = "the store is full or the quota is used up: enlarge it, or free space with \
                      `mainstay forget` and `mainstay prune`";
 
@@ -221,6 +251,16 @@ mod tests {
         };
         assert!(said(&lost("s3.example:443", Some("proxy:3128"))).0.contains("proxy:3128"));
         assert!(said(&lost("s3.example:443", None)).0.contains("port"));
-        assert!(said(&NoKeys(String::new())).0.contains("AWS_ACCESS_KEY_ID"));
+        for (keys, variable) in [
+            (Keys::S3, "AWS_ACCESS_KEY_ID"),
+            (Keys::Google, "GOOGLE_APPLICATION_CREDENTIALS"),
+            (Keys::Azure, "AZURE_STORAGE_ACCOUNT_KEY"),
+        ] {
+            assert!(said(&NoKeys { why: String::new(), keys }).0.contains(variable));
+        }
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(said(&full).0.contains("--grace 0s"));
+        let unpaid = Answered { status: 402, ..Answered::default() };
+        assert_eq!(said(&unpaid).1, Some("E_STORE_DENIED"));
     }
 }

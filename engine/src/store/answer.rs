@@ -7,7 +7,7 @@
 use futures::StreamExt;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 
 use crate::base::limits::HTTP_ANSWER_MAX_BYTES;
 use crate::store::cause::{Answered, NotBelieved, RefusedRedirect};
@@ -64,6 +64,9 @@ impl Question {
         if self.kind == Kind::Read && status.is_success() {
             return match foreign_type(response.headers()).filter(|_| self.is_ours) {
                 Some(kind) => Err(self.disbelief("an object", format!("it is {kind}"))),
+                None if self.is_ours && !response.headers().contains_key(CONTENT_LENGTH) => {
+                    Err(self.disbelief("an object", "it comes without its length".to_owned()))
+                }
                 None => Ok(response),
             };
         }

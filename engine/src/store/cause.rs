@@ -142,5 +142,32 @@ pub struct TimedOut {
 
 /// Why there are no keys for the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoKeys(pub String);
+#[error("{why}")]
+pub struct NoKeys {
+    /// In words.
+    pub why: String,
+    /// Those of whose store.
+    pub keys: Keys,
+}
+
+/// Whose way of giving credentials a store has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Keys {
+    /// Stores that speak S3.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
+}
+
+impl Keys {
+    /// By the name that the library gives a store in its errors.
+    pub(crate) fn of(store: &str) -> Self {
+        match store {
+            "GCS" => Self::Google,
+            "MicrosoftAzure" => Self::Azure,
+            _ => Self::S3,
+        }
+    }
+}

@@ -235,6 +235,11 @@ fn open_azure(
         allow_http = check_endpoint(endpoint, options.allow_http)?;
         builder = builder.with_endpoint(endpoint.clone());
     }
+    if builder.get_config_value(&AzureConfigKey::AccountName).is_none() {
+        return Err("no account is given: set AZURE_STORAGE_ACCOUNT_NAME, and \
+                    AZURE_STORAGE_ACCOUNT_KEY or other credentials"
+            .to_owned());
+    }
     let store = builder
         .with_container_name(container)
         .with_client_options(client_options(allow_http))
@@ -291,8 +296,12 @@ fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<bool, String> {
     }
 }
 
+/// Without the name by which the library calls the store.
 fn in_words(error: object_store::Error) -> String {
-    error.to_string()
+    match error {
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -310,6 +319,13 @@ mod tests {
         {
             assert!(check_endpoint(bad, false).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_container_without_an_account_is_refused_with_what_to_set() {
+        let location = Location::parse("az://box").expect("a location");
+        let error = connect(&location, &StoreOptions::default(), false).err().expect("refused");
+        assert!(error.to_string().contains("AZURE_STORAGE_ACCOUNT_NAME"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::store::cause::{Answered, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect};
+use crate::store::cause::{
+    Answered, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect,
+};
 
 /// The words by which a finding tells that an object lies in an archive, as [`StoreError::Archived`]
 /// says them.
@@ -89,6 +91,16 @@ pub enum StoreError {
     /// The credentials do not suffice.
     #[error("{action} {key:?}: the store denies access")]
     Denied {
+        /// What was being done.
+        action: &'static str,
+        /// The key below the location.
+        key: String,
+        /// What the store said.
+        source: Source,
+    },
+    /// The store is full, or a quota is used up.
+    #[error("{action} {key:?}: the store has no room")]
+    Full {
         /// What was being done.
         action: &'static str,
         /// The key below the location.
@@ -249,7 +261,7 @@ impl Classified for StoreError {
         match self {
             Self::NotFound { .. } | Self::FolderMissing { .. } => ErrorClass::Missing,
             Self::Unreadable { .. } | Self::Archived { .. } => ErrorClass::Unreadable,
-            Self::Denied { .. } => ErrorClass::Denied,
+            Self::Denied { .. } | Self::Full { .. } => ErrorClass::Denied,
             Self::NewEpoch { .. } => ErrorClass::Rekeyed,
             Self::Unavailable { .. }
             | Self::NotBelieved { .. }
@@ -283,12 +295,12 @@ pub(crate) fn classify(action: &'static str, key: &str, error: object_store::Err
         Lower::NotImplemented { .. } | Lower::NotSupported { .. } => {
             StoreError::NotSupported { action, key, source: Box::new(error) }
         }
-        Lower::Generic { source, .. } => from_chain(action, key, source),
+        Lower::Generic { source, store } => from_chain(action, key, source, Keys::of(store)),
         other => StoreError::Unavailable { action, key, source: Box::new(other) },
     }
 }
 
-fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
+fn from_chain(action: &'static str, key: String, source: Source, keys: Keys) -> StoreError {
     let mut is_remote = false;
     let mut link: Option<&(dyn StdError + 'static)> = Some(source.as_ref());
     while let Some(error) = link {
@@ -304,7 +316,11 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
         }
         if let Some(lost) = error.downcast_ref::<NoConnection>() {
             if lost.target.starts_with(METADATA) {
-                return StoreError::Unavailable { action, key, source: no_keys(&lost.detail) };
+                return StoreError::Unavailable {
+                    action,
+                    key,
+                    source: no_keys(&lost.detail, keys),
+                };
             }
             return StoreError::Unavailable { action, key, source: Box::new(lost.clone()) };
         }
@@ -320,7 +336,7 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
         link = error.source();
     }
     let source = match source.to_string().contains(METADATA) {
-        true => no_keys("it does not hand out any"),
+        true => no_keys("it does not hand out any", keys),
         false => source,
     };
     StoreError::Unavailable { action, key, source }
@@ -329,10 +345,20 @@ fn from_chain(action: &'static str, key: String, source: Source) -> StoreError {
 /// Where clouds hand out credentials to their machines.
 const METADATA: &str = "169.254.";
 
-fn no_keys(why: &str) -> Source {
+fn no_keys(why: &str, keys: Keys) -> Source {
     let words = "no credentials are given, and this machine gets none from its cloud";
-    Box::new(NoKeys(format!("{words} ({why})")))
+    Box::new(NoKeys { why: format!("{words} ({why})"), keys })
 }
+
+/// Codes of stores that are full.
+const FULL: [&str; 6] = [
+    "QuotaExceeded",
+    "InsufficientCapacity",
+    "XMinioStorageFull",
+    "StorageCapExceeded",
+    "AccountQuotaExceeded",
+    "ServiceQuotaExceededException",
+];
 
 fn from_status(action: &'static str, key: String, answer: Answered) -> StoreError {
     let (status, code) = (answer.status, answer.code.clone());
@@ -340,18 +366,19 @@ fn from_status(action: &'static str, key: String, answer: Answered) -> StoreErro
     // S3 says 400 to slow uploads and to expired tokens alike, so its own code decides.
     match (status, code.as_str()) {
         (_, "NoSuchBucket" | "ContainerNotFound") => StoreError::NoBucket { source },
+        (507, _) => StoreError::Full { action, key, source },
+        (_, code) if FULL.contains(&code) => StoreError::Full { action, key, source },
         (_, "InvalidObjectState" | "BlobArchived") => StoreError::Archived { action, key, source },
         (400, "RequestTimeout" | "SlowDown" | "ThrottlingException") => {
             StoreError::Unavailable { action, key, source }
         }
-        (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") | (401 | 403, _) => {
+        (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") | (401..=403, _) => {
             StoreError::Denied { action, key, source }
         }
         // A listing has no object that could be missing.
         (404, _) if action == "listing" => StoreError::NoBucket { source },
         (404, _) => StoreError::NotFound { action, key, source },
         (501, _) | (_, "NotImplemented") => StoreError::NotSupported { action, key, source },
-        (507, _) => StoreError::Denied { action, key, source },
         (408 | 425 | 429 | 500..=599, _) => StoreError::Unavailable { action, key, source },
         (409 | 412, _) => StoreError::Conflict { key },
         _ => StoreError::Refused { action, key, status, code, source },

@@ -11,7 +11,7 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 
 use crate::base::time::{Clock, SystemClock};
-use crate::store::cause::NoKeys;
+use crate::store::cause::{Keys, NoKeys};
 
 /// Keys of an S3 store.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl CredentialProvider for RenewedKeys {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let failed = |why: String| object_store::Error::Unauthenticated {
             path: "credentials".to_owned(),
-            source: Box::new(NoKeys(why)),
+            source: Box::new(NoKeys { why, keys: Keys::S3 }),
         };
         if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
             && held.until_ms.is_none_or(|until| self.now_ms() < until)
