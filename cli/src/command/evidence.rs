@@ -25,6 +25,7 @@ use restore_verify::evidence::verify::{Trust, Verified, verify};
 use crate::args::proof::{EvidenceArgs, EvidenceCommand, ExportArgs};
 use crate::command::authority;
 use crate::command::context::Context;
+use crate::command::evidence_lines;
 use crate::command::finding;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::{PrivateFile, absolute};
@@ -101,7 +102,7 @@ fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
         return Ok(ExitCode::Ok);
     }
     let line = |name: &str, text: String| {
-        context.ui.result(&printable(&format!("{name:<10}{text}")));
+        context.ui.result(&printable(&format!("{name:<11}{text}")));
     };
     line("record", one.reference().to_string());
     line("hash", one.hash.to_string());
@@ -114,9 +115,9 @@ fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
     }
     line("event", one.record.event.clone());
     match Event::decode(&one.record.event, &one.record.body) {
-        Ok(event) => format!("{event:#?}").lines().for_each(|text| {
-            context.ui.result(&printable(text));
-        }),
+        Ok(event) => evidence_lines::lines(&event, &context.around.time_zone)
+            .into_iter()
+            .for_each(|(name, text)| line(name, text)),
         Err(why) => line("body", why),
     }
     Ok(ExitCode::Ok)

@@ -87,6 +87,8 @@ pub mod drill;
 pub mod finding;
 /// Evidence in words.
 pub mod told;
+/// The body of a record of evidence in words.
+pub mod evidence_lines;
 /// `evidence`
 pub mod evidence;
 /// `report`

@@ -28,7 +28,7 @@ pub const VERSION: u8 = 2;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// The first bytes are not those of the expected kind of object.
-    #[error("this is no {what}: it begins with {found:02x?}")]
+    #[error("this is no {what}: it begins with {}", found.escape_ascii())]
     Magic {
         /// What was expected.
         what: &'static str,

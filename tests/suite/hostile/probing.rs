@@ -40,10 +40,12 @@ fn live_database(folder: &Path, name: &str, kind: &str) {
 fn tally(drill: &Value, machine: &Machine, probe: &str) -> [u64; 3] {
     let id = drill["evidence"].as_str().expect("a record");
     let shown = machine.run(["evidence", "show", id]).expect(0).stdout;
-    let (_, after) = shown.split_once(&format!("probe: \"{probe}\"")).unwrap_or_default();
-    ["passed: ", "failed: ", "not_proved: "].map(|word| {
-        let number = after.split_once(word).map(|(_, rest)| rest.split(',').next());
-        number.flatten().and_then(|digits| digits.parse().ok()).unwrap_or_default()
+    let (_, after) = shown.split_once(&format!("{probe}: ")).unwrap_or_default();
+    let counts = after.lines().next().unwrap_or_default();
+    [" passed", " failed", " not proved"].map(|word| {
+        let before = counts.split_once(word).map(|(before, _)| before);
+        let number = before.and_then(|before| before.rsplit(' ').next());
+        number.and_then(|digits| digits.parse().ok()).unwrap_or_default()
     })
 }
 
