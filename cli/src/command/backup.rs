@@ -24,7 +24,7 @@ use crate::command::lost;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::device_and_inode;
 use crate::command::select::{Choice, short_id};
-use crate::command::sources::{excludes, paths, require_outside};
+use crate::command::sources::{Named, excludes, paths, require_outside};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::{BackupSummary, Message};
@@ -40,11 +40,11 @@ const STREAM_NAME: &str = "stdin";
 pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let excludes = excludes(&args.exclude, context.around)?;
     // A path that is not there is said before a passphrase is asked for.
-    let (source, missing) = match args.stdin || args.stdin_from_command {
-        true => (stream(args, context)?, Vec::new()),
+    let (source, named) = match args.stdin || args.stdin_from_command {
+        true => (stream(args, context)?, Named::default()),
         false => {
-            let named = paths(args, context)?;
-            (Source::Paths(named.paths), named.missing)
+            let mut named = paths(args, context)?;
+            (Source::Paths(std::mem::take(&mut named.paths)), named)
         }
     };
     let opened = open(context)?;
@@ -70,7 +70,8 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         scan: !context.ui.is_quiet() && !args.no_scan,
         evidence: heads::known(&opened.state),
         allow_empty: args.allow_empty,
-        missing,
+        missing: named.missing,
+        closed: named.closed,
         skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
     };
     let _lock = opened.lock()?;

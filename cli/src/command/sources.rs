@@ -8,9 +8,10 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
+use engine::base::monitor::Problem;
 use engine::base::path::{TreePath, escape};
 use engine::disk::exclude::{ExcludeOptions, IfPresent, PathMatcher, parse_pattern_file};
-use engine::disk::walk::missing_roots;
+use engine::disk::walk::{closed_roots, missing_roots};
 
 use crate::args::backup::{BackupArgs, ExcludeArgs, ListArgs};
 use crate::command::context::Context;
@@ -29,6 +30,8 @@ pub struct Named {
     pub paths: Vec<PathBuf>,
     /// Those that are not there, if that is allowed.
     pub missing: Vec<PathBuf>,
+    /// Those that this user may not look at.
+    pub closed: Vec<Problem>,
 }
 
 /// The paths to save.
@@ -50,9 +53,10 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
             .hint("correct the list; --allow-empty makes a snapshot of nothing"));
     }
     note_links(&paths, context);
+    let closed = take_closed(&mut paths)?;
     let missing = missing_roots(&paths);
     if missing.is_empty() {
-        return Ok(Named { paths, missing });
+        return Ok(Named { paths, missing, closed });
     }
     let names: Vec<_> = missing.iter().map(|path| shown(path)).collect();
     let names = names.join(", ");
@@ -65,7 +69,25 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
         return Err(Fault::usage(format!("{names}: none of the paths is there")));
     }
     context.ui.note(&format!("not there and left out: {names}"));
-    Ok(Named { paths, missing })
+    Ok(Named { paths, missing, closed })
+}
+
+/// Takes out what this user may not look at: the rest is saved all the same.
+///
+/// # Errors
+/// A fault of the local machine if nothing remains.
+fn take_closed(paths: &mut Vec<PathBuf>) -> Result<Vec<Problem>, Fault> {
+    let closed = closed_roots(paths);
+    paths.retain(|path| !closed.iter().any(|(it, _)| it.as_os_str() == path.as_os_str()));
+    match closed.first() {
+        Some((path, problem)) if paths.is_empty() => {
+            Err(Fault::local(format!("{}: {}, so nothing was saved", shown(path), problem.why))
+                .hint(
+                    "look at the permissions of the folders above it, or run this as another user",
+                ))
+        }
+        _ => Ok(closed.into_iter().map(|(_, problem)| problem).collect()),
+    }
 }
 
 /// A link to a folder is saved as a link: that may not be what was meant.

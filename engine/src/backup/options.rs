@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::base::id::SessionId;
+use crate::base::monitor::Problem;
 use crate::chunk::level::Level;
 use crate::disk::exclude::ExcludeOptions;
 use crate::format::snapshot::EvidenceHead;
@@ -71,6 +72,8 @@ pub struct BackupOptions {
     pub allow_empty: bool,
     /// Paths that were asked for as well and are not there: the snapshot says so.
     pub missing: Vec<PathBuf>,
+    /// Paths that were asked for as well and that this user may not look at: the snapshot is partial.
+    pub closed: Vec<Problem>,
     /// Directories that are never entered, by device and inode: repository and state folder.
     pub skip: Vec<(u64, u64)>,
 }

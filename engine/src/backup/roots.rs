@@ -141,6 +141,17 @@ impl RootBook {
     }
 }
 
+/// The record of a path of which not even is known whether it is there.
+pub(super) fn closed(asked: &TreePath) -> RecordedRoot {
+    RecordedRoot {
+        asked: PathBytes(asked.to_slashes()),
+        led_to: None,
+        state: RootState::Partial,
+        entries: 0,
+        total_bytes: 0,
+    }
+}
+
 /// The record of a path that was not there from the beginning.
 pub(super) fn missing(asked: &Path) -> RecordedRoot {
     RecordedRoot {

@@ -11,7 +11,7 @@ use crate::backup::options::{BackupOptions, Source};
 use crate::backup::pipeline::{Built, Pipeline};
 use crate::backup::previous::{self, Previous, hints_name};
 use crate::backup::report::BackupReport;
-use crate::backup::roots::missing;
+use crate::backup::roots::{closed, missing};
 use crate::backup::scan;
 use crate::backup::shared::{Shared, Tally};
 use crate::backup::upload::Uploader;
@@ -273,6 +273,7 @@ impl<'a> Start<'a> {
         let uploads = Uploader::new(place, &dedup, writer, self.session, self.options.dry_run);
         pipeline.with_uploads(uploads, |packs| match source {
             Source::Paths(roots) => {
+                self.options.closed.iter().for_each(|one| shared.problem(one.clone()));
                 let rules = self.walk_options(Vec::new())?;
                 let with_roots = WalkOptions { roots: roots.clone(), ..rules.clone() };
                 let walk = Walk::new(with_roots)?.on_all_cores();
@@ -357,6 +358,7 @@ impl<'a> Start<'a> {
     fn roots(&self, built: &Built) -> Vec<RecordedRoot> {
         let mut roots = built.roots.clone();
         roots.extend(self.options.missing.iter().map(|path| missing(path)));
+        roots.extend(self.options.closed.iter().map(|problem| closed(&problem.path)));
         roots.sort_by(|a, b| a.asked.cmp(&b.asked));
         roots.dedup_by(|a, b| a.asked == b.asked && a.led_to == b.led_to);
         roots

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use rustix::io::Errno;
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::ROOT_MAX_LINKS;
+use crate::base::monitor::Problem;
 use crate::base::path::{TreePath, escape};
 use crate::disk::error::DiskError;
 
@@ -86,11 +88,23 @@ fn kind_of(path: &TreePath) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(u32::from(stat.stx_mode)))
 }
 
-/// Which of these roots do not exist, for callers that may go on without them.
+/// Which of these roots do not exist, for callers that may go on without them: also what would lie
+/// below a file, a file that is named as a folder, and links that lead nowhere.
 #[must_use]
 pub fn missing_roots(roots: &[PathBuf]) -> Vec<PathBuf> {
-    let is_missing = |root: &&PathBuf| Root::find(root).is_err_and(|error| error.is_missing());
+    let is_missing = |root: &&PathBuf| Root::find(root).is_err_and(|error| error.is_gone());
     roots.iter().filter(is_missing).cloned().collect()
+}
+
+/// Which of these roots this user may not look at, whether they are there or not, and why.
+#[must_use]
+pub fn closed_roots(roots: &[PathBuf]) -> Vec<(PathBuf, Problem)> {
+    let closed = |root: &PathBuf| {
+        let error = Root::find(root).err().filter(|error| error.class() == ErrorClass::Denied)?;
+        let path = TreePath::from_slashes(root.as_os_str().as_bytes()).ok()?;
+        Some((root.clone(), error.to_problem(&path)))
+    };
+    roots.iter().filter_map(closed).collect()
 }
 
 /// How a path lies to the named ones.
@@ -194,6 +208,9 @@ mod tests {
         assert!(find("dangling/").is_err_and(|error| error.is_missing()));
         assert!(find("loop/").is_err() && find("loop/x").is_err() && find("loop").is_ok());
         assert!(find("usr/lib/file/").is_err_and(|error| !error.is_missing()));
+        let gone =
+            ["usr/lib/file/", "usr/lib/file/x", "loop/", "dangling/"].map(|one| base.join(one));
+        assert_eq!(missing_roots(&[&gone[..], &[base.join("usr")]].concat()), gone);
         let asked = find("lib/").expect("it is there").asked;
         assert!(!asked.to_slashes().ends_with(b"/"));
     }

@@ -23,7 +23,7 @@ pub use crate::disk::found::Found;
 use crate::disk::look::Looker;
 use crate::disk::owner::Owners;
 use crate::disk::roots::Named;
-pub use crate::disk::roots::{Root, missing_roots};
+pub use crate::disk::roots::{Root, closed_roots, missing_roots};
 pub use crate::disk::task::WalkItem;
 use crate::disk::task::{Looked, Seen};
 
