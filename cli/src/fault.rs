@@ -171,10 +171,12 @@ impl Fault {
         fault
     }
 
-    /// Adds what was behind it, with everything behind that.
+    /// Adds what was behind it, with everything behind that, and what to do about a file of this
+    /// machine if nothing was said yet.
     #[must_use]
     pub fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         self.causes.extend(causes(Some(error), &self.message));
+        self.hint = self.hint.or_else(|| local::of(error).map(str::to_owned));
         self
     }
 
@@ -313,6 +315,8 @@ fn causes(error: Option<&(dyn Error + 'static)>, said: &str) -> Vec<String> {
     list
 }
 
+/// Files of this machine.
+pub mod local;
 mod remedy;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use std::process::ExitCode as ExitStatus;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use engine::base::path::escape;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
 };
@@ -123,6 +124,9 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
                     false => Err(Fault::usage(misunderstood(&error)).hint(habit.words)),
                 };
             }
+            if let Some(fault) = in_our_words(&error, arguments) {
+                return Err(fault);
+            }
             return explain(without_guesses(error), surroundings, ui);
         }
     };
@@ -181,13 +185,42 @@ fn misunderstood(error: &clap::Error) -> String {
     }
 }
 
+/// Mistakes that clap describes by what it expected and not by what was meant.
+fn in_our_words(error: &clap::Error, arguments: &[OsString]) -> Option<Fault> {
+    match error.kind() {
+        ErrorKind::InvalidUtf8 => {
+            let odd = arguments.iter().filter(|argument| argument.to_str().is_none());
+            let odd: Vec<_> = odd.map(|argument| escape(argument.as_encoded_bytes())).collect();
+            let words = format!("not UTF-8, where only text will do: {}", odd.join(", "));
+            Some(Fault::usage(words).hint("only paths may be of any bytes; for others write `?`"))
+        }
+        ErrorKind::MissingRequiredArgument
+            if arguments.iter().any(|argument| argument == "--stdin-from-command") =>
+        {
+            Some(Fault::usage("--stdin-from-command is given, and no command").hint(
+                "write it behind two dashes: mainstay backup --stdin-filename d.sql \
+                 --stdin-from-command -- pg_dump d",
+            ))
+        }
+        _ => None,
+    }
+}
+
 /// Takes out which option might be meant: a guess that is tried is worse than none, and the nearest
 /// name may do the contrary. What exists is in the help.
 fn without_guesses(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument {
-        for guess in [ContextKind::SuggestedArg, ContextKind::Suggested, ContextKind::Usage] {
-            error.remove(guess);
+    let guesses: &[ContextKind] = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            &[ContextKind::SuggestedArg, ContextKind::Suggested, ContextKind::Usage]
         }
+        ErrorKind::InvalidSubcommand => {
+            &[ContextKind::SuggestedSubcommand, ContextKind::Suggested, ContextKind::Usage]
+        }
+        ErrorKind::InvalidValue => &[ContextKind::SuggestedValue, ContextKind::Suggested],
+        _ => &[],
+    };
+    for guess in guesses {
+        error.remove(*guess);
     }
     error
 }

@@ -233,7 +233,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     Ok(Duration::from_secs(total_s))
 }
 
-/// Writes a duration with its two largest units: `0.42 s`, `42.0 s`, `3m12s`, `2h03m`, `3d04h`.
+/// Writes a duration with its two largest units: `0.42 s`, `42.0 s`, `3m12s`, `2h03m`, `3d04h`; of
+/// many days only those: `120d`.
 #[must_use]
 pub fn duration(time: Duration) -> String {
     let whole_s = time.as_secs();
@@ -242,7 +243,8 @@ pub fn duration(time: Duration) -> String {
         10..60 => format!("{:.1} s", time.as_secs_f64()),
         60..3600 => format!("{}m{:02}s", whole_s / 60, whole_s % 60),
         3600..86_400 => format!("{}h{:02}m", whole_s / 3600, whole_s % 3600 / 60),
-        _ => format!("{}d{:02}h", whole_s / 86_400, whole_s % 86_400 / 3600),
+        86_400..8_640_000 => format!("{}d{:02}h", whole_s / 86_400, whole_s % 86_400 / 3600),
+        _ => format!("{}d", whole_s / 86_400),
     }
 }
 

@@ -127,6 +127,9 @@ fn passphrases_and_keys() {
     story.tell("the key file is not there", &["snapshots", "--key-file", "nowhere"]);
     put_private(&place.path("noise.key"), b"no key at all\n");
     story.tell("the key file is none", &["snapshots", "--key-file", "noise.key"]);
+    story.tell("the key file is a folder", &["snapshots", "--key-file", "source"]);
+    put_private(&place.path("kit"), b"MAINSTAY RECOVERY KIT\n");
+    story.tell("the key file is the kit", &["snapshots", "--key-file", "kit"]);
     place.run(["key", "add", "--role", "backup", "--to-key-file", "web.key"]).expect(0);
     let part = place.latest("a.txt");
     let line = ["cat", &part, "--key-file", "web.key"];
@@ -170,6 +173,14 @@ fn places_of_repositories() {
     });
     story.tell("nobody knows this kind of place", &["snapshots", "-r", "sftp://host/path"]);
     story.tell("a bucket without a name", &["snapshots", "-r", "s3:///prefix"]);
+    story.tell("a container without an account", &["snapshots", "-r", "az://box"]);
+    story.tell_with(
+        "two places at once",
+        &["snapshots", "-r", "s3:s3.amazonaws.com/b"],
+        |command| {
+            command.env("AWS_ENDPOINT_URL", "https://minio.example");
+        },
+    );
     story.tell("a secret in the place", &["snapshots", "-r", "s3://key:secret@bucket/prefix"]);
     let line = ["snapshots", "-r", "s3://bucket", "--endpoint", "http://192.0.2.1:9000"];
     story.tell("plain HTTP to another machine", &line);
@@ -195,7 +206,18 @@ fn command_lines() {
     let mut story = Story::of(&place);
     story.tell("an unknown option", &["snapshots", "--nonsense"]);
     story.tell("an unknown command", &["snapshot"]);
+    story.tell("a command that is like another", &["forgit"]);
+    story.tell(
+        "a value that is like another",
+        &["restore", "-t", "x", "--overwrite", "alway", "latest"],
+    );
     story.tell("nothing to back up", &["backup"]);
+    story.tell("no command for a stream", &["backup", "--stdin-from-command"]);
+    story.tell("a time that is to come", &["ls", "latest", "--time", "-5d"]);
+    story.tell("no tag", &["tag", "add", "", "latest"]);
+    story.tell("snapshots that there are not", &["snapshots", "--tag", "nope"]);
+    story
+        .tell("a drill of a path that is not there", &["drill", "latest:/typo", "--kind", "paths"]);
     story.tell("a size nobody knows", &["backup", "source", "--exclude-larger-than", "10MB"]);
     story.tell("a part that cannot be", &["check", "--read-data-subset", "3/2"]);
     story.tell("options that contradict", &["backup", "source", "-f", "--parent", "latest"]);
@@ -217,6 +239,7 @@ fn sources_of_backups() {
     story.tell("no snapshot yet", &["ls", "latest"]);
     backup(&place);
     story.tell("a source is missing", &["backup", "source", "not-there"]);
+    story.tell("a file is named as a folder", &["backup", "source/a.txt/"]);
     story.tell("a list is missing", &["backup", "--files-from", "not-there"]);
     story.tell("the source is in the repository", &["backup", "repository/data"]);
     let state = std::fs::read_dir(place.path("state")).expect("a backup was made").flatten().next();
@@ -274,6 +297,13 @@ fn what_a_user_may_not_touch() {
     ran(&mut init).expect(0);
     let mut story = Story::of(&place);
     story.tell_with("a file may not be read", &["backup", "source"], nobody);
+    story.tell_with("the snapshot has only its name", &["cat", &place.latest("closed")], nobody);
+    std::fs::create_dir(place.path("sealed")).expect("a folder");
+    allow(&place.path("sealed"), 0o000);
+    let line = ["backup", "source/open", "sealed/x"];
+    story.tell_with("one of the paths cannot be looked at", &line, nobody);
+    story.tell_with("no path can be looked at", &["backup", "sealed/x"], nobody);
+    allow(&place.path("sealed"), 0o700);
     let repository = place.path("repository");
     allow(&repository.join("sess"), 0o500);
     story.tell_with("the repository may not be written", &["backup", "source"], nobody);
@@ -294,6 +324,11 @@ fn targets_of_restores() {
     story.tell("the target is in the repository", &["restore", &part, "-t", "repository/x"]);
     put(&place.path("file"), b"");
     story.tell("the target is a file", &["restore", &part, "--target", "file"]);
+    story.tell("the target is below a file", &["restore", &part, "-t", "file/x"]);
+    story.tell("the target is the state folder", &["restore", &part, "-t", "state"]);
+    let line = ["restore", &part, "-t", "fresh", "--include", "nomatch"];
+    story.tell("nothing is included", &line);
+    assert!(!place.path("fresh").exists(), "nothing was made");
     story.tell("the snapshot does not have it", &["restore", &missing, "--target", "t"]);
     story.tell("the file is not there", &["cat", &missing]);
     story.tell("it is a folder", &["cat", &part]);

@@ -236,6 +236,26 @@ fn a_folder_in_the_place_of_a_file_goes_only_if_both_are_asked_for() {
     assert_eq!(compare(&source, &target).expect("readable"), []);
 }
 
+#[test]
+fn a_dry_run_counts_as_the_run_does() {
+    let world = World::in_memory();
+    let source = world.new_folder("source");
+    put(&source.join("chunks"), &random_bytes(1, 400_000));
+    put(&source.join("inline"), &[b'x'; 300]);
+    fs::hard_link(source.join("inline"), source.join("linked")).expect("a link can be made");
+    let holes = fs::File::create_new(source.join("holes")).expect("a file can be made");
+    holes.set_len(4 << 20).expect("a file can have a hole");
+    world.backup(&source).expect("the backup runs");
+    let target = world.out.path().join("target");
+    let restored = |dry_run| {
+        let options = RestoreOptions { dry_run, ..RestoreOptions::default() };
+        let report = world.restore_with(&world.newest(), &source, &target, &options);
+        let report = report.expect("the restore runs");
+        (report.files, report.total_bytes, report.written_bytes)
+    };
+    assert_eq!(restored(true), restored(false));
+}
+
 /// Changes a byte of `file` when the verification begins.
 struct Vandal {
     file: PathBuf,

@@ -7,7 +7,7 @@ use clap::Args;
 use engine::base::limits::READ_CONCURRENCY_MAX;
 
 use crate::args::epilogue;
-use crate::args::values::{Compression, Marker, Selector, TagSet, pack_size, size};
+use crate::args::values::{self, Compression, Marker, Selector, TagSet, pack_size, size};
 use crate::fault::ExitCode;
 
 /// Make a snapshot of files and folders, or of what a command prints
@@ -72,7 +72,7 @@ pub struct BackupArgs {
     pub tag: Vec<TagSet>,
 
     /// Host name of the snapshot, if not this machine's
-    #[arg(short = 'H', long, value_name = "HOST")]
+    #[arg(short = 'H', long, value_name = "HOST", value_parser = values::host)]
     pub host: Option<String>,
 
     /// A remark for people
@@ -180,7 +180,8 @@ pub struct ExcludeArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Lists of what to save")]
 pub struct ListArgs {
-    /// Read patterns of what to save from this file, one a line (- for standard input)
+    /// Read patterns of what to save from this file, one a line, without blanks around it
+    /// (- for standard input)
     #[arg(long, value_name = "FILE")]
     pub files_from: Vec<PathBuf>,
 

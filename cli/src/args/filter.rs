@@ -29,6 +29,6 @@ pub struct FilterArgs {
 
     /// Only snapshots that were made by then: 2026-11-20, "2026-11-20 18:00", yesterday,
     /// "tuesday 18:00", 3d (ago)
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub time: Option<Moment>,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::args::epilogue;
-use crate::args::values::{Domain, PolicyKind, Role};
+use crate::args::values::{self, Domain, PolicyKind, Role};
 use crate::fault::ExitCode;
 
 /// Passphrases and key files that unlock a repository
@@ -78,7 +78,7 @@ pub struct KeyAddArgs {
 
     /// A host that the new client may name in its snapshots (may be repeated); without it, the one
     /// that its first snapshot names
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = values::host)]
     pub client_host: Vec<String>,
 
     /// The new client may agree to what takes two people; from the first one on, a collection over the

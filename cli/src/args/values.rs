@@ -199,6 +199,20 @@ impl std::str::FromStr for TagSet {
     }
 }
 
+/// The name of a host that snapshots are to have.
+///
+/// # Errors
+/// [`ValueError`] for one that could not be asked for again on a command line.
+pub fn host(text: &str) -> Result<String, ValueError> {
+    if text.chars().any(char::is_control) {
+        return Err(ValueError::new("it has control characters"));
+    }
+    match text.trim() == text {
+        true => Ok(text.to_owned()),
+        false => Err(ValueError::new("it begins or ends with a space")),
+    }
+}
+
 /// A size in bytes, as in [`units::parse_size`].
 ///
 /// # Errors

@@ -179,8 +179,9 @@ fn tell(report: &CheckReport, context: &Context<'_>) {
     line("snapshots", units::count(report.snapshots));
     let bytes = units::size(report.pack_bytes);
     line("packs", format!("{} ({bytes}), all there", units::count(report.packs)));
-    let (nodes, chunks) = (units::count(report.nodes), units::count(report.chunk_references));
-    line("structure", format!("{nodes} tree nodes, {chunks} references to chunks"));
+    let nodes = units::counted(report.nodes, "tree node");
+    let references = units::counted(report.chunk_references, "reference");
+    line("structure", format!("{nodes}, {references} to chunks"));
     match report.packs_read {
         0 => line("content", "not read; --read-data reads and authenticates every byte".to_owned()),
         packs => line(

@@ -4,8 +4,13 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::base::limits::NODE_CACHE_BYTES;
 use engine::base::monitor::Monitor;
+use engine::blob::fetch::ChunkFetcher;
+use engine::format::snapshot::Snapshot;
 use engine::index::catalog::Catalog;
+use engine::restore::RestoreError;
+use engine::tree::cursor::find;
 use restore_verify::drill::findings::Found;
 use restore_verify::drill::options::{Place, SAMPLE_FILES, Stated};
 use restore_verify::drill::reveal::drill_at;
@@ -26,6 +31,7 @@ use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::absolute;
 use crate::command::select::{Choice, short_id};
+use crate::command::trouble;
 use crate::command::witness::{actor, find_record, prover, stamp_if_due};
 use crate::config::secret::{check_private, read_bounded};
 use crate::fault::{ExitCode, Fault};
@@ -116,7 +122,26 @@ fn carry_out(
         return Ok(absent::record(place, catalog, system, options)?);
     }
     let committed = choice.one(&args.source.snapshot)?;
+    require_paths(place, &committed.snapshot, options)?;
     Ok(drill::run(place, catalog, committed, options)?)
+}
+
+/// A path that the snapshot does not have is a mistake on the command line, and proves nothing.
+fn require_paths(
+    place: &Place<'_>,
+    snapshot: &Snapshot,
+    options: &DrillOptions,
+) -> Result<(), Fault> {
+    let is_by_path = options.kind == DrillKind::Paths;
+    for path in options.paths.iter().filter(|path| is_by_path && !path.is_root()) {
+        let fetcher = ChunkFetcher::new(place.repo, place.index, NODE_CACHE_BYTES)?;
+        // What damage hides is for the drill to find.
+        if let Ok(None) = find(&fetcher, snapshot.root, path) {
+            let path = path.to_string();
+            return Err(trouble::restore(&RestoreError::NoSuchPath { path }));
+        }
+    }
+    Ok(())
 }
 
 fn options(

@@ -79,7 +79,8 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
             }));
         } else if !context.ui.is_quiet() {
             let kept = units::counted(hold.snapshots.len() as u64, "snapshot");
-            context.ui.result(&format!("hold {} keeps {kept}", hold.hold));
+            let verb = if report.too_late.is_empty() { "keeps" } else { "names" };
+            context.ui.result(&format!("hold {} {verb} {kept}", hold.hold));
         }
     }
     match report.too_late.first() {
@@ -96,8 +97,11 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
                     short_id(*one)
                 ),
             };
-            Err(Fault::refused(format!("{which} not protected"))
-                .hint("`mainstay undelete ID` brings it back; hold what that makes"))
+            // A collector may be about to take what it needs, and what is held cannot be brought back.
+            Err(Fault::refused(format!("{which} not protected")).hint(
+                "release this hold, bring it back with `mainstay undelete ID`, and hold what that \
+                 makes",
+            ))
         }
     }
 }

@@ -96,7 +96,7 @@ impl Listing<'_> {
             };
             table.row([id, made, age, host, state.to_owned(), tags(snapshot)]);
         }
-        for (at, line) in table.lines().iter().enumerate() {
+        for (at, line) in table.lines_within(ui.width()).iter().enumerate() {
             let line = cut(line, ui.width());
             let paint = match at.checked_sub(1).and_then(|row| chosen.get(row)) {
                 None => Some(Paint::Bold),

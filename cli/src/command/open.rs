@@ -362,7 +362,18 @@ pub fn read_key_file(path: &Path) -> Result<KeyFile, Fault> {
     let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
     let bytes = read_bounded(file).map_err(|error| unreadable(&error))?;
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-    KeyFile::parse(&text).map_err(|error| trouble::opening(&error))
+    if text.trim_start().starts_with(words::KIT_TITLE) || words::gather(&text).is_some() {
+        let shown = path.display();
+        return Err(Fault::key(format!("{shown} holds recovery words, and is no key file"))
+            .hint(format!("they stand for a passphrase: --password-file {shown}")));
+    }
+    KeyFile::parse(&text).map_err(|error| match error {
+        RepoError::KeyFile { why } => {
+            Fault::key(format!("the key file {} cannot be used: {why}", path.display()))
+                .hint("check the path: `mainstay key add --to-key-file FILE` makes such a file")
+        }
+        other => trouble::opening(&other),
+    })
 }
 
 /// What the role of a key allows, for people.

@@ -22,10 +22,14 @@ use crate::command::place::{absolute, device_and_inode, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::command::witness::{Purpose, restored};
+use crate::config::repository::state_dir;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::{LeftOutRecord, Message, RestoreSummary};
 use crate::ui::output::printable;
 use crate::units;
+
+/// What the folder is called that holds what this program knows.
+const STATE_FOLDER: &str = "the state folder of this program";
 
 /// Restores.
 ///
@@ -45,6 +49,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         }
         options.protected.extend(device_and_inode(folder));
     }
+    require_outside_states(&target, &opened, context)?;
     let around = context.around;
     let monitor = context.ui.progress_of_changes(
         around.clock.clone(),
@@ -94,13 +99,30 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         restored(&opened, snapshot, &report, &purpose, context);
     }
     if args.source.snapshot.is_latest() {
-        outcome(&report)?;
+        outcome(&report, args)?;
         lost::judge(&catalog.missing)?;
         lost::judge_newer(&catalog.damaged, snapshot.session, context)?;
     } else {
         lost::tell(&catalog.missing, context);
     }
-    outcome(&report)
+    outcome(&report, args)
+}
+
+/// Refuses a target beside the states of all repositories: the next command would take it for one.
+fn require_outside_states(
+    target: &Path,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Result<(), Fault> {
+    let states = state_dir(context.global.cache_dir.as_deref(), context.around).ok();
+    match states.filter(|states| opened.state.starts_with(states) && is_inside(target, states)) {
+        None => Ok(()),
+        Some(_) => Err(Fault::refused(format!(
+            "the target {} lies inside {STATE_FOLDER}",
+            target.display()
+        ))
+        .hint("choose another target")),
+    }
 }
 
 /// Refuses to delete in `/` what no snapshot of all of it proves not to have been there.
@@ -152,7 +174,7 @@ fn pin(opened: &Opened, snapshot: &Snapshot, context: &Context<'_>) -> Option<Pi
 
 /// Folders that no restore writes into, with what they are.
 fn own_folders(opened: &Opened) -> Vec<(&Path, &'static str)> {
-    let state = (opened.state.as_path(), "the state folder of this program");
+    let state = (opened.state.as_path(), STATE_FOLDER);
     let folder = opened.folder.as_deref().map(|folder| (folder, "the repository"));
     std::iter::once(state).chain(folder).collect()
 }
@@ -211,7 +233,7 @@ fn items(count: u64) -> String {
     }
 }
 
-fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
+fn outcome(report: &RestoreReport, args: &RestoreArgs) -> Result<ExitCode, Fault> {
     if report.damage_count > 0 {
         let message = format!(
             "{} could not be restored, because stored bytes are damaged or missing",
@@ -227,8 +249,16 @@ fn outcome(report: &RestoreReport) -> Result<ExitCode, Fault> {
             1 => "1 item could not be restored as it was".to_owned(),
             more => format!("{} items could not be restored as they were", units::count(more)),
         };
+        let judges_by_looks = matches!(
+            args.overwrite,
+            Some(values::Overwrite::IfChanged | values::Overwrite::IfNewer)
+        );
         return Err(Fault::local(message).hint(match report.is_unfinished {
             true => "the lines above name them; the same command again goes on with them",
+            false if args.verify && judges_by_looks => {
+                "the lines above name them; --overwrite always also replaces what differs and has \
+                 the same size and time"
+            }
             false => "the lines above name them",
         }));
     }
@@ -346,7 +376,7 @@ fn tell(
         ),
     );
     if args.dry_run {
-        line("bytes", units::size(report.total_bytes));
+        line("bytes", format!("{} to write", units::size(report.written_bytes)));
     } else {
         let per_byte = report.decoded_bytes as f64 / report.written_bytes.max(1) as f64;
         let decoded = match report.written_bytes.min(report.decoded_bytes) {
@@ -356,7 +386,8 @@ fn tell(
         line("bytes", format!("{} written{decoded}", units::size(report.written_bytes)));
     }
     if report.skipped > 0 {
-        line("kept", format!("{} that were there", items(report.skipped)));
+        let were = if report.skipped == 1 { "was" } else { "were" };
+        line("kept", format!("{} that {were} there", items(report.skipped)));
     }
     if report.deleted > 0 {
         line("deleted", format!("{} that the snapshot does not have", items(report.deleted)));

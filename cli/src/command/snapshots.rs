@@ -58,7 +58,8 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         let records: Vec<_> = chosen.iter().map(record).collect();
         context.ui.document(&records).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else {
-        show(args, &chosen, &Listing { made, marks: &marks, claims: &catalog.claims, context });
+        let listing = Listing { made, marks: &marks, claims: &catalog.claims, context };
+        show(args, &chosen, !catalog.snapshots.is_empty(), &listing);
         if catalog.snapshots.is_empty() && !catalog.forgotten.is_empty() {
             context.ui.note(&format!(
                 "{}; {BACK_FROM_FORGOTTEN}",
@@ -100,7 +101,8 @@ pub fn report_damaged(catalog: &Catalog, context: &Context<'_>) -> Result<ExitCo
     }
 }
 
-fn show(args: &SnapshotsArgs, chosen: &[&Committed], listing: &Listing<'_>) {
+/// Lists them; `is_filtered` if there are others that do not meet the conditions.
+fn show(args: &SnapshotsArgs, chosen: &[&Committed], is_filtered: bool, listing: &Listing<'_>) {
     let ui = listing.context.ui;
     match (chosen.is_empty(), args.compact) {
         (true, _) => {}
@@ -108,6 +110,7 @@ fn show(args: &SnapshotsArgs, chosen: &[&Committed], listing: &Listing<'_>) {
         (false, false) => listing.show(chosen, args.group_by.unwrap_or(GroupBy::USUAL)),
     }
     match chosen.len() as u64 {
+        0 if is_filtered => ui.note("no snapshot meets the conditions"),
         0 => ui.note("no snapshots"),
         count => ui.note(&units::counted(count, "snapshot")),
     }

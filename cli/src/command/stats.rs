@@ -88,7 +88,7 @@ fn freed_by(
         context.ui.message(&Message::Freed(freed));
         return Ok(ExitCode::Ok);
     }
-    let line = |name: &str, text: String| context.ui.result(&format!("{name:<14}{text}"));
+    let line = |name: &str, text: String| context.ui.result(&format!("{name:<16}{text}"));
     let packs = units::counted(freed.packs_freed, "pack");
     line("freed", format!("{} in {packs}", units::size(freed.bytes_freed)));
     let shared = units::size(freed.bytes_in_shared_packs);
@@ -194,7 +194,12 @@ impl ReachVisitor for Counter {
 
 fn tell(stats: &Stats, context: &Context<'_>) {
     let line = |name: &str, text: String| context.ui.prose(&format!("{name:<15}{text}"), 15);
-    let times = |ratio: Option<f64>| ratio.map(|r| format!(", 1/{r:.2} of that"));
+    let times = |ratio: Option<f64>| {
+        ratio.map(|ratio| match ratio < 1.0 {
+            true => format!(", {:.2} times that", 1.0 / ratio),
+            false => format!(", 1/{ratio:.2} of that"),
+        })
+    };
     line("snapshots", units::count(stats.snapshots_count));
     if stats.snapshots_count == 0 && stats.packs_count.unwrap_or(0) == 0 {
         return line("stored", "nothing yet".to_owned());

@@ -26,6 +26,11 @@ pub fn run(args: &TagArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         TagCommand::Remove(args) => (args, TagEdit::Remove(args.tags.0.clone())),
         TagCommand::Set(args) => (args, TagEdit::Set(args.tags.0.clone())),
     };
+    if args.tags.0.is_empty() && !matches!(edit, TagEdit::Set(_)) {
+        return Err(
+            Fault::usage("no tag is named").hint("`mainstay tag set '' SNAP` takes all tags away")
+        );
+    }
     let opened = open(context)?;
     require_may_mark(&opened.repo, "change tags").map_err(|error| trouble::repo(&error))?;
     if args.snapshots.is_empty() && args.filter == FilterArgs::default() {

@@ -122,14 +122,17 @@ pub fn retain(error: &RetainError) -> Fault {
 #[must_use]
 pub fn disk(error: &DiskError) -> Fault {
     match error.class() {
-        ErrorClass::Denied | ErrorClass::Missing => {
-            let fault = Fault::local(error.to_string());
-            match std::error::Error::source(error) {
-                Some(source) => fault.because(source),
-                None => fault,
-            }
+        ErrorClass::Denied | ErrorClass::Missing | ErrorClass::Local => {
+            with_cause(Fault::local(error.to_string()), error)
         }
         _ => Fault::during(Doing::Work, error),
+    }
+}
+
+fn with_cause(fault: Fault, error: &DiskError) -> Fault {
+    match std::error::Error::source(error) {
+        Some(source) => fault.because(source),
+        None => fault,
     }
 }
 
@@ -144,6 +147,7 @@ pub fn backup(error: &BackupError) -> Fault {
             "look at the filters; the repository and the state folder of this program are always \
                  left out. If that is meant: --allow-empty",
         ),
+        BackupError::Stream { source } => Fault::local(error.to_string()).because(source),
         BackupError::EmptyStream => Fault::during(Doing::Work, error)
             .hint("look at what should have written it; if that is meant: --allow-empty"),
         BackupError::ForeignHost { client, .. } => Fault::during(Doing::Work, error).hint(format!(
@@ -173,14 +177,29 @@ pub fn restore(error: &RestoreError) -> Fault {
             )
         }
         RestoreError::Disk(error) => disk(error),
+        // Not the store's fault, and what was to be made there first is no affair of the user.
+        RestoreError::Unwritable { source: DiskError::Io { source, .. }, .. } => {
+            Fault::local(error.to_string()).because(source)
+        }
         RestoreError::Repo(error) => repo(error),
         RestoreError::Index(error) => index(error),
         RestoreError::TargetNotEmpty { .. } => Fault::during(Doing::Work, error)
             .hint("choose an empty folder, or say what to do: --overwrite if-changed"),
         RestoreError::TargetExists { .. } => Fault::during(Doing::Work, error)
             .hint("choose another name, or say what to do: --overwrite if-changed"),
+        RestoreError::NoSuchPath { path } if path.contains('\\') => {
+            Fault::during(Doing::Work, error).hint(
+                "`mainstay ls` shows a backslash doubled and bytes that are no text as \\xff: type \
+                 the name as it is, in many shells $'\\xff'",
+            )
+        }
         RestoreError::NoSuchPath { .. } => Fault::during(Doing::Work, error)
             .hint("`mainstay ls` and `mainstay find` show what there is"),
+        RestoreError::Output { source } => Fault::local(error.to_string()).because(source),
+        RestoreError::Unread { .. } => Fault::during(Doing::Work, error)
+            .hint("`mainstay problems SNAP` says why; another snapshot may have its content"),
+        RestoreError::NotAFile { .. } => Fault::during(Doing::Work, error)
+            .hint("for a folder: `mainstay ls SNAP:PATH`, or `mainstay restore SNAP:PATH`"),
         RestoreError::NoSpace { free_bytes, needed_bytes } => Fault::local(format!(
             "the target has {} free, the restore needs {}",
             units::size(*free_bytes),

@@ -55,9 +55,13 @@ pub fn witness(opened: &Opened, event: &Event, context: &Context<'_>) -> Option<
             Some(at)
         }
         Ok(Noted::Waiting { count, why }) => {
+            let waiting = match count {
+                1 => "1 record waits".to_owned(),
+                more => format!("{more} records wait"),
+            };
             ui.note(&format!(
-                "evidence of this waits on this machine, and is written with the next ({count} \
-                 wait): {why}"
+                "evidence of this waits on this machine, and is written with the next \
+                 ({waiting}): {why}"
             ));
             None
         }

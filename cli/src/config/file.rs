@@ -5,6 +5,7 @@
 //! its folder. An option that is not known is an error, because a misspelt one would be a backup
 //! without it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroU32;
@@ -70,6 +71,10 @@ impl ConfigFile {
     pub fn find(flag: Option<&Path>, around: &Surroundings) -> Result<Self, Fault> {
         let Some(path) = Self::locate(flag, around) else { return Ok(Self::default()) };
         let mut config = Self::parse(&read(&path)?, &path)?;
+        if let Some(name) = config.empty() {
+            return Err(Fault::usage(format!("{}: {name} is empty", path.display()))
+                .hint("write a value, or leave the line out"));
+        }
         config.begin_at(path.parent().unwrap_or(&around.current_dir));
         config.yield_to(around);
         Ok(config)
@@ -93,6 +98,24 @@ impl ConfigFile {
             Fault::usage(format!("{}, line {line}: {message}", path.display()))
                 .hint("`mainstay help` has the names of all options, under \"Global options\"")
         })
+    }
+
+    /// The first option that has no value.
+    fn empty(&self) -> Option<&'static str> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.as_os_str().to_owned());
+        let text = |text: &Option<String>| text.as_ref().map(OsString::from);
+        let stamps = self.timestamp.as_ref().and_then(|section| text(&section.url));
+        let all = [
+            ("repo", text(&self.repo)),
+            ("password-file", path(&self.password_file)),
+            ("password-command", text(&self.password_command)),
+            ("key-file", path(&self.key_file)),
+            ("endpoint", text(&self.endpoint)),
+            ("cache-dir", path(&self.cache_dir)),
+            ("timestamp.url", stamps),
+        ];
+        let is_empty = |value: &OsString| value.as_encoded_bytes().trim_ascii().is_empty();
+        all.iter().find(|(_, value)| value.as_ref().is_some_and(is_empty)).map(|(name, _)| *name)
     }
 
     fn begin_at(&mut self, folder: &Path) {
@@ -202,6 +225,14 @@ mod tests {
             assert!(message.contains(&format!(", line {line}: ")), "{message}");
             assert!(message.contains(words), "{message}");
             assert_eq!(fault.exit_code().code(), 2);
+        }
+        for (text, name) in [("repo = ' '", "repo"), ("[timestamp]\nurl = ''", "timestamp.url")] {
+            let fault = config(text, &[]).expect_err(text);
+            assert!(
+                fault.message().ends_with(&format!(": {name} is empty")),
+                "{}",
+                fault.message()
+            );
         }
         let missing = ConfigFile::find(Some(Path::new("/no/such")), &Surroundings::isolated(&[]));
         assert_eq!(missing.map_err(|fault| fault.code()), Err("E_USAGE"));

@@ -15,6 +15,8 @@ pub struct Understood {
     pub endpoint: Option<String>,
     /// The region in it.
     pub region: Option<String>,
+    /// Whether it names a host of Amazon, which is no endpoint of its own.
+    pub is_amazon: bool,
 }
 
 /// Whether a location begins with the name of a kind of store. (`memory:` has no slashes; a folder
@@ -43,7 +45,10 @@ pub fn understand(given: &str) -> Result<Understood, Fault> {
     check_credentials(text)?;
     match (kind.to_ascii_lowercase().as_str(), rest.strip_prefix("//")) {
         ("s3", Some(rest)) if is_host(rest.split('/').next().unwrap_or_default()) => s3(rest),
-        ("memory", _) | ("s3" | "gs" | "az" | "file", Some(_)) => Ok(plain(text)),
+        ("memory", _) => Ok(plain(text)),
+        (kind @ ("s3" | "gs" | "az" | "file"), Some(rest)) => {
+            Ok(plain(&format!("{kind}://{rest}")))
+        }
         ("s3", None) => s3(rest),
         ("gs", None) => bucket_and_path("gs", rest),
         ("azure", None) | ("az", None) => bucket_and_path("az", rest),
@@ -73,7 +78,7 @@ pub fn understand(given: &str) -> Result<Understood, Fault> {
 }
 
 fn plain(text: &str) -> Understood {
-    Understood { location: text.to_owned(), endpoint: None, region: None }
+    Understood { location: text.to_owned(), endpoint: None, region: None, is_amazon: false }
 }
 
 fn unknown(what: &str) -> Fault {
@@ -110,7 +115,7 @@ fn s3(rest: &str) -> Result<Understood, Fault> {
             Some(bucket) => format!("{bucket}/{path}"),
             None => path.to_owned(),
         };
-        return Ok(Understood { region, ..plain(&format!("s3://{path}")) });
+        return Ok(Understood { region, is_amazon: true, ..plain(&format!("s3://{path}")) });
     }
     let endpoint = Some(format!("{scheme}://{host}"));
     Ok(Understood { endpoint, ..plain(&format!("s3://{path}")) })
@@ -200,6 +205,8 @@ mod tests {
             ("s3://host:9000/b/p", "s3://b/p", "https://host:9000", "-"),
             ("s3://my.bucket.example/p", "s3://my.bucket.example/p", "-", "-"),
             ("gs:bucket:/p", "gs://bucket/p", "-", "-"),
+            ("S3://b/P", "s3://b/P", "-", "-"),
+            ("File:///srv/x", "file:///srv/x", "-", "-"),
             ("azure:box:/", "az://box", "-", "-"),
             ("azure:box:/p/q", "az://box/p/q", "-", "-"),
         ] {

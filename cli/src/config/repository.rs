@@ -79,6 +79,12 @@ pub fn resolve(flags: &RepositoryFlags, around: &Surroundings) -> Result<Place, 
             None => variable("AWS_ENDPOINT_URL")?,
         },
     };
+    if let Some(other) = endpoint.as_ref().filter(|_| understood.is_amazon) {
+        return Err(Fault::usage(format!(
+            "the location names a host of Amazon, and another endpoint is set: {other}"
+        ))
+        .hint("write s3://BUCKET/PREFIX for that endpoint, or unset it (AWS_ENDPOINT_URL)"));
+    }
     if let Some(endpoint) = &endpoint {
         check_endpoint(endpoint, flags.allow_http)?;
     }
@@ -204,6 +210,12 @@ mod tests {
         assert_eq!(location("./a:b"), Ok("/there/./a:b".to_owned()));
         assert_eq!(location("memory:"), Ok("memory:".to_owned()));
         assert_eq!(place("", "", &[]), Err(2));
+        assert_eq!(place("", "", &[("MAINSTAY_REPOSITORY", " ")]), Err(2));
+        let padded = place("", "", &[("MAINSTAY_REPOSITORY", " repo \n")]);
+        assert_eq!(padded.map(|place| place.location), Ok("/there/repo".to_owned()));
+        let minio = [("AWS_ENDPOINT_URL", "https://minio.example")];
+        assert_eq!(place("s3:s3.amazonaws.com/b/p", "", &minio), Err(2));
+        assert!(place("s3:s3.amazonaws.com/b/p", "", &[]).is_ok());
         assert_eq!(location("s3://key:secret@host/b"), Err(23));
         assert_eq!(location("s3://bucket/a@b"), Ok("s3://bucket/a@b".to_owned()));
     }

@@ -93,6 +93,10 @@ impl Secret {
             ))
             .hint("write it again by hand; editors and web pages add such characters unseen"));
         }
+        if given.trim().is_empty() {
+            return Err(Fault::usage("the new passphrase is nothing but spaces")
+                .hint("choose another one: whoever sees it written sees none"));
+        }
         if words::gather(given).is_some() {
             return Err(Fault::usage("the new passphrase looks like recovery words")
                 .hint("choose another one: it would be taken for the words of a kit"));
@@ -159,6 +163,11 @@ pub fn check_private(path: &Path) -> Result<(), Fault> {
 }
 
 fn check_trust(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
+    // To close it would be the wrong advice.
+    if metadata.is_dir() {
+        return Err(Fault::key(format!("{} is a folder, and holds no secret", path.display()))
+            .hint("name the file in it"));
+    }
     trust::judge(path, metadata, Purpose::Secret).map_err(|distrust| distrusted(&distrust))
 }
 
@@ -238,6 +247,7 @@ mod tests {
                 assert!(fault.message().contains("U+"), "{}", fault.message());
             }
         }
+        assert_eq!(read("            ").check_new(true).map_err(|f| f.code()), Err("E_USAGE"));
         assert_eq!(read("correct horse Größe").check_new(false), Ok(()));
         let (composed, apart) =
             (read("gr\u{f6}\u{df}er als nichts"), read("gro\u{308}\u{df}er als nichts"));

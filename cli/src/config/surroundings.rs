@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub const VARIABLES: [(&str, &str); 16] = [
     ("TZ", "time zone of printed times"),
 ];
 
+/// The variable in which white space counts: it may be part of a passphrase.
+const VERBATIM: &str = "MAINSTAY_PASSWORD";
 /// Beginnings of the names of variables that hold credentials and settings of stores.
 const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 /// Variables of proxies, in either case.
@@ -143,7 +146,12 @@ impl Surroundings {
     /// A variable, if it is set and not empty.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
+        let value = self.variables.get(OsStr::new(name)).map(OsString::as_os_str)?;
+        let bytes = match name {
+            VERBATIM => value.as_bytes(),
+            _ => value.as_bytes().trim_ascii(),
+        };
+        (!bytes.is_empty()).then(|| OsStr::from_bytes(bytes))
     }
 
     /// A variable as text.

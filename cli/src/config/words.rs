@@ -30,11 +30,16 @@ pub fn gather(text: &str) -> Option<Zeroizing<String>> {
         let lines = lines.take_while(|line| !line.trim().is_empty());
         return Some(join(lines.flat_map(str::split_whitespace)));
     }
-    let words = join(text.split_whitespace());
+    let words = join(text.split(is_between).filter(|word| !word.is_empty()));
     let count = words.split(' ').count();
     let known_count = words.split(' ').filter(|word| phrase::is_word(word)).count();
     let is_close = count.abs_diff(WORD_COUNT) <= 1 && known_count >= KNOWN_LEAST;
     is_close.then_some(words)
+}
+
+/// What people write between words, lists with commas among it.
+fn is_between(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, ',' | ';')
 }
 
 /// Words without the numbers before them.
@@ -117,6 +122,8 @@ mod tests {
             lines.join("\n"),
             lines.join("\r\n"),
             numbered.join("\n"),
+            list.join(", "),
+            list.join(";"),
             kit.clone(),
             format!("\u{feff}{kit}"),
         ] {

@@ -46,9 +46,11 @@ pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refr
     }
     let (listed, gone_count) = compare(repo, index, &known, monitor)?;
     if gone_count > 0 {
-        monitor.note(&format!(
-            "{gone_count} index segments are gone from the store; reading the index again"
-        ));
+        let gone = match gone_count {
+            1 => "1 index segment is".to_owned(),
+            more => format!("{more} index segments are"),
+        };
+        monitor.note(&format!("{gone} gone from the store; reading the index again"));
         return rebuild(repo, index, false, monitor);
     }
     let mut wanted: Vec<_> = listed.difference(&known).copied().collect();

@@ -37,6 +37,12 @@ pub enum RestoreError {
         /// The path.
         path: String,
     },
+    /// The snapshot has a file without its content.
+    #[error("the snapshot has only the name of {path}: it could not be read when it was backed up")]
+    Unread {
+        /// The path.
+        path: String,
+    },
     /// The target holds something and the user did not say what to do about it.
     #[error("the target folder {path} is not empty")]
     TargetNotEmpty {
@@ -94,6 +100,7 @@ impl Classified for RestoreError {
             Self::Blob(error) => error.class(),
             Self::Tree(error) => error.class(),
             Self::NoSuchPath { .. } | Self::NotAFile { .. } => ErrorClass::Usage,
+            Self::Unread { .. } => ErrorClass::Missing,
             Self::TargetNotEmpty { .. } | Self::TargetExists { .. } | Self::Protected { .. } => {
                 ErrorClass::Refused
             }

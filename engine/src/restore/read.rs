@@ -19,7 +19,7 @@ use crate::tree::extents::ExtentCursor;
 /// written, so what was written before an error is right.
 ///
 /// # Errors
-/// [`RestoreError::NoSuchPath`], [`RestoreError::NotAFile`], damage, or errors of `output`.
+/// [`RestoreError::NoSuchPath`], [`RestoreError::NotAFile`], [`RestoreError::Unread`], damage, or errors of `output`.
 pub fn cat(
     repo: &Repo,
     index: &Index,
@@ -52,7 +52,7 @@ pub fn cat(
                 }
             }
         }
-        None => return Err(RestoreError::NotAFile { path: path.to_string() }),
+        None => return Err(RestoreError::Unread { path: path.to_string() }),
     }
     Ok(entry.size_bytes)
 }

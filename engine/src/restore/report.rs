@@ -76,7 +76,12 @@ impl Tally {
     }
 
     /// A problem with an entry; told at once.
-    pub(super) fn problem(&self, monitor: &dyn Monitor, problem: Problem) {
+    pub(super) fn problem(&self, monitor: &dyn Monitor, mut problem: Problem) {
+        // Path and action stand beside the reason, which the layer below begins with them too.
+        let said = format!("{} {}: ", problem.action, problem.path);
+        if let Some(rest) = problem.why.strip_prefix(&said) {
+            problem.why = rest.to_owned();
+        }
         monitor.problem(&problem);
         let mut problems = match self.problems.lock() {
             Ok(problems) => problems,
@@ -157,6 +162,23 @@ impl Tally {
         self.problem(monitor, problem);
     }
 
+    /// The same after the counts were handed over.
+    pub(super) fn late_problem(
+        &self,
+        monitor: &dyn Monitor,
+        problem: Problem,
+        report: &mut RestoreReport,
+    ) {
+        self.problem(monitor, problem);
+        self.fill_problems(report);
+    }
+
+    fn fill_problems(&self, report: &mut RestoreReport) {
+        if let Ok(problems) = self.problems.lock() {
+            (report.problem_count, report.problems) = problems.clone();
+        }
+    }
+
     pub(super) fn fill(&self, report: &mut RestoreReport) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         report.written_bytes = get(&self.written_bytes);
@@ -164,8 +186,6 @@ impl Tally {
         report.files += get(&self.files);
         report.damage_count = get(&self.damage);
         report.is_unfinished = self.is_unfinished();
-        if let Ok(problems) = self.problems.lock() {
-            (report.problem_count, report.problems) = problems.clone();
-        }
+        self.fill_problems(report);
     }
 }

@@ -102,7 +102,11 @@ pub fn run(
     }
     tally.fill(&mut report);
     report.duration_ms = repo.clock().monotonic().as_millis() as u64 - started_ms;
-    ground.end(&report, tally.top_times())?;
+    // Everything else is done: what hinders the last step is one problem more.
+    if let Err(error) = ground.end(&report, tally.top_times(), &place.folder) {
+        let problem = error.to_problem(&TreePath::root());
+        tally.late_problem(monitor, problem, &mut report);
+    }
     Ok(report)
 }
 
@@ -222,7 +226,9 @@ impl Ground {
         let fresh = if exists { None } else { fresh_target(folder, stage) };
         let target = match (options.dry_run, &fresh) {
             (true, _) => Target::open(folder)?,
-            (false, Some(fresh)) => Target::create(fresh)?,
+            (false, Some(fresh)) => {
+                Target::create(fresh).map_err(|error| at_target(error, folder))?
+            }
             (false, None) => Target::create(folder)?,
         };
         let target = target.with_stage(stage);
@@ -285,13 +291,23 @@ impl Ground {
 
     /// Removes the journal if there is nothing to go on with. That changes the times of the target,
     /// so they are set afterwards: those of the snapshot, or those that it had.
-    fn end(self, report: &RestoreReport, times: Option<FolderTimes>) -> Result<(), RestoreError> {
+    fn end(
+        self,
+        report: &RestoreReport,
+        times: Option<FolderTimes>,
+        folder: &Path,
+    ) -> Result<(), DiskError> {
         let before = FolderTimes { modified: self.modified_before(), ..self.times };
         let Some(journal) = self.journal else { return Ok(()) };
         if !report.is_unfinished {
             journal.remove(&self.target)?;
+            // A folder in which something was restored is not empty, and stays.
+            let may_be_bare = self.made_target && report.has_idle_include;
+            if may_be_bare && std::fs::remove_dir(folder).is_ok() {
+                return Ok(());
+            }
         }
-        Ok(self.target.set_times(&times.unwrap_or(before))?)
+        self.target.set_times(&times.unwrap_or(before))
     }
 }
 
@@ -305,6 +321,16 @@ fn fresh_target(folder: &Path, stage: &str) -> Option<PathBuf> {
         return None;
     }
     Some(parent.join(format!("{STAGE_PREFIX}{stage}.target")))
+}
+
+/// What hindered the making of a target, said of the target and not of where it was to be made.
+fn at_target(error: DiskError, folder: &Path) -> DiskError {
+    match error {
+        DiskError::Io { action, source, .. } => {
+            DiskError::io_at(action, folder.as_os_str().as_bytes(), source)
+        }
+        other => other,
+    }
 }
 
 /// One name for each snapshot and part of it: the same restore again finds what it left.

@@ -449,7 +449,9 @@ impl Pass<'_> {
         };
         if self.work.options.dry_run {
             self.report.files += u64::from(is_file);
-            self.links.is_later(&path, &entry, way, device);
+            if !self.links.is_later(&path, &entry, way, device) && is_file {
+                self.work.foresee(&entry);
+            }
             return Ok(());
         }
         let begun = match way {

@@ -19,6 +19,7 @@ use crate::restore::carry::Work;
 use crate::restore::error::RestoreError;
 use crate::restore::options::Overwrite;
 use crate::restore::place::{Placement, decide};
+use crate::restore::report::Tally;
 use crate::tree::cursor::subtree;
 use crate::tree::extents::ExtentCursor;
 
@@ -28,6 +29,8 @@ const BLOCK_BYTES: u64 = 4 * KIB as u64;
 /// What one file system has and needs.
 struct Volume {
     free_bytes: u64,
+    /// The most that was needed at one moment.
+    needed_bytes: u64,
     /// Written so far, less what is replaced and gone by then.
     used_bytes: u64,
     /// Space of replaced files that is not free yet, in the order in which it will be.
@@ -35,8 +38,8 @@ struct Volume {
 }
 
 impl Volume {
-    /// Adds a file that takes the place of one of `old_bytes`; whether it still fits.
-    fn add(&mut self, new_bytes: u64, old_bytes: u64) -> bool {
+    /// Adds a file that takes the place of one of `old_bytes`.
+    fn add(&mut self, new_bytes: u64, old_bytes: u64) {
         // A window is being carried out while the next is planned: so long the old ones may stay.
         if self.freed_later.len() >= 2 * RESTORE_WINDOW_FILES {
             let freed = self.freed_later.pop_front().unwrap_or_default();
@@ -44,7 +47,7 @@ impl Volume {
         }
         self.freed_later.push_back(old_bytes);
         self.used_bytes = self.used_bytes.saturating_add(new_bytes);
-        self.used_bytes <= self.free_bytes
+        self.needed_bytes = self.needed_bytes.max(self.used_bytes);
     }
 }
 
@@ -84,15 +87,21 @@ pub(super) fn require_space(
         let device = device_of(target, &path, is_empty);
         let volume = volumes.entry(device).or_insert_with(|| Volume {
             free_bytes: target.free_bytes_at(&path.parent().unwrap_or_default(), free_bytes),
+            needed_bytes: 0,
             used_bytes: 0,
             freed_later: VecDeque::new(),
         });
-        if !volume.add(stored_bytes(fetcher, &entry), old_bytes) {
-            let (free_bytes, needed_bytes) = (volume.free_bytes, volume.used_bytes);
-            return Err(RestoreError::NoSpace { free_bytes, needed_bytes });
+        volume.add(stored_bytes(fetcher, &entry), old_bytes);
+    }
+    // Of all that is to come: whoever makes room for less is refused once more.
+    let lacks = |volume: &&Volume| volume.needed_bytes > volume.free_bytes;
+    let short = volumes.values().filter(lacks);
+    match short.max_by_key(|volume| volume.needed_bytes - volume.free_bytes) {
+        None => Ok(()),
+        Some(&Volume { free_bytes, needed_bytes, .. }) => {
+            Err(RestoreError::NoSpace { free_bytes, needed_bytes })
         }
     }
-    Ok(())
 }
 
 enum There {
@@ -133,13 +142,24 @@ fn device_of(target: &Target, path: &TreePath, is_empty: bool) -> u64 {
 
 /// Bytes that the content takes on a disk.
 fn stored_bytes(fetcher: &ChunkFetcher<'_>, entry: &Entry) -> u64 {
+    data_bytes(fetcher, entry).next_multiple_of(BLOCK_BYTES)
+}
+
+impl Work<'_> {
+    /// Counts what a dry run leaves out as written; in place it may be less.
+    pub(super) fn foresee(&self, entry: &Entry) {
+        let bytes = data_bytes(self.executor.fetcher, entry);
+        Tally::add(&self.to.tally.written_bytes, bytes);
+    }
+}
+
+/// Bytes of content that are written: without holes.
+fn data_bytes(fetcher: &ChunkFetcher<'_>, entry: &Entry) -> u64 {
     let content = match entry.content.as_ref() {
-        Some(Content::Inline(bytes)) => {
-            return (bytes.len() as u64).next_multiple_of(BLOCK_BYTES);
-        }
+        Some(Content::Inline(bytes)) => return bytes.len() as u64,
         content => content,
     };
     let extents = content.into_iter().flat_map(|c| ExtentCursor::new(fetcher, c)).flatten();
     let data = extents.filter(|extent| matches!(extent, Extent::Chunk { .. }));
-    data.map(|extent| extent.length_bytes()).sum::<u64>().next_multiple_of(BLOCK_BYTES)
+    data.map(|extent| extent.length_bytes()).sum()
 }

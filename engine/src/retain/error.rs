@@ -56,8 +56,8 @@ pub enum RetainError {
     },
     /// The clock of this machine and that of the store differ.
     #[error(
-        "the clocks of this machine and of the store differ by {} s: one of them is wrong, and rules \
-         go by time", .apart.as_secs()
+        "the clocks of this machine and of the store differ by {}: one of them is wrong, and rules \
+         go by time", roughly(*.apart)
     )]
     ClocksDiffer {
         /// How far.
@@ -106,5 +106,15 @@ impl Classified for RetainError {
             Self::BadTag { .. } => ErrorClass::Usage,
             Self::Interrupted => ErrorClass::Interrupted,
         }
+    }
+}
+
+/// A span of time in its largest unit.
+fn roughly(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..600 => format!("{seconds} s"),
+        seconds @ 600..7200 => format!("{} minutes", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} hours", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }

@@ -273,7 +273,7 @@ fn find(gathered: &Gathered, wanted: SessionId) -> Result<&Committed, RetainErro
     forgotten.ok_or_else(|| {
         let is_live = gathered.candidates.iter().any(|one| one.session == wanted);
         let why = match (is_live, gathered.marks.tombs.contains_key(&wanted)) {
-            (true, true) => "a hold keeps it; it is there",
+            (true, true) => "a hold names it, so it is not forgotten now; release the hold first",
             (true, false) => "it is not forgotten",
             (false, true) => "its record is gone: a collection has taken it away",
             (false, false) => "there is no such snapshot",

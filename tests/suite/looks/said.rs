@@ -1,6 +1,8 @@
 //! What is said in situations that a first look meets: nothing is there, all is forgotten, a disk is not
 //! mounted, something is damaged.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::process::Command;
 
 use super::{Place, last_json, put, ran};
@@ -114,7 +116,7 @@ fn a_doctor_sees_a_repository_that_takes_nothing() {
     assert!(ran.exit != 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("FAILED   writing"), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("mounted read-only"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("next: mainstay doctor"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("next: mainstay check"), "{}", ran.stdout);
 }
 
 #[test]
@@ -131,6 +133,9 @@ fn values_that_cannot_be_are_refused_in_plain_words() {
     let words = place.run(["restore", "latest", "--target", "x", "--delete"]).fails(2);
     assert!(!words.contains("no such command or option"), "{words}");
     assert!(words.contains("--overwrite"), "{words}");
+    let odd = OsString::from_vec(b"\xff".to_vec());
+    let ran = ran(place.command(["find"]).arg(odd));
+    assert!(ran.exit == 2 && ran.stderr.contains("will do: \\xff"), "{}", ran.stderr);
     put(&place.path("plain"), b"file");
     let words = place.run(["restore", "latest", "--target", "plain"]).fails(1);
     assert!(words.contains("is a file") && words.contains("try: choose a folder"), "{words}");

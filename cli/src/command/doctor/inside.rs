@@ -84,13 +84,17 @@ impl Page {
                 "the store takes nothing from here".to_owned(),
                 "restores and checks work; a drill leaves no evidence in the store",
             ),
-            Role::Backup | Role::Maintain | Role::Admin => self.bad(
-                "writing",
-                fault.hint(
-                    "nothing can be backed up: look at the permissions of the store, and whether it \
-                     is mounted read-only",
-                ),
-            ),
+            Role::Backup | Role::Maintain | Role::Admin => {
+                // What works all the same; this page would say the same once more.
+                self.next = (role != Role::Backup).then(|| "mainstay check".to_owned());
+                self.bad(
+                    "writing",
+                    fault.hint(
+                        "nothing can be backed up: look at the permissions of the store, and whether \
+                         it is mounted read-only",
+                    ),
+                );
+            }
         }
     }
 
@@ -176,6 +180,9 @@ impl Page {
         }
         let Some(newest) = newest else {
             let forgotten = catalog.forgotten.len() as u64;
+            if !own.is_empty() {
+                return self.no_newest(&count);
+            }
             let (text, hint) = match (all.is_empty(), forgotten) {
                 (true, 1..) => (
                     format!("none; {} forgotten", units::counted(forgotten, "snapshot")),
@@ -211,6 +218,16 @@ impl Page {
                 false => "mainstay drill latest".to_owned(),
             });
         }
+    }
+
+    /// There are snapshots of this machine, and their times are of no use.
+    fn no_newest(&mut self, count: &str) {
+        self.next = Some("mainstay snapshots".to_owned());
+        self.warn(
+            "snapshots",
+            format!("{count}, none of this machine that can be the newest"),
+            "`mainstay snapshots` marks what is wrong with them; look at the clock here too",
+        );
     }
 
     /// What drills and checks found and nobody has closed. Who may not read evidence sees none.

@@ -59,6 +59,11 @@ fn backups_restores_and_checks() {
         path: path(),
         source: std::io::Error::from_raw_os_error(13),
     };
+    let immutable = DiskError::Io {
+        action: "opening the journal",
+        path: ".mainstay-restore-ab.journal".to_owned(),
+        source: std::io::Error::from_raw_os_error(1),
+    };
     let relative = DiskError::BadRoot { path: "x".to_owned(), why: "is not absolute".to_owned() };
     compare(
         "backups_restores_and_checks",
@@ -77,6 +82,11 @@ fn backups_restores_and_checks() {
                 "no space",
                 restore(&RestoreError::NoSpace { free_bytes: 1024, needed_bytes: 5 << 30 }),
             ),
+            (
+                "an immutable target",
+                restore(&RestoreError::Unwritable { path: path(), source: immutable }),
+            ),
+            ("not readable then", restore(&RestoreError::Unread { path: path() })),
             ("not empty", restore(&RestoreError::TargetNotEmpty { path: path() })),
             ("no such path", restore(&RestoreError::NoSuchPath { path: path() })),
             ("no file", restore(&RestoreError::NotAFile { path: path() })),
