@@ -21,6 +21,8 @@ pub(crate) struct Leave {
     pub(crate) in_place: bool,
     /// Metadata that could not be set, of what is whole otherwise: the system refused.
     pub(crate) metadata: bool,
+    /// An interrupted run came before: what it made, this one finds there.
+    pub(crate) again: bool,
 }
 
 /// What a run to the end does to a name.
@@ -133,7 +135,9 @@ fn fresh(is: &Seen, end: &Seen, leave: Leave) -> Option<String> {
         return Some("new, and its content is not that of the end".to_owned());
     }
     let differing = is.differing_meta(end);
-    let is_wrong = !differing.is_empty() && !leave.metadata;
+    // One that the run before has put in place is overwritten where it is, and marked until that is done.
+    let is_marked = leave.in_place && leave.again && differing.iter().all(|what| *what == "mtime");
+    let is_wrong = !differing.is_empty() && !leave.metadata && !is_marked;
     is_wrong.then(|| format!("new, and has not its {differing:?} of the end"))
 }
 

@@ -223,7 +223,7 @@ impl Player {
         let order = &known.scene.order;
         let is_named = matches!(order.part, Part::FileAs(_));
         let is_once = is_named || order.in_place || order.overwrite == Overwrite::Absent;
-        for fault in [Some(fault.0), fault.1].into_iter().flatten() {
+        for (number, fault) in [Some(fault.0), fault.1].into_iter().flatten().enumerate() {
             if is_done && is_once {
                 break;
             }
@@ -249,7 +249,8 @@ impl Player {
             }
             let refuses = matches!(fault, Fault::Fail(..) | Fault::Full(_));
             refused |= refuses && (met.is_metadata || matches!(fault, Fault::Full(_)));
-            let leave = Leave { in_place: known.scene.order.in_place, metadata: refused };
+            let (in_place, again) = (known.scene.order.in_place, number > 0);
+            let leave = Leave { in_place, metadata: refused, again };
             let faults = known.whole.faults(&before, &seen, leave);
             faults.into_iter().for_each(&mut report);
             if ran.exit != Some(0) {

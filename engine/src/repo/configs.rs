@@ -66,13 +66,23 @@ pub(super) fn open_genuine(
     }
 }
 
-/// There is no configuration. Other objects of a repository may be there all the same, and then nobody
-/// should make a new one in its place.
+/// There is no configuration. Backups may be there all the same, and then nobody should make a new
+/// repository in their place.
 fn nothing(store: &Store) -> RepoError {
     let (mut looked_at, mut found) = (0, None);
     let listed = store.list_each("", &mut |object| {
         looked_at += 1;
-        found = spelled(&object.key).map(|_| object.key);
+        // An `init` that was cut off leaves slots alone, and may be repeated.
+        let is_used = |name: &ObjectName| {
+            matches!(
+                name,
+                ObjectName::Pack(_)
+                    | ObjectName::Segment(_)
+                    | ObjectName::Session(_)
+                    | ObjectName::Commit(..)
+            )
+        };
+        found = spelled(&object.key).filter(is_used).map(|_| object.key);
         found.is_none() && looked_at < LOOKED_AT_MAX
     });
     match (listed, found) {

@@ -39,9 +39,10 @@ fn no_name_drives_a_terminal_in_any_command() {
         assert_safe(&ran, &what);
         ran
     };
-    let about = ["--host", EVIL_TEXT, "--tag", "t\u{1b}[0m", "--description", EVIL_TEXT];
-    run(&[&["backup", "-v", "source"][..], &about].concat(), &[0, 2]);
-    let about = ["--host", EVIL_TEXT, "--description", EVIL_TEXT];
+    for refused in [["--tag", "t\u{1b}[0m"], ["--host", EVIL_TEXT]] {
+        run(&[&["backup", "-v", "source"][..], &refused].concat(), &[2]);
+    }
+    let about = ["--description", EVIL_TEXT];
     run(&[&["backup", "-v", "source"][..], &about].concat(), &[0]);
     system_tests::trees::put(&evil, b"more");
     run(&[&["backup", "-v", "source"][..], &about].concat(), &[0]);
