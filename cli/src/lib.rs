@@ -26,7 +26,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode as ExitStatus;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use engine::base::path::escape;
 use rustix::process::{
@@ -221,6 +221,15 @@ fn without_guesses(mut error: clap::Error) -> clap::Error {
     };
     for guess in guesses {
         error.remove(*guess);
+    }
+    // What was typed is shown again, and must not drive the terminal.
+    for typed in
+        [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand]
+    {
+        if let Some(ContextValue::String(text)) = error.get(typed) {
+            let text = ContextValue::String(printable(text));
+            error.insert(typed, text);
+        }
     }
     error
 }
