@@ -30,6 +30,7 @@ use crate::args::proof::{DrillArgs, Kind};
 use crate::command::context::Context;
 use crate::command::open::{Opened, open, progress};
 use crate::command::place::absolute;
+use crate::command::problems;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::command::witness::{actor, find_record, prover, stamp_if_due};
@@ -123,7 +124,12 @@ fn carry_out(
     }
     let committed = choice.one(&args.source.snapshot)?;
     require_paths(place, &committed.snapshot, options)?;
-    Ok(drill::run(place, catalog, committed, options)?)
+    let report = drill::run(place, catalog, committed, options)?;
+    // A drill proves what the snapshot has; what it never had nobody should take for proved.
+    if let Some(headline) = problems::headline(&committed.snapshot) {
+        context.ui.note(&format!("{headline}, and a drill proves only what is in it"));
+    }
+    Ok(report)
 }
 
 /// A path that the snapshot does not have is a mistake on the command line, and proves nothing.
