@@ -93,7 +93,7 @@ impl<'a> Collector<'a> {
         Ok(writer_identity(self.repo, self.index, &self.options.host)?)
     }
 
-    /// O1: what there is, who lives, what he needs, and what may go.
+    /// O1: what there is, what lives, what that needs, and what may go.
     ///
     /// # Errors
     /// [`GcError::Unsure`] or [`GcError::RolledBack`] if the store does not tell for certain.

@@ -190,7 +190,7 @@ fn pinned(repo: &Repo, living: &Living) -> Result<HashSet<SessionId>, GcError> {
 }
 
 /// The registration of a session that only reads; `None` for every other kind, and for one that
-/// cannot be read: whoever cannot say that he only reads is waited for.
+/// cannot be read: whoever cannot say that it only reads is waited for.
 pub(super) fn reader(repo: &Repo, session: SessionId) -> Result<Option<Session>, GcError> {
     match read_registration(repo, session) {
         Ok(record) if record.kind == SessionKind::Read => Ok(Some(record)),

@@ -31,7 +31,7 @@ pub enum Mark<T> {
     Powerless {
         /// Who signed it.
         by: ClientId,
-        /// The role that he has.
+        /// The role that it has.
         role: Role,
     },
 }
