@@ -49,18 +49,7 @@ impl Target {
     /// could not be set is returned, and the rest is set nevertheless.
     ///
     /// Set-id bits are left out if the owner is not the one they were meant for.
-    #[must_use]
     pub fn apply_metadata(
-        &self,
-        path: &TreePath,
-        entry: &Entry,
-        options: &MetadataOptions,
-    ) -> Vec<Problem> {
-        self.try_metadata(path, entry, options).problems
-    }
-
-    /// The same; says also whether another try may do more.
-    pub fn try_metadata(
         &self,
         path: &TreePath,
         entry: &Entry,
@@ -131,13 +120,7 @@ impl Target {
 impl TargetFile {
     /// Gives the file the metadata of `entry`, as [`Target::apply_metadata`] does, through the
     /// descriptor that wrote it: nothing is looked up again. Nothing may be written after it.
-    #[must_use]
-    pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Vec<Problem> {
-        self.try_metadata(entry, options).problems
-    }
-
-    /// The same; says also whether another try may do more.
-    pub fn try_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Applied {
+    pub fn apply_metadata(&self, entry: &Entry, options: &MetadataOptions) -> Applied {
         let subject = Subject { fd: self.as_fd(), is_pointer: false, place: None };
         match meta::stat_open(self.as_fd()) {
             Ok(stat) => subject.apply(self.path(), entry, &stat, options),

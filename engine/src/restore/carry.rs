@@ -158,7 +158,7 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         }
         return;
     };
-    let applied = to.target.try_metadata(&path, &entry, &to.metadata);
+    let applied = to.target.apply_metadata(&path, &entry, &to.metadata);
     if path.is_root() {
         let accessed = entry.atime.unwrap_or(entry.mtime);
         to.tally.set_top_times(FolderTimes { accessed, modified: entry.mtime });

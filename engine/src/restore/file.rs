@@ -181,8 +181,8 @@ impl RestoredFile {
         let inode_flags = to.metadata.inode_flags && !is_late;
         let options = MetadataOptions { inode_flags, ..to.metadata };
         let applied = match file {
-            Some(file) => file.try_metadata(&self.entry, &options),
-            None => to.target.try_metadata(&self.path, &self.entry, &options),
+            Some(file) => file.apply_metadata(&self.entry, &options),
+            None => to.target.apply_metadata(&self.path, &self.entry, &options),
         };
         for problem in applied.problems {
             to.tally.problem(to.monitor, problem);

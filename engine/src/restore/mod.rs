@@ -31,6 +31,7 @@ mod carry;
 mod pass;
 mod unlock;
 mod settle;
+mod kept;
 mod in_place;
 mod extras;
 mod space;

@@ -49,7 +49,7 @@ fn make_other(
         discard(to, path, way);
         return Err(error);
     }
-    let applied = target.try_metadata(path, entry, &to.metadata);
+    let applied = target.apply_metadata(path, entry, &to.metadata);
     for problem in applied.problems {
         to.tally.problem(to.monitor, problem);
     }

@@ -387,54 +387,6 @@ impl Pass<'_> {
         Ok(Placement::Create)
     }
 
-    /// Tells of something that stays and gets other metadata.
-    fn tell_metadata(&self, path: &TreePath, entry: &Entry) {
-        let to = self.work.to;
-        if self.tells_changes && to.target.has_other_metadata(path, entry, &to.metadata) {
-            self.tell(path, entry, Action::Metadata);
-        }
-    }
-
-    /// Whether setting the metadata of what is there would change names of the same file that the
-    /// snapshot does not have: then a new file takes its place.
-    fn is_shared_outside(&self, path: &TreePath, entry: &Entry, there: &ExistingStat) -> bool {
-        let to = self.work.to;
-        entry.kind == EntryKind::File
-            && there.link_count > entry.link_count.max(1)
-            && self.overwrite != Overwrite::Never
-            && !there.is_mount_root
-            && to.target.has_other_metadata(path, entry, &to.metadata)
-    }
-
-    /// What is there stays, and so is dealt with.
-    fn pass_over(&mut self, entry: &Entry) {
-        self.report.skipped += 1;
-        self.count_done(entry);
-    }
-
-    fn count_done(&self, entry: &Entry) {
-        let bytes = if entry.kind == EntryKind::File { entry.size_bytes } else { 0 };
-        self.work.to.monitor.add(Counter::Items, 1);
-        self.work.to.monitor.add(Counter::Bytes, bytes);
-    }
-
-    /// What is there is right; metadata that differ are set.
-    fn keep(&self, path: &TreePath, entry: &Entry) {
-        // What an earlier run began is finished whatever the rule says of what was there.
-        let is_own = self.standing() == Standing::Left || self.noted(Note::Made, path);
-        if self.overwrite == Overwrite::Never && !is_own {
-            return;
-        }
-        self.tell_metadata(path, entry);
-        if self.work.options.dry_run {
-            return;
-        }
-        let to = self.work.to;
-        for problem in to.target.apply_metadata(path, entry, &to.metadata) {
-            to.tally.problem(to.monitor, problem);
-        }
-    }
-
     fn make_leaf(&mut self, path: TreePath, entry: Entry, way: Way) -> Result<(), RestoreError> {
         let is_file = entry.kind == EntryKind::File;
         if is_file {
