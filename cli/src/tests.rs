@@ -410,6 +410,7 @@ fn restore_summary() -> RestoreSummary {
         files_restored: 0,
         files_skipped: 0,
         files_deleted: 0,
+        files_not_deleted: 0,
         total_bytes: 0,
         bytes_restored: 0,
         bytes_skipped: 0,

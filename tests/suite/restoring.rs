@@ -14,6 +14,8 @@ use system_tests::trees::content::random_bytes;
 use system_tests::trees::{put, set_mtime};
 use system_tests::world::{World, options, tree_path};
 
+use crate::place::Place;
+
 /// `a/{one,two}.txt`, `a/deep/three.log`, `b/four.txt`, all from the same second.
 fn small_tree(source: &Path) {
     for name in ["a/one.txt", "a/two.txt", "a/deep/three.log", "b/four.txt"] {
@@ -181,6 +183,25 @@ fn delete_removes_what_the_snapshot_does_not_have_and_a_filter_would_restore() {
     assert!(!target.join("a/deep/extra.log").exists());
     assert_eq!(restored(true, false, Vec::new()).deleted, 4);
     assert_eq!(compare(&source, &target).expect("readable"), []);
+}
+
+#[test]
+fn what_a_deletion_leaves_because_nothing_is_proved_is_counted() {
+    let place = Place::with_repository();
+    for name in ["source/a", "source/left.out", "source/folder/b"] {
+        put(&place.path(name), name.as_bytes());
+    }
+    place.run(["backup", "-q", "--exclude", "*.out", "source"]).expect(0);
+    for name in ["source/more", "source/folder/more"] {
+        put(&place.path(name), name.as_bytes());
+    }
+    let from = format!("latest:{}", place.path("source").display());
+    let words = ["restore", &from, "--target", "source", "--overwrite", "if-changed", "--delete"];
+    let said = place.run(words).expect(0);
+    assert!(said.contains("stayed   2 items in folders that were not backed up whole"), "{said}");
+    assert!(said.contains("deleted  1 item"), "{said}");
+    let kept = ["source/left.out", "source/more"].map(|name| place.path(name).exists());
+    assert_eq!((kept, place.path("source/folder/more").exists()), ([true, true], false));
 }
 
 #[test]

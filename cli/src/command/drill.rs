@@ -278,7 +278,8 @@ fn tell(report: &DrillReport, context: &Context<'_>) {
     let time = |ms: u64| units::duration(Duration::from_millis(ms));
     context.ui.result(&format!("{} drill: {}", drill.kind.name(), drill.outcome.name()));
     let what = format!("{}, {}", units::counted(drill.files, "file"), units::size(drill.bytes));
-    line("restored", format!("{what} in {}", time(drill.restore_ms)));
+    let done = if drill.outcome == Outcome::Passed { "restored" } else { "looked at" };
+    line(done, format!("{what} in {}", time(drill.restore_ms)));
     line(
         "evidence",
         format!("{}, level L{}: {}", report.record, drill.level, level::meaning(drill.level)),
@@ -354,6 +355,7 @@ fn summary(report: &DrillReport) -> DrillSummary {
         estimated_high_seconds: drill.estimate.map(|one| seconds(one.high_ms)),
         objective_breached: report.is_breached,
         requests: drill.requests,
+        items_not_saved: drill.not_saved,
         findings_count: drill.finding_count,
         findings: report.findings.iter().map(finding).collect(),
         probe_confinement: drill.confinement.as_ref().map(|confinement| ProbeConfinement {

@@ -327,6 +327,7 @@ fn summary(report: &RestoreReport, args: &RestoreArgs) -> RestoreSummary {
         files_restored: restored,
         files_skipped: report.skipped,
         files_deleted: report.deleted,
+        files_not_deleted: report.unproven,
         total_bytes: report.total_bytes,
         bytes_restored: report.written_bytes,
         bytes_skipped: report.total_bytes.saturating_sub(report.written_bytes),
@@ -391,6 +392,10 @@ fn tell(
     }
     if report.deleted > 0 {
         line("deleted", format!("{} that the snapshot does not have", items(report.deleted)));
+    }
+    if report.unproven > 0 {
+        let what = items(report.unproven);
+        line("stayed", format!("{what} in folders that were not backed up whole"));
     }
     if args.untrusted {
         line("left out", left_out(&report.left_out));

@@ -132,6 +132,7 @@ pub(super) fn drill_summary() -> DrillSummary {
         estimated_high_seconds: Some(1.0),
         objective_breached: false,
         requests: 1,
+        items_not_saved: 0,
         findings_count: 1,
         findings: vec![finding()],
         probe_confinement: Some(ProbeConfinement {

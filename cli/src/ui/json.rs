@@ -226,6 +226,8 @@ pub struct RestoreSummary {
     pub files_skipped: u64,
     /// Items removed because of `--delete`.
     pub files_deleted: u64,
+    /// Items that stayed in spite of it, because their folder was not backed up whole.
+    pub files_not_deleted: u64,
     /// Bytes selected.
     pub total_bytes: u64,
     /// Bytes written.

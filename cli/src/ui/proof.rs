@@ -49,6 +49,8 @@ pub struct DrillSummary {
     pub objective_breached: bool,
     /// Requests to the store.
     pub requests: u64,
+    /// What the snapshot lacks, as its run recorded.
+    pub items_not_saved: u64,
     /// Findings in all.
     pub findings_count: u64,
     /// The first of them.

@@ -10,7 +10,7 @@ use crate::base::error::in_one_line;
 use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
 use crate::disk::stage::STAGE_PREFIX;
-use crate::format::entry::EntryKind;
+use crate::format::entry::{EntryKind, LISTING_ON_THE_WAY};
 use crate::restore::folder::{OpenFolder, Standing};
 use crate::restore::pass::Pass;
 
@@ -33,8 +33,11 @@ impl Pass<'_> {
             Standing::Unmade => self.is_folder(&open.path),
             Standing::New | Standing::Left | Standing::Blocked => false,
         };
-        if !self.work.options.delete || !is_there || !open.proves_absence() {
+        if !self.work.options.delete || !is_there {
             return;
+        }
+        if !open.proves_absence() {
+            return self.count_unproven(open);
         }
         if self.lies_on_later_mount(open) {
             return;
@@ -49,6 +52,22 @@ impl Pass<'_> {
                 self.remove_extra(path);
             }
         }
+    }
+
+    /// Counts what a deletion has to leave because the listing of its folder is not whole. Folders on
+    /// the way were never meant to be, and nobody expects anything to go there.
+    fn count_unproven(&mut self, open: &OpenFolder) {
+        let Some(entry) = open.entry.as_ref().filter(|_| open.is_complete) else { return };
+        if entry.listing & LISTING_ON_THE_WAY != 0 || self.lies_on_later_mount(open) {
+            return;
+        }
+        let names = self.names_in(&open.path);
+        let stays = |name: &&Vec<u8>| {
+            let is_own = name.starts_with(STAGE_PREFIX.as_bytes());
+            let path = open.path.join(name);
+            !is_own && !open.children.contains(*name) && path.is_ok_and(|it| self.is_selected(&it))
+        };
+        self.report.unproven += names.iter().filter(stays).count() as u64;
     }
 
     /// Whether a folder lies on a file system that is mounted in the target and was not when the

@@ -40,7 +40,7 @@ impl Pass<'_> {
         self.count_done(entry);
     }
 
-    fn count_done(&self, entry: &Entry) {
+    pub(super) fn count_done(&self, entry: &Entry) {
         let bytes = if entry.kind == EntryKind::File { entry.size_bytes } else { 0 };
         self.work.to.monitor.add(Counter::Items, 1);
         self.work.to.monitor.add(Counter::Bytes, bytes);

@@ -23,6 +23,9 @@ pub struct RestoreReport {
     pub skipped: u64,
     /// Things that were removed because the snapshot does not have them.
     pub deleted: u64,
+    /// Things that the snapshot does not have and that stayed, because their folder was not backed up
+    /// whole: they may have been there.
+    pub unproven: u64,
     /// Logical bytes of all files.
     pub total_bytes: u64,
     /// Bytes of content that were written.

@@ -443,7 +443,7 @@ impl Pass<'_> {
     }
 
     /// Whether an earlier run noted something.
-    fn noted(&self, note: Note, path: &TreePath) -> bool {
+    pub(super) fn noted(&self, note: Note, path: &TreePath) -> bool {
         self.work.to.journal.is_some_and(|journal| journal.has(note, path))
     }
 }

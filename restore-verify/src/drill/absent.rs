@@ -102,6 +102,7 @@ fn ended(
         authenticated_ppm: 0,
         retested: Vec::new(),
         dropped: 0,
+        not_saved: 0,
         confinement: None,
     }
 }

@@ -405,6 +405,7 @@ impl Running<'_> {
             authenticated_ppm,
             is_sample_equal: is_good && is_equal && is_sample,
             is_full_in_time: is_good && is_full && is_in_time,
+            is_snapshot_whole: snapshot.problem_count == 0,
             is_application_good: is_good && is_compared && findings.is_application_good(),
         };
         Ok(Drill {
@@ -439,6 +440,7 @@ impl Running<'_> {
             authenticated_ppm,
             retested: findings.retested(),
             dropped: results.dropped_files,
+            not_saved: snapshot.problem_count,
             confinement: confinement.clone(),
         })
     }

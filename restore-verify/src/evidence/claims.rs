@@ -73,7 +73,8 @@ pub fn supported_level(drill: &Drill, begun: Option<&DrillBegun>) -> u8 {
         && drill.files > drill.dropped
         && drill.kind != DrillKind::Paths;
     let is_in_time = drill.rto_target_ms.is_none_or(|target| drill.restore_ms <= target);
-    let is_full = drill.kind == DrillKind::Full && drill.dropped == 0 && is_in_time;
+    let is_full =
+        drill.kind == DrillKind::Full && drill.dropped == 0 && drill.not_saved == 0 && is_in_time;
     let applications = || APPLICATION_PROBES.into_iter().filter_map(tally);
     let is_compared = begun.is_none_or(|begun| begun.expected.is_some())
         || tally(COMMAND).is_some_and(|it| it.passed > 0);

@@ -366,6 +366,10 @@ pub struct Drill {
     /// Files whose bytes were verified and dropped: nothing was written, and no probe has looked.
     #[cbor(n(30), default, skip_if = "is_zero")]
     pub dropped: u64,
+    /// Items that the snapshot lacks, as the run that made it recorded: not even a full restore
+    /// brings them back.
+    #[cbor(n(31), default, skip_if = "is_zero")]
+    pub not_saved: u64,
     /// How probes were confined; nothing if none ran in a process of its own.
     #[n(40)]
     pub confinement: Option<Confinement>,

@@ -15,6 +15,8 @@ pub struct Facts {
     pub is_sample_equal: bool,
     /// Everything was restored and is equal, within the time objective if there is one.
     pub is_full_in_time: bool,
+    /// The run that made the snapshot could read all that it was asked for.
+    pub is_snapshot_whole: bool,
     /// Probes of applications ran, and all passed.
     pub is_application_good: bool,
 }
@@ -46,12 +48,16 @@ pub const fn meaning(level: u8) -> &'static str {
 }
 
 const fn steps(facts: &Facts) -> [(bool, &'static str); 6] {
+    let lacks_full = match facts.is_full_in_time {
+        true => "the snapshot is partial: what it lacks cannot be restored",
+        false => "no full restore within the time objective",
+    };
     [
         (facts.has_recovery_point, "no snapshot is young enough"),
         (facts.is_structure_complete, "metadata or packs are missing"),
         (facts.authenticated_ppm > 0, "no stored bytes were authenticated"),
         (facts.is_sample_equal, "no sample was restored, or it differs"),
-        (facts.is_full_in_time, "no full restore within the time objective"),
+        (facts.is_full_in_time && facts.is_snapshot_whole, lacks_full),
         (facts.is_application_good, "no check of an application passed"),
     ]
 }
@@ -66,6 +72,7 @@ mod tests {
         assert_eq!((level(&facts), lacks(&facts)), (0, "no snapshot is young enough"));
         facts.is_application_good = true;
         facts.is_full_in_time = true;
+        facts.is_snapshot_whole = true;
         facts.is_sample_equal = true;
         assert_eq!(level(&facts), 0);
         facts.has_recovery_point = true;
@@ -73,6 +80,9 @@ mod tests {
         assert_eq!(level(&facts), 2);
         facts.authenticated_ppm = 1;
         assert_eq!((level(&facts), lacks(&facts)), (6, ""));
+        facts.is_snapshot_whole = false;
+        let partial = "the snapshot is partial: what it lacks cannot be restored";
+        assert_eq!((level(&facts), lacks(&facts)), (4, partial));
         facts.is_full_in_time = false;
         assert_eq!(
             (level(&facts), lacks(&facts)),

@@ -288,6 +288,7 @@ impl Prover<'_> {
             authenticated_ppm: 1_000_000,
             retested: retest_of.map_or_else(Vec::new, |_| retested(at_ms - RETEST_MS)),
             dropped: 0,
+            not_saved: 0,
             confinement: None,
         }
     }

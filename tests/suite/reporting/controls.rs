@@ -93,6 +93,7 @@ fn drill(system: &str, at_ms: i64, kind: DrillKind) -> Event {
         authenticated_ppm: 1_000_000,
         retested: Vec::new(),
         dropped: 0,
+        not_saved: 0,
         confinement: None,
     }))
 }

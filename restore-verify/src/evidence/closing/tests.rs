@@ -67,6 +67,7 @@ fn drill(kind: DrillKind, outcome: Outcome) -> Drill {
         authenticated_ppm: 1,
         retested: Vec::new(),
         dropped: 0,
+        not_saved: 0,
         confinement: None,
     }
 }
