@@ -183,6 +183,30 @@ fn an_empty_stream_is_no_snapshot() {
 }
 
 #[test]
+fn nothing_new_is_no_snapshot_if_so_asked() {
+    let place = empty();
+    for name in ["above/s/f", "above/s/g"] {
+        file(&place, name);
+    }
+    let made = |more: &[&str]| {
+        let words = [&["--skip-if-unchanged"], more].concat();
+        !backup(&place, &words)["snapshot_id"].is_null()
+    };
+    assert!(made(&["above/s"]));
+    // Who works beside a source changes the time of the folder above it, and nothing that is saved.
+    file(&place, "above/other");
+    assert!(!made(&["above/s"]));
+    close(&place.path("above/s/f"), 0o600);
+    assert!(made(&["above/s"]));
+    assert!(!made(&["above/s"]));
+    fs::remove_file(place.path("above/s/g")).expect("it is there");
+    assert!(made(&["above/s"]));
+    let stream = |text| made(&["--stdin-from-command", "--", "printf", text]);
+    assert!(stream("one") && !stream("one") && stream("two") && !stream("two"));
+    assert_eq!(snapshots(&place).len(), 5);
+}
+
+#[test]
 fn exceptions_bring_back_what_lies_in_a_folder_that_is_left_out() {
     let place = empty();
     for name in ["s/a/deep/keep", "s/a/drop", "s/b/drop", "s/f"] {
@@ -303,6 +327,10 @@ fn what_could_not_be_read_is_named_and_stays_by_name() {
         }
     }
     run(&["check", "-q", "--read-data"]).expect(0);
+    // What was never saved comes back in no drill, however much of the rest does.
+    let drill = last_json(&run(&["drill", "--kind", "full", "--json"]).expect(0));
+    assert_eq!((&drill["level"], &drill["items_not_saved"]), (&4.into(), &3.into()), "{drill}");
+    assert!(drill["lacks"].as_str().is_some_and(|it| it.contains("partial")), "{drill}");
     close(&place.path("s/closed"), 0o644);
     close(&place.path("s/folder"), 0o755);
     close(&place.path("s/half"), 0o755);

@@ -17,7 +17,7 @@ use crate::backup::shared::Shared;
 use crate::backup::step::{Difference, Item, Job, Step, Work, unread_name};
 use crate::base::monitor::{Counter, Problem};
 use crate::disk::walk::{Found, WalkItem};
-use crate::format::entry::{Content, Entry, EntryKind};
+use crate::format::entry::{Content, Entry, EntryKind, LISTING_ON_THE_WAY};
 use crate::format::extent::Extent;
 use crate::format::snapshot::Summary;
 
@@ -44,6 +44,8 @@ pub(super) struct Counts {
     pub(super) summary: Summary,
     /// Files among the paths that are gone.
     pub(super) files_gone: u64,
+    /// Paths that are not as they were; folders that are only on the way to a root do not count.
+    pub(super) differences: u64,
     pub(super) roots: RootBook,
 }
 
@@ -85,6 +87,7 @@ impl Join<'_> {
             let Some(entry) = ahead.take()? else { return Ok(()) };
             let bytes = content_bytes(&entry);
             counts.summary.paths_gone += 1;
+            counts.differences += 1;
             counts.summary.bytes_gone = counts.summary.bytes_gone.saturating_add(bytes);
             counts.files_gone += u64::from(entry.kind == EntryKind::File);
             if let Some(key) = told {
@@ -114,6 +117,7 @@ impl Join<'_> {
             Err(_) => {
                 // A worker looks again at what was replaced, and tells what cannot be read.
                 self.count(facts.kind, existed, false);
+                self.counts.differences += 1;
                 let key = found.path.key().to_vec();
                 let job = self.job(found, unread_name(), before.as_ref().map(content_bytes));
                 let work = self.send_job(job)?;
@@ -132,6 +136,7 @@ impl Join<'_> {
         self.counts.roots.note(&path, &entry.facts(), 0);
         let existed = self.ahead.key(self.shared.monitor) == Some(path.key());
         self.take_before(existed)?;
+        self.counts.differences += 1;
         send(&self.steps, Step::ready(path.key().to_vec(), entry))
     }
 
@@ -151,6 +156,10 @@ impl Join<'_> {
             before.is_sound() && entry.facts().is_unchanged_since(&before.facts())
         });
         self.count(entry.kind, before.is_some(), same);
+        let stays_on_the_way = before.as_ref().is_some_and(|before| {
+            [before.listing, entry.listing].iter().all(|one| one & LISTING_ON_THE_WAY != 0)
+        });
+        self.counts.differences += u64::from(!same && !stays_on_the_way);
         let key = found.path.key().to_vec();
         let (carried, differing) = if same { (before, None) } else { (None, before) };
         let work = match (entry.kind, carried) {
@@ -178,6 +187,7 @@ impl Join<'_> {
         same: Option<Entry>,
         differing: Option<&Entry>,
     ) -> Result<Work, BackupError> {
+        let is_same = same.is_some();
         let bytes = same.as_ref().or(differing).map(content_bytes);
         if let Some(mut before) = same
             && self.may_carry(&before)?
@@ -188,6 +198,8 @@ impl Join<'_> {
             self.count_carried(entry.size_bytes);
             return Ok(Work::Ready(Box::new(entry)));
         }
+        // What has to be read again may be something else by then.
+        self.counts.differences += u64::from(is_same);
         let is_later_link = entry.link_count > 1 && !self.links.insert((entry.device, entry.inode));
         let job = self.job(found, entry, bytes);
         if is_later_link { Ok(Work::Linked(Box::new(job))) } else { self.send_job(job) }

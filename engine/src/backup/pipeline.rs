@@ -27,6 +27,7 @@ use crate::chunk::gear::GearTable;
 use crate::disk::owner::Owners;
 use crate::disk::walk::{Root as SourceRoot, Walk, WalkItem, WalkOptions};
 use crate::format::config::TreeConfig;
+use crate::format::entry::Entry;
 use crate::format::snapshot::RecordedRoot;
 use crate::index::Index;
 use crate::index::hints::HintsWriter;
@@ -58,6 +59,8 @@ pub(super) struct Built {
     pub(super) roots: Vec<RecordedRoot>,
     /// The owners that entries name.
     pub(super) owners: Owners,
+    /// The file that a stream became.
+    pub(super) stream: Option<Entry>,
 }
 
 /// Uploader and the end of its queue that packs are put into.
@@ -150,7 +153,7 @@ impl<'a> Pipeline<'a> {
             let counts = joiner.join().unwrap_or(Err(()));
             let (Ok(root), Ok(counts)) = (root, counts) else { return Err(BackupError::Lost) };
             let roots = asked.iter().map(|root| record(root, &counts.roots, shared)).collect();
-            Ok(Built { root, counts, roots, owners: owners.list() })
+            Ok(Built { root, counts, roots, owners: owners.list(), stream: None })
         })
     }
 }

@@ -9,9 +9,11 @@ use std::path::Path;
 use crate::backup::error::BackupError;
 use crate::backup::options::BackupOptions;
 use crate::base::id::{ChunkId, ClientId, SessionId};
+use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
 use crate::crypt::hash::DigestHasher;
 use crate::disk::owner::Owners;
+use crate::format::entry::Entry;
 use crate::format::slot::Role;
 use crate::format::snapshot::{PathBytes, Summary};
 use crate::index::Index;
@@ -19,7 +21,7 @@ use crate::index::catalog::{Catalog, Committed};
 use crate::index::hints::HintsReader;
 use crate::index::marks;
 use crate::repo::Repo;
-use crate::tree::cursor::EntryCursor;
+use crate::tree::cursor::{self, EntryCursor};
 
 /// Entries of an earlier run.
 pub(super) enum Entries<'a> {
@@ -118,6 +120,24 @@ pub(super) fn find<'a>(
         }
         _ => Ok(describe(Entries::None, true, None)),
     }
+}
+
+/// The newest snapshot of the same stream, and the file that it holds.
+pub(super) fn find_stream(
+    (repo, index, own): (&Repo, &Index, ClientId),
+    catalog: &mut Catalog,
+    paths: &[PathBytes],
+    options: &BackupOptions,
+    fetcher: Option<&ChunkFetcher<'_>>,
+) -> Result<Option<(SessionId, Entry)>, BackupError> {
+    catalog.set_apart_forgotten(&marks::read_forgotten(repo, index)?);
+    let domain = repo.keys().write()?.domain;
+    let parent = choose_parent(catalog, own, (paths, domain), options)?;
+    let (Some(parent), Some(fetcher), [path]) = (parent, fetcher, paths) else { return Ok(None) };
+    let Ok(path) = TreePath::from_slashes(&path.0) else { return Ok(None) };
+    // One that cannot be read is compared with nothing.
+    let entry = cursor::find(fetcher, parent.snapshot.root, &path).ok().flatten();
+    Ok(entry.map(|entry| (parent.snapshot.session, entry)))
 }
 
 fn choose_parent<'c>(

@@ -16,7 +16,7 @@ use crate::backup::scan;
 use crate::backup::shared::{Shared, Tally};
 use crate::backup::upload::Uploader;
 use crate::base::error::in_one_line;
-use crate::base::id::SessionId;
+use crate::base::id::{ChunkId, SessionId};
 use crate::base::limits::{EVIDENCE_MAX_HEADS, NODE_CACHE_BYTES, PACK_TARGET_BYTES};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::{TreePath, escape};
@@ -27,6 +27,7 @@ use crate::blob::fetch::ChunkFetcher;
 use crate::disk::command::CommandSource;
 use crate::disk::exclude::Excludes;
 use crate::disk::walk::{Walk, WalkOptions};
+use crate::format::entry::Entry;
 use crate::format::session::SessionKind;
 use crate::format::snapshot::{
     EvidenceHead, PathBytes, RecordedProblem, RecordedRoot, RootState, SnapshotState, Summary,
@@ -167,7 +168,16 @@ impl<'a> Start<'a> {
             }
             _ => Previous::none(),
         };
-        let (parent, parent_root) = (previous.parent, previous.root);
+        let stream_before = match source {
+            Source::Stream { .. } | Source::Command { .. } if self.options.skip_if_unchanged => {
+                let place = (self.repo, self.index, self.identity.client);
+                let options = &self.options;
+                previous::find_stream(place, &mut catalog, &paths, options, fetcher.as_ref())?
+            }
+            _ => None,
+        };
+        let (stream_parent, stream_before) = stream_before.unzip();
+        let (parent, parent_root) = (previous.parent.or(stream_parent), previous.root);
         self.announce(previous.summary.as_ref(), shared.monitor);
         let mut hints = match (&source, self.options.dry_run) {
             (Source::Paths(_), false) => {
@@ -181,7 +191,9 @@ impl<'a> Start<'a> {
         self.require_something(&built, is_stream)?;
         let mut report = self.report(&built, parent, shared);
         report.lost.clone_from(&catalog.missing);
-        let unchanged = self.options.skip_if_unchanged && parent_root == Some(built.root.node);
+        let unchanged = self.options.skip_if_unchanged
+            && (is_same_stream(&built, stream_before)
+                || is_same_tree(&built, parent_root, &report));
         if self.options.dry_run || unchanged {
             if !self.options.dry_run {
                 self.give_up("nothing had changed", shared.monitor);
@@ -437,6 +449,18 @@ fn newest_evidence(catalog: &Catalog, known: &[EvidenceHead]) -> Vec<EvidenceHea
         }
     }
     newest.into_values().take(EVIDENCE_MAX_HEADS).collect()
+}
+
+/// Whether a stream holds what it held before.
+fn is_same_stream(built: &Built, before: Option<Entry>) -> bool {
+    built.stream.as_ref().zip(before).is_some_and(|(now, before)| now.content == before.content)
+}
+
+/// Whether a tree is as it was. Of a folder that is only on the way its metadata are saved and nothing
+/// else, and any work beside a root changes the time of the folder above it.
+fn is_same_tree(built: &Built, before: Option<ChunkId>, report: &BackupReport) -> bool {
+    let is_alike = built.counts.differences == 0 && report.problem_count == 0;
+    before.is_some_and(|root| root == built.root.node || is_alike)
 }
 
 fn source_paths(source: &Source) -> Vec<PathBytes> {

@@ -50,13 +50,14 @@ impl Pipeline<'_> {
         let entry = Entry { content: Some(content), ..stream_entry(now, size_bytes) };
         let mut sink = &nodes;
         let mut builder = EntryTreeBuilder::new(self.tree);
-        builder.push(path.key().to_vec(), entry, &mut sink)?;
+        builder.push(path.key().to_vec(), entry.clone(), &mut sink)?;
         let (root, _) = builder.finish(&mut sink)?;
         nodes.finish()?;
         shared.monitor.add(Counter::Items, 1);
         let summary = Summary { files_new: 1, ..Summary::default() };
         let counts = Counts { summary, ..Counts::default() };
-        Ok(Built { root, counts, roots: Vec::new(), owners: Owners::default() })
+        let (roots, owners) = (Vec::new(), Owners::default());
+        Ok(Built { root, counts, roots, owners, stream: Some(entry) })
     }
 }
 
