@@ -83,14 +83,14 @@ class Mainstay(Tool):
         return ["--key-file", self.inside("machine.key")]
 
     def call(self, *arguments):
-        return ["mainstay", "-q", *self.key(), *arguments]
+        return [self.program, "-q", *self.key(), *arguments]
 
     def snapshots(self):
         return json.loads(self.output(*self.key(), "snapshots", "--json") or "[]")
 
     def init(self):
-        return [["mainstay", "init", "-q"],
-                ["mainstay", "-q", "key", "add", "--role", "admin",
+        return [[self.program, "init", "-q"],
+                [self.program, "-q", "key", "add", "--role", "admin",
                  "--to-key-file", self.inside("machine.key")]]
 
     def backup(self, tag):
@@ -128,6 +128,13 @@ class MainstayPassphrase(Mainstay):
 
     def init(self):
         return super().init()[:1]
+
+
+class MainstayBefore(Mainstay):
+    """An older program, to see what a change costs."""
+
+    name = program = "mainstay-before"
+    note = "key file, an older program"
 
 
 class Restic(Tool):
@@ -325,6 +332,6 @@ def flattened(value):
 
 
 TOOLS = {tool.name: tool for tool in
-         (Mainstay, MainstayPassphrase, Restic, Rustic, Borg, Bupstash, Conserve)}
-DEFAULT = [name for name in TOOLS if name != "mainstay-passphrase"]
+         (Mainstay, MainstayPassphrase, MainstayBefore, Restic, Rustic, Borg, Bupstash, Conserve)}
+DEFAULT = [name for name in TOOLS if name not in ("mainstay-passphrase", "mainstay-before")]
 OVER_S3 = ("mainstay", "mainstay-passphrase", "restic", "rustic")
