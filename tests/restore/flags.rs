@@ -16,6 +16,9 @@ pub(crate) const CASES: &[Case] = &[
     ("flags come back", flags_come_back),
     ("an immutable file that is right is kept", an_immutable_file_is_kept),
     ("an immutable file that is wrong is no silent success", an_immutable_file_in_the_way),
+    ("immutable files with several names come back", immutable_files_with_names),
+    ("immutable folders come back, the top one included", immutable_folders),
+    ("a folder that only takes more is refused", a_folder_to_which_one_can_only_add),
     ("no copy on write is set before content", no_copy_on_write),
     ("attributes are left out if asked", attributes_are_left_out),
     ("a read-only folder of the same user is filled", a_read_only_folder_is_filled),
@@ -103,6 +106,79 @@ fn an_immutable_file_in_the_way(stage: &Stage) -> Verdict {
     holds(bytes == old, "it is neither old nor new")?;
     holds(ran.stderr.contains("fixed"), format!("it is not named: {}", ran.show()))?;
     holds(stage.place.join("other").exists(), "the rest is not restored")
+}
+
+fn immutable_files_with_names(stage: &Stage) -> Verdict {
+    if !has_flags(stage) {
+        return Ok(());
+    }
+    let (source, target) = (stage.place.join("source"), stage.place.join("target"));
+    for (name, flag) in [("a/fixed", "+i"), ("a/grows", "+a")] {
+        Stage::file(&source.join(name), 1, 5_000);
+        fs::create_dir_all(source.join("b")).expect("the place is free");
+        let other = source.join(name.replace("a/", "b/"));
+        fs::hard_link(source.join(name), other).expect("the place is free");
+        set(flag, &source.join(name));
+    }
+    let what = Stage::at(&stage.save(&source), &source);
+    ends(&stage.restore(&what, &target, &[]), 0)?;
+    let filled = stage.place.join("filled");
+    Stage::file(&filled.join("more"), 3, 10);
+    ends(&stage.restore(&what, &filled, &["--overwrite", "if-newer"]), 0)?;
+    fs::remove_file(filled.join("more")).expect("a file of ours");
+    for folder in [&target, &filled] {
+        equal(&source, folder)?;
+        no_leftovers(folder)?;
+        for (name, letter) in [("b/fixed", 'i'), ("b/grows", 'a')] {
+            holds(letters(&folder.join(name)).contains(letter), format!("{name} has no flag"))?;
+        }
+        ends(&stage.restore(&what, folder, &["--overwrite", "if-changed"]), 0)?;
+    }
+    Ok(())
+}
+
+fn immutable_folders(stage: &Stage) -> Verdict {
+    if !has_flags(stage) {
+        return Ok(());
+    }
+    for flag in ["+i", "+a"] {
+        let (source, target) = (stage.place.join("source"), stage.place.join("target"));
+        Stage::file(&source.join("inner/file"), 1, 5_000);
+        set(flag, &source.join("inner"));
+        set(flag, &source);
+        let what = Stage::at(&stage.save(&source), &source);
+        fs::create_dir(&target).expect("the place is free");
+        ends(&stage.restore(&what, &target, &[]), 0)?;
+        equal(&source, &target)?;
+        no_leftovers(&target)?;
+        for name in ["", "inner"] {
+            let letters = letters(&target.join(name));
+            holds(letters.contains(&flag[1..]), format!("{flag} is lost of {name:?}"))?;
+        }
+        for folder in [&source, &target] {
+            thaw(folder);
+            fs::remove_dir_all(folder).expect("it was thawed");
+        }
+    }
+    Ok(())
+}
+
+fn a_folder_to_which_one_can_only_add(stage: &Stage) -> Verdict {
+    if !has_flags(stage) {
+        return Ok(());
+    }
+    Stage::file(&stage.source.join("file"), 1, 5_000);
+    let what = Stage::at(&stage.save(&stage.source), &stage.source);
+    let target = stage.place.join("target");
+    Stage::file(&target.join("other"), 2, 10);
+    set("+a", &target);
+    let old = now(&target);
+    for options in [&["--overwrite", "always"][..], &["--overwrite", "always", "--dry-run"]] {
+        let ran = stage.restore(&what, &target, options);
+        fails(&ran)?;
+        holds(ran.stderr.contains("chattr -i -a"), format!("no way out is named: {}", ran.show()))?;
+    }
+    untouched(&old, &target)
 }
 
 fn no_copy_on_write(stage: &Stage) -> Verdict {

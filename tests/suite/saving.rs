@@ -207,6 +207,23 @@ fn nothing_new_is_no_snapshot_if_so_asked() {
 }
 
 #[test]
+fn a_forced_run_reads_all_and_compares_all_the_same() {
+    let world = system_tests::world::World::in_memory();
+    let source = world.new_folder("source");
+    for name in ["changed", "same", "gone"] {
+        put(&source.join(name), &[name.as_bytes(), &[7; 5000]].concat());
+    }
+    world.backup(&source).expect("the backup runs");
+    fs::remove_file(source.join("gone")).expect("it is there");
+    let options = engine::backup::BackupOptions { force: true, ..system_tests::world::options() };
+    let forced = || world.backup_with(&source, &options).expect("the backup runs").summary;
+    let counted = forced();
+    let counts = (counted.files_new, counted.files_changed, counted.files_unmodified);
+    assert_eq!((counts, counted.paths_gone), ((0, 0, 2), 1));
+    assert!(counted.bytes_read > 10_000, "{counted:?}");
+}
+
+#[test]
 fn exceptions_bring_back_what_lies_in_a_folder_that_is_left_out() {
     let place = empty();
     for name in ["s/a/deep/keep", "s/a/drop", "s/b/drop", "s/f"] {

@@ -83,7 +83,7 @@ pub struct BackupArgs {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
-    /// Read all files again, also those that look unchanged; all count as new
+    /// Read all files again, also those that look unchanged
     #[arg(short, long, conflicts_with = "parent")]
     pub force: bool,
 

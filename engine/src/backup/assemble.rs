@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
 
 use crate::backup::error::BackupError;
 use crate::backup::nodes::NodeStore;
-use crate::backup::shared::{LOOK_AROUND, Shared};
+use crate::backup::shared::{LOOK_AROUND, Shared, Tally};
 use crate::backup::step::{Difference, Item, Job, Outcome, Step, Work};
 use crate::base::monitor::{Action, Change, Counter};
 use crate::base::path::TreePath;
@@ -86,7 +86,7 @@ impl<'a, 's> Assembler<'a, 's> {
         match self.finish_work(work)? {
             Outcome::Entry(entry) => {
                 if let Some(difference) = difference.filter(|_| !entry.is_unread()) {
-                    self.tell(difference.action(&entry), &key, entry.size_bytes);
+                    self.compare(&difference, &key, &entry);
                 }
                 self.note_leftover(&key);
                 if entry.link_count > 1 && entry.content.is_some() {
@@ -95,7 +95,7 @@ impl<'a, 's> Assembler<'a, 's> {
                 self.push(key, *entry)
             }
             Outcome::Gone => {
-                if let Some(Difference(Some(before))) = difference {
+                if let Some(Difference { before: Some(before), .. }) = difference {
                     self.tell(Action::Remove, &key, before.size_bytes);
                 }
                 Ok(())
@@ -116,7 +116,7 @@ impl<'a, 's> Assembler<'a, 's> {
                     if let Some(difference) = &mut difference {
                         self.tell(difference.action(&entry), &key, entry.size_bytes);
                         // What is below it was not there before.
-                        difference.0 = None;
+                        difference.before = None;
                     }
                     self.push(key, entry)?;
                 }
@@ -141,7 +141,22 @@ impl<'a, 's> Assembler<'a, 's> {
         }
     }
 
+    /// Tells of a difference, and counts what only reading could show.
+    fn compare(&self, difference: &Difference, key: &[u8], now: &Entry) {
+        let action = difference.action(now);
+        if difference.looks_same {
+            if action == Action::Metadata {
+                return;
+            }
+            Tally::add(&self.shared.tally.changed_unseen, 1);
+        }
+        self.tell(action, key, now.size_bytes);
+    }
+
     fn tell(&self, action: Action, key: &[u8], size_bytes: u64) {
+        if !self.shared.monitor.wants_changes() {
+            return;
+        }
         // The key came from a path, a moment ago.
         let Ok(path) = TreePath::from_key(key) else { return };
         self.shared.monitor.change(&Change { action, path: &path, size_bytes, remark: None });

@@ -28,6 +28,8 @@ pub(super) struct Join<'a> {
     pub(super) ahead: Ahead<'a>,
     /// Whether every chunk of an entry must be looked up before the entry is carried over.
     pub(super) must_look_up: bool,
+    /// Whether everything is read again, however unchanged it looks.
+    pub(super) rereads: bool,
     pub(super) steps: Sender<Step>,
     pub(super) jobs: Sender<Job>,
     pub(super) counts: Counts,
@@ -161,16 +163,20 @@ impl Join<'_> {
         });
         self.counts.differences += u64::from(!same && !stays_on_the_way);
         let key = found.path.key().to_vec();
-        let (carried, differing) = if same { (before, None) } else { (None, before) };
+        let (carried, differing) = match same {
+            true if self.rereads => (before.clone(), before),
+            true => (before, None),
+            false => (None, before),
+        };
         let work = match (entry.kind, carried) {
             (EntryKind::File, carried) => {
                 self.plan_file(found, entry, carried, differing.as_ref())?
             }
-            (_, Some(before)) => {
+            (_, Some(before)) if !self.rereads => {
                 carry_details(&mut entry, before);
                 Work::Ready(Box::new(entry))
             }
-            (_, None) => {
+            (_, _) => {
                 for problem in found.read_details(&mut entry) {
                     self.shared.problem(problem);
                 }
@@ -224,13 +230,17 @@ impl Join<'_> {
         before: Option<Entry>,
         same: bool,
     ) -> Result<(), BackupError> {
-        let is_told = self.wants_changes && !same;
-        let difference = is_told.then(|| Difference(before.map(Box::new)));
+        let is_compared = if same { self.rereads } else { self.wants_changes };
+        let before = before.map(Box::new);
+        let difference = is_compared.then_some(Difference { before, looks_same: same });
         send(&self.steps, Step::Entry(Item { key, work, difference }))
     }
 
     /// Whether the chunks of an unchanged file are still there to be referred to.
     fn may_carry(&self, before: &Entry) -> Result<bool, BackupError> {
+        if self.rereads {
+            return Ok(false);
+        }
         if !self.must_look_up {
             return Ok(true);
         }

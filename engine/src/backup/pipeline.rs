@@ -49,6 +49,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) dedup: &'a Dedup,
     pub(super) tree: &'a TreeConfig,
     pub(super) workers: usize,
+    /// Whether everything is read again, however unchanged it looks.
+    pub(super) rereads: bool,
 }
 
 /// What the threads made.
@@ -116,6 +118,7 @@ impl<'a> Pipeline<'a> {
         let asked = walk.roots().to_vec();
         shared.watch_roots(&asked);
         let trusts_facts = !previous.must_look_up
+            && !self.rereads
             && !walk.with_atime()
             && previous.owners.as_ref().is_some_and(|then| owners.agree_with(then));
         std::thread::scope(|scope| {
@@ -134,6 +137,7 @@ impl<'a> Pipeline<'a> {
                 shared,
                 nodes: &nodes,
                 must_look_up: previous.must_look_up,
+                rereads: self.rereads,
                 ahead: Ahead::new(previous, trusts_facts),
                 steps: step_sender,
                 jobs: job_sender.clone(),

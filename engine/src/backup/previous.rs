@@ -81,9 +81,6 @@ pub(super) fn find<'a>(
     options: &BackupOptions,
     fetcher: Option<&'a ChunkFetcher<'a>>,
 ) -> Result<Previous<'a>, BackupError> {
-    if options.force {
-        return Ok(Previous::none());
-    }
     let domain = repo.keys().write()?.domain;
     let hints = match options.parent {
         Some(_) => None,

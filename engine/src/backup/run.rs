@@ -280,6 +280,7 @@ impl<'a> Start<'a> {
             dedup: &dedup,
             tree: &self.repo.config().tree,
             workers: if self.options.workers == 0 { cores } else { self.options.workers },
+            rereads: self.options.force,
         };
         let (place, writer) = ((self.repo, self.index), (context.write, context.identity));
         let uploads = Uploader::new(place, &dedup, writer, self.session, self.options.dry_run);
@@ -331,10 +332,12 @@ impl<'a> Start<'a> {
             _ => SnapshotState::Partial,
         };
         let counted = &built.counts.summary;
+        let changed_unseen = Tally::get(&tally.changed_unseen);
         let vanished_known = Tally::get(&tally.vanished_known);
         let summary = Summary {
             files_new: counted.files_new.saturating_sub(Tally::get(&tally.vanished_new)),
-            files_changed: counted.files_changed.saturating_sub(vanished_known),
+            files_changed: (counted.files_changed + changed_unseen).saturating_sub(vanished_known),
+            files_unmodified: counted.files_unmodified.saturating_sub(changed_unseen),
             paths_gone: counted.paths_gone + vanished_known,
             bytes_gone: counted.bytes_gone + Tally::get(&tally.vanished_bytes),
             vanished: Tally::get(&tally.vanished),

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) data_chunks_new: AtomicU64,
     pub(super) tree_nodes_new: AtomicU64,
     pub(super) inconsistent: AtomicU64,
+    /// Files whose content changed and whose size and times did not.
+    pub(super) changed_unseen: AtomicU64,
     /// Paths that had been listed and were gone when they were looked at.
     pub(super) vanished: AtomicU64,
     /// Those of them that were counted as new files, and as changed ones.

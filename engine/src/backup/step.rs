@@ -28,13 +28,17 @@ pub(super) struct Item {
     pub(super) difference: Option<Difference>,
 }
 
-/// What was at a path before, and that this is to be told.
-pub(super) struct Difference(pub(super) Option<Box<Entry>>);
+/// What was at a path before, to be compared with what is found now.
+pub(super) struct Difference {
+    pub(super) before: Option<Box<Entry>>,
+    /// Whether size, times and owner are as they were: then only other content is a difference.
+    pub(super) looks_same: bool,
+}
 
 impl Difference {
     /// How the present entry differs from the one before.
     pub(super) fn action(&self, now: &Entry) -> Action {
-        let Some(before) = &self.0 else { return Action::Create };
+        let Some(before) = &self.before else { return Action::Create };
         let content =
             |entry: &Entry| (entry.content.clone(), entry.target.clone(), entry.device_number);
         match (before.kind == now.kind, content(before) == content(now)) {

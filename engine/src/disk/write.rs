@@ -147,8 +147,13 @@ impl Target {
     /// [`DiskError::Io`] with the reason.
     pub fn require_writable(&self) -> Result<(), DiskError> {
         let access = Access::WRITE_OK | Access::EXEC_OK;
-        rustix::fs::accessat(self.beneath.base(), ".", access, AtFlags::EACCESS)
-            .map_err(|error| DiskError::io_at("making something in", b".", error))
+        let failed = |error| DiskError::io_at("making something in", b".", error);
+        rustix::fs::accessat(self.beneath.base(), ".", access, AtFlags::EACCESS).map_err(failed)?;
+        // In a folder to which one can only add, nothing can be renamed or removed.
+        match self.stat(&TreePath::root())? {
+            Some(there) if there.is_immutable => Err(failed(Errno::PERM)),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes that this user can still write to the file system.

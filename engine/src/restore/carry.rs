@@ -158,7 +158,12 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         }
         return;
     };
-    let applied = to.target.apply_metadata(&path, &entry, &to.metadata);
+    let options = to.metadata_before_fixing(&entry);
+    let applied = to.target.apply_metadata(&path, &entry, &options);
+    let is_fixed = to.fixes(&entry);
+    if is_fixed {
+        to.fix_later(&path, &entry);
+    }
     if path.is_root() {
         let accessed = entry.atime.unwrap_or(entry.mtime);
         to.tally.set_top_times(FolderTimes { accessed, modified: entry.mtime });
@@ -168,9 +173,11 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
     }
     if applied.may_be_better {
         to.tally.leave_unfinished();
-        if let Err(error) = to.note(Note::Folder, &path) {
-            told("noting in the journal", &error);
-        }
+    }
+    if (applied.may_be_better || is_fixed)
+        && let Err(error) = to.note(Note::Folder, &path)
+    {
+        told("noting in the journal", &error);
     }
 }
 

@@ -177,9 +177,9 @@ impl RestoredFile {
     /// Sets the metadata and puts the file in its place.
     fn finish(&self, to: &Destination<'_>, file: Option<&TargetFile>) {
         // What may not be changed any more can be renamed no more either.
-        let is_late = matches!(self.way, Way::Aside(_)) && self.entry.forbids_changes();
-        let inode_flags = to.metadata.inode_flags && !is_late;
-        let options = MetadataOptions { inode_flags, ..to.metadata };
+        let has_names = self.entry.link_count > 1;
+        let is_late = to.fixes(&self.entry) && (has_names || matches!(self.way, Way::Aside(_)));
+        let options = if is_late { to.metadata_before_fixing(&self.entry) } else { to.metadata };
         let applied = match file {
             Some(file) => file.apply_metadata(&self.entry, &options),
             None => to.target.apply_metadata(&self.path, &self.entry, &options),
@@ -189,7 +189,7 @@ impl RestoredFile {
         }
         if applied.has_no_room {
             // The next run sets what had no room; until then the file is not whole.
-            if self.entry.link_count > 1 {
+            if has_names {
                 to.tally.spoil(&self.path, false);
             }
             return self.give_up(to);
@@ -198,7 +198,7 @@ impl RestoredFile {
             to.tally.leave_unfinished();
         }
         // The next run must know that this one made it.
-        let noted = match self.entry.link_count > 1 || applied.may_be_better {
+        let noted = match has_names || is_late || applied.may_be_better {
             true => to.note(Note::Made, &self.path),
             false => Ok(()),
         };
@@ -210,7 +210,9 @@ impl RestoredFile {
             self.fail(to, "putting in place", &error);
             return self.give_up(to);
         }
-        if is_late && to.metadata.inode_flags {
+        if is_late && has_names {
+            to.fix_later(&self.path, &self.entry);
+        } else if is_late {
             for problem in to.target.apply_inode_flags(&self.path, &self.entry) {
                 to.tally.problem(to.monitor, problem);
             }

@@ -166,7 +166,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`DiskError::Io`].
-    pub(super) fn remove(self, target: &Target) -> Result<(), DiskError> {
+    pub(super) fn remove(&self, target: &Target) -> Result<(), DiskError> {
         target.remove_journal(&self.name)
     }
 }

@@ -58,7 +58,12 @@ impl Pass<'_> {
             return;
         }
         let to = self.work.to;
-        let applied = to.target.apply_metadata(path, entry, &to.metadata);
+        let is_late = to.fixes(entry) && entry.link_count > 1;
+        let options = if is_late { to.metadata_before_fixing(entry) } else { to.metadata };
+        let applied = to.target.apply_metadata(path, entry, &options);
+        if is_late {
+            to.fix_later(path, entry);
+        }
         for problem in applied.problems {
             to.tally.problem(to.monitor, problem);
         }

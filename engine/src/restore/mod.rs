@@ -32,6 +32,7 @@ mod pass;
 mod unlock;
 mod settle;
 mod kept;
+mod fixed;
 mod in_place;
 mod extras;
 mod space;

@@ -8,6 +8,7 @@ use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::TreePath;
 use crate::disk::write::FolderTimes;
+use crate::format::entry::Entry;
 use crate::restore::untrusted::LeftOut;
 
 /// Outcome of a restore.
@@ -71,6 +72,8 @@ pub(super) struct Tally {
     spoilt: Mutex<HashMap<TreePath, bool>>,
     /// What lies aside, and could neither be finished nor removed.
     half_made: Mutex<Vec<TreePath>>,
+    /// What gets flags in the end that forbid changes.
+    pub(super) fixed: Mutex<Vec<(TreePath, Box<Entry>)>>,
 }
 
 impl Tally {
@@ -176,7 +179,7 @@ impl Tally {
         self.fill_problems(report);
     }
 
-    fn fill_problems(&self, report: &mut RestoreReport) {
+    pub(super) fn fill_problems(&self, report: &mut RestoreReport) {
         if let Ok(problems) = self.problems.lock() {
             (report.problem_count, report.problems) = problems.clone();
         }

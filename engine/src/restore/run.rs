@@ -107,6 +107,11 @@ pub fn run(
         let problem = error.to_problem(&TreePath::root());
         tally.late_problem(monitor, problem, &mut report);
     }
+    // The next run has to change what this one did not finish.
+    if !report.is_unfinished {
+        to.fix_all();
+        tally.fill_problems(&mut report);
+    }
     Ok(report)
 }
 
@@ -250,8 +255,9 @@ impl Ground {
         if !may_fill && !target.has_journal(stage) {
             return Err(refused());
         }
+        target.require_writable().map_err(unwritable)?;
         let journal = match options.dry_run {
-            true => target.require_writable().map(|()| None),
+            true => Ok(None),
             false => Journal::open(&target, stage, &first).map(Some),
         };
         let journal = journal.map_err(unwritable)?;
@@ -292,13 +298,13 @@ impl Ground {
     /// Removes the journal if there is nothing to go on with. That changes the times of the target,
     /// so they are set afterwards: those of the snapshot, or those that it had.
     fn end(
-        self,
+        &self,
         report: &RestoreReport,
         times: Option<FolderTimes>,
         folder: &Path,
     ) -> Result<(), DiskError> {
         let before = FolderTimes { modified: self.modified_before(), ..self.times };
-        let Some(journal) = self.journal else { return Ok(()) };
+        let Some(journal) = &self.journal else { return Ok(()) };
         if !report.is_unfinished {
             journal.remove(&self.target)?;
             // A folder in which something was restored is not empty, and stays.
