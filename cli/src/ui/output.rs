@@ -190,6 +190,9 @@ pub fn printable_painted(line: &str) -> String {
 /// are written as escapes. Backslashes stay, because names in a message are escaped already.
 #[must_use]
 pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter == '\\' || letter == ' ' || letter.is_ascii_alphanumeric() {

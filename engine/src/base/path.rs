@@ -125,8 +125,11 @@ impl TreePath {
     /// Whether `other` is this path or lies below it.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
+        if self.is_root() {
+            return true;
+        }
         let rest = other.0.strip_prefix(self.0.as_slice());
-        self.is_root() || rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
+        rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
     }
 
     /// `other` as seen from this path; `None` if it does not lie at or below it.
@@ -163,7 +166,13 @@ impl std::fmt::Display for TreePath {
 /// direction-changing characters become `\x..` or `\u{..}`; a backslash is doubled.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> String {
+    // Nearly all names are plain, and lists have millions.
+    let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) && *byte != b'\\';
     let mut text = String::with_capacity(bytes.len());
+    if bytes.iter().all(is_plain) {
+        text.extend(bytes.iter().copied().map(char::from));
+        return text;
+    }
     for part in bytes.utf8_chunks() {
         for letter in part.valid().chars() {
             match letter {
