@@ -33,7 +33,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
 };
 
-use crate::args::{empty, habits};
+use crate::args::{empty, habits, overview};
 use crate::command::Cli;
 use crate::command::context::Context;
 use crate::config::file::ConfigFile;
@@ -159,7 +159,7 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
 
 /// The command line as types, and as it was given.
 fn parse(arguments: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let matches = overview::arrange(Cli::command()).try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
     Ok((cli, matches))
 }

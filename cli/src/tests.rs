@@ -1,5 +1,6 @@
 //! The whole program from arguments to exit code, in worlds made up for the purpose.
 
+mod overview;
 mod pages;
 mod samples;
 

@@ -11,9 +11,12 @@ use crate::config::credential::CredentialFlags;
 use crate::config::file::ConfigFile;
 use crate::config::repository::RepositoryFlags;
 
+/// What stands above them.
+pub const GLOBAL_HEADING: &str = "Options of every command";
+
 /// Options that every command takes.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = GLOBAL_HEADING)]
 pub struct GlobalArgs {
     /// Location of the repository: a path, s3://bucket/prefix, gs://…, az://… or file:///…
     #[arg(short, long, global = true, value_name = "LOCATION")]

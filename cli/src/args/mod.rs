@@ -32,6 +32,8 @@ pub mod rules;
 pub mod look;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
+/// The help of the program as a whole.
+pub mod overview;
 /// `approve`.
 pub mod approve;
 /// `drill`, `evidence`.

@@ -53,6 +53,10 @@ pub struct BenchmarkArgs {
 #[command(after_long_help = epilogue::with_repository("mainstay doctor\nmainstay doctor --json", &[]))]
 pub struct DoctorArgs {}
 
+/// Options that every command takes
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct OptionsArgs {}
+
 /// Print the completion script of a shell
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::plain(

@@ -123,8 +123,9 @@ use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
+use crate::args::overview;
 use crate::args::program::{
-    BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, VersionArgs,
+    BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, OptionsArgs, VersionArgs,
 };
 use crate::args::proof::{DrillArgs, EvidenceArgs};
 use crate::args::report::ReportArgs;
@@ -198,13 +199,15 @@ pub enum Command {
     Completions(CompletionsArgs),
     Man(ManArgs),
     Version(VersionArgs),
+    #[command(hide = true)]
+    Options(OptionsArgs),
 }
 
 impl Command {
     /// Whether it looks at no path.
     #[must_use]
     pub fn needs_no_folder(&self) -> bool {
-        matches!(self, Self::Completions(_) | Self::Man(_) | Self::Version(_))
+        matches!(self, Self::Completions(_) | Self::Man(_) | Self::Version(_) | Self::Options(_))
     }
 }
 
@@ -245,6 +248,10 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Completions(args) => completions::run(args, context, &mut Cli::command()),
         Command::Man(args) => man::run(args, context, Cli::command()),
         Command::Version(args) => version::run(args, context),
+        Command::Options(_) => {
+            context.ui.stdout().bytes(overview::options().as_bytes());
+            Ok(ExitCode::Ok)
+        }
     }
 }
 

@@ -96,7 +96,7 @@ impl ConfigFile {
                 .message()
                 .replace("a nonzero u32", "a whole number of KiB per second, at least 1");
             Fault::usage(format!("{}, line {line}: {message}", path.display()))
-                .hint("`mainstay help` has the names of all options, under \"Global options\"")
+                .hint("`mainstay help options` has the names of all of them")
         })
     }
 
