@@ -128,7 +128,7 @@ pub fn revoke(args: &KeyRevokeArgs, context: &Context<'_>) -> Result<ExitCode, F
     let here = known_identity(repo, &opened.index).map_err(|error| trouble::index(&error))?;
     if here.is_some_and(|here| here.client == client.client) {
         return Err(Fault::refused("this machine writes as that client").hint(
-            "revoke it from another machine, or let this one begin anew with `mainstay key succeed`",
+            "revoke it from another machine, or let this one start over with `mainstay key succeed`",
         ));
     }
     let last = last_snapshot(args.last.as_deref(), client.client, &catalog, context)?;

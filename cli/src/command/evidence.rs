@@ -252,11 +252,11 @@ fn judge(flaws: &[Flaw], context: &Context<'_>) -> Result<ExitCode, Fault> {
         }
     }
     let message = match flaws.len() {
-        1 => "1 thing is wrong with the evidence".to_owned(),
-        count => format!("{count} things are wrong with the evidence"),
+        1 => "the evidence has 1 flaw".to_owned(),
+        count => format!("the evidence has {count} flaws"),
     };
     Err(Fault::new(ExitCode::Damage, "E_EVIDENCE", message)
-        .hint("nothing in it may be relied on; get it anew from where it was made"))
+        .hint("nothing in it can be relied on; request a fresh copy from its source"))
 }
 
 /// A file that goes into a bundle, and its name there.
@@ -331,7 +331,7 @@ fn export_bundle(args: &ExportArgs, context: &Context<'_>) -> Result<ExitCode, F
             "  verify it anywhere: mainstay evidence verify {shown} --key {}",
             opened.repo.fingerprint()
         ));
-        context.ui.result("  give the key to whoever verifies on another way than the bundle");
+        context.ui.result("  send the key separately from the bundle");
     }
     Ok(ExitCode::Ok)
 }

@@ -83,7 +83,7 @@ pub fn carry_out(
     }
     if report.refused_deletes > 0 {
         let packs = units::counted(report.refused_deletes, "pack");
-        let message = format!("the store did not let go of {packs}");
+        let message = format!("the store refused to delete {packs}");
         let hint = "they are kept by a lock or a permission; a later run tries them again";
         return Err(Fault::new(ExitCode::Store, "E_DENIED", message).hint(hint));
     }

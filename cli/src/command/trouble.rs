@@ -156,10 +156,10 @@ pub fn backup(error: &BackupError) -> Fault {
              --succeeds {client} --to-key-file FILE"
         )),
         BackupError::PutBack => Fault::during(Doing::Work, error).hint(
-            "repeat the command, which stores anew what is gone; and find out what happened to the store",
+            "repeat the command, which stores again what is gone, and find out what happened to the store",
         ),
         BackupError::AlwaysFenced { .. } => Fault::during(Doing::Work, error)
-            .hint("somebody frees space in the repository: repeat the command afterwards"),
+            .hint("a prune is running; try again when it has finished"),
         other => Fault::during(Doing::Work, other),
     }
 }
