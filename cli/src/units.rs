@@ -233,6 +233,23 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     Ok(Duration::from_secs(total_s))
 }
 
+/// Reads how long a store is waited for that has not answered yet.
+///
+/// # Errors
+/// [`UnitError`] for what is no duration, or not between a second and an hour.
+pub fn parse_patience(text: &str) -> Result<Duration, UnitError> {
+    let patience = parse_duration(text)?;
+    match (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&patience) {
+        true => Ok(patience),
+        false => Err(UnitError {
+            text: text.chars().take(80).collect(),
+            wanted: "a wait for a first answer",
+            why: "it lasts from 1s to 1h",
+            example: "30s or 2m",
+        }),
+    }
+}
+
 /// Writes a duration with its two largest units: `0.42 s`, `42.0 s`, `3m12s`, `2h03m`, `3d04h`; of
 /// many days only those: `120d`.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use engine::store::Limits;
@@ -10,6 +11,7 @@ use crate::args::values;
 use crate::config::credential::CredentialFlags;
 use crate::config::file::ConfigFile;
 use crate::config::repository::RepositoryFlags;
+use crate::units::parse_patience;
 
 /// What stands above them.
 pub const GLOBAL_HEADING: &str = "Options of every command";
@@ -41,6 +43,10 @@ pub struct GlobalArgs {
     /// Let the endpoint be plain HTTP on another machine
     #[arg(long, global = true)]
     pub allow_http: bool,
+
+    /// Wait so long for the store's first answer [default: 8s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_patience)]
+    pub connect_timeout: Option<Duration>,
 
     /// Folder of the local index (it can be deleted at any time and is rebuilt)
     #[arg(long, global = true, value_name = "DIR")]
@@ -89,6 +95,7 @@ impl GlobalArgs {
     pub fn complete(&mut self, file: ConfigFile) {
         fill(&mut self.repo, file.repo);
         fill(&mut self.endpoint, file.endpoint);
+        fill(&mut self.connect_timeout, file.connect_timeout.map(|patience| patience.0));
         fill(&mut self.limit_upload, file.limit_upload);
         fill(&mut self.limit_download, file.limit_download);
         fill(&mut self.timestamp_url, file.timestamp.and_then(|section| section.url));

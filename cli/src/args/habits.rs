@@ -20,7 +20,7 @@ pub struct Habit {
 }
 
 /// Options of every command that take a value.
-const WITH_VALUE: [&str; 12] = [
+const WITH_VALUE: [&str; 13] = [
     "-r",
     "--repo",
     "-p",
@@ -28,6 +28,7 @@ const WITH_VALUE: [&str; 12] = [
     "--password-command",
     "--key-file",
     "--endpoint",
+    "--connect-timeout",
     "--cache-dir",
     "--limit-upload",
     "--limit-download",

@@ -337,6 +337,7 @@ pub fn store(
         environment: found.settings,
         keys: found.keys,
         limits: context.limits.clone(),
+        opening_ms: context.global.connect_timeout.map(|patience| patience.as_millis() as u64),
         watch: context.ui.watch(&context.around.cancel),
     };
     let store = Store::open(&location, &options, create_missing).map_err(|error| {

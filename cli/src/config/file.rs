@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::disk::trust::{self, Purpose};
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use crate::config::policy::Retention;
 use crate::config::secret::distrusted;
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
+use crate::units::{UnitError, parse_patience};
 
 /// No configuration is longer; a wrong file is noticed before it fills memory.
 const FILE_MAX_BYTES: u64 = 64 * 1024;
@@ -37,6 +39,8 @@ pub struct ConfigFile {
     pub key_file: Option<PathBuf>,
     /// `--endpoint`
     pub endpoint: Option<String>,
+    /// `--connect-timeout`
+    pub connect_timeout: Option<Patience>,
     /// `--allow-http`
     pub allow_http: bool,
     /// `--cache-dir`
@@ -51,6 +55,19 @@ pub struct ConfigFile {
     pub timestamp: Option<TimestampSection>,
     /// Rules of retention, for the commands that take any.
     pub retention: Option<Retention>,
+}
+
+/// A value of `--connect-timeout`, which TOML has as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Patience(pub Duration);
+
+impl TryFrom<String> for Patience {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        parse_patience(&text).map(Self)
+    }
 }
 
 /// The section `[timestamp]`.
@@ -185,7 +202,8 @@ mod tests {
     #[test]
     fn everything_can_be_set_and_paths_begin_at_the_file() {
         let text = "repo = 'backup'\npassword-file = '/etc/secret'\nendpoint = 'https://s3'\n\
-                    allow-http = true\ncache-dir = 'state'\nlimit-upload = 500\nbackground = true\n";
+                    allow-http = true\ncache-dir = 'state'\nlimit-upload = 500\nbackground = true\n\
+                    connect-timeout = '1m'\n";
         let read = config(text, &[]).expect("understood");
         let folder = std::env::temp_dir();
         assert_eq!(read.repo.as_deref(), folder.join("backup").to_str());
@@ -193,6 +211,7 @@ mod tests {
         assert_eq!(read.cache_dir, Some(folder.join("state")));
         assert_eq!(read.limit_upload.map(NonZeroU32::get), Some(500));
         assert!(read.allow_http && read.background);
+        assert_eq!(read.connect_timeout, Some(Patience(Duration::from_secs(60))));
         let cloud = config("repo = 's3://bucket/prefix'", &[]).expect("understood");
         assert_eq!(cloud.repo.as_deref(), Some("s3://bucket/prefix"));
     }
@@ -213,6 +232,7 @@ mod tests {
             ("repo = 7", 1, "string"),
             ("a = ", 1, ""),
             ("limit-upload = 0", 1, "at least 1"),
+            ("connect-timeout = '0s'", 1, "from 1s to 1h"),
             ("[retention]\nkeep-dayly = 3\n", 2, "keep-dayly"),
             ("[retension]\nkeep-daily = 3\n", 1, "retension"),
             ("keep-daily = 3\n", 1, "keep-daily"),

@@ -4,14 +4,17 @@
 //! neither a listing, nor an object, nor the receipt of an upload; a 404 from a web server does not
 //! say that an object is absent. Requests for credentials are not ours to judge.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 
 use crate::base::limits::HTTP_ANSWER_MAX_BYTES;
-use crate::store::cause::{Answered, NotBelieved, RefusedRedirect};
+use crate::store::cause::{Answered, NotBelieved, RefusedRedirect, TimedOut};
 use crate::store::page::Asked;
+use crate::store::wait::Heard;
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -56,7 +59,11 @@ impl Question {
     }
 
     /// Passes on what is believed, bounded; the rest becomes errors.
-    pub(crate) async fn judge(&self, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    pub(crate) async fn judge(
+        &self,
+        response: HttpResponse,
+        heard: &Heard,
+    ) -> Result<HttpResponse, HttpError> {
         let status = response.status();
         if status.is_redirection() && status.as_u16() != 304 {
             return Err(unknown(redirect(&response)));
@@ -71,7 +78,7 @@ impl Question {
             };
         }
         let (parts, body) = response.into_parts();
-        let bytes = collect_bounded(body).await?;
+        let bytes = self.collect(body, heard).await?;
         if status.is_success() {
             self.check_success(status.as_u16(), &bytes)?;
             return Ok(HttpResponse::from_parts(parts, bytes.into()));
@@ -86,6 +93,29 @@ impl Question {
             return Err(self.disbelief("that of an object store", format!("404 with {kind}")));
         }
         Err(unknown(self.answered(status.as_u16(), &parts.headers, &bytes)))
+    }
+
+    /// The whole body, bounded, without long silences while the store has still to be known.
+    async fn collect(&self, body: HttpResponseBody, heard: &Heard) -> Result<Vec<u8>, HttpError> {
+        let mut pieces = body.bytes_stream();
+        let mut bytes = Vec::new();
+        loop {
+            let next = match heard.stall_limit() {
+                Some(limit) => tokio::time::timeout(limit, pieces.next())
+                    .await
+                    .map_err(|_| unanswered(&self.host, limit))?,
+                None => pieces.next().await,
+            };
+            let Some(piece) = next.transpose()? else { return Ok(bytes) };
+            if self.is_ours {
+                heard.sign();
+            }
+            if bytes.len() + piece.len() > HTTP_ANSWER_MAX_BYTES {
+                let why = std::io::Error::other("the answer of the store is too long");
+                return Err(unknown(why));
+            }
+            bytes.extend_from_slice(&piece);
+        }
     }
 
     fn check_success(&self, status: u16, body: &[u8]) -> Result<(), HttpError> {
@@ -169,18 +199,10 @@ fn unknown(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, error)
 }
 
-async fn collect_bounded(body: HttpResponseBody) -> Result<Vec<u8>, HttpError> {
-    let mut pieces = body.bytes_stream();
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece?;
-        if bytes.len() + piece.len() > HTTP_ANSWER_MAX_BYTES {
-            let why = std::io::Error::other("the answer of the store is too long");
-            return Err(unknown(why));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
+/// The other side took a request and says nothing, or stops in the middle of its answer.
+pub(crate) fn unanswered(host: &str, limit: Duration) -> HttpError {
+    let late = TimedOut { host: host.to_owned(), ..TimedOut::after(limit) };
+    HttpError::new(HttpErrorKind::Timeout, late)
 }
 
 /// What a stranger wrote, on one line and cut to a length.

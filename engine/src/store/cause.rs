@@ -4,6 +4,7 @@
 //! One of these stands at its end instead, and says it once.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A status other than success, with what the store itself says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -134,10 +135,26 @@ pub struct RefusedRedirect {
 
 /// No answer within the time allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no answer within {} s", limit_ms.div_ceil(1000))]
+#[error("{} within {} s", what(host), limit_ms.div_ceil(1000))]
 pub struct TimedOut {
     /// The time allowed.
     pub limit_ms: u64,
+    /// Host and port, if it is known that they take connections; otherwise empty.
+    pub host: String,
+}
+
+impl TimedOut {
+    /// Whatever the other side did or did not do.
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self { limit_ms: limit.as_millis() as u64, host: String::new() }
+    }
+}
+
+fn what(host: &str) -> String {
+    match host.is_empty() {
+        true => "no answer".to_owned(),
+        false => format!("{host} took the request and did not answer it"),
+    }
 }
 
 /// Why there are no keys for the store.

@@ -17,11 +17,11 @@ use tokio::runtime::{Builder, Runtime};
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
     LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, RETRY_OF_ONE_OBJECT, STORE_BLOCKING_THREADS,
-    STORE_OPENING_MS, STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
+    STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
-use crate::store::cause::{Answered, NoConnection, NoKeys};
+use crate::store::cause::{Answered, NoConnection, NoKeys, Obstacle, TimedOut};
 use crate::store::code::NameCodes;
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
@@ -89,11 +89,18 @@ enum Held {
 fn is_unreachable(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable { source, .. } => {
-            source.is::<NoConnection>() || source.is::<NoKeys>()
+            source.is::<NoConnection>() || source.is::<NoKeys>() || source.is::<TimedOut>()
         }
         StoreError::NotBelieved { .. } => true,
         _ => false,
     }
+}
+
+/// Whether the attempt was waited for until its time was over: another would take as long again.
+fn is_silence(error: &StoreError) -> bool {
+    let StoreError::Unavailable { source, .. } = error else { return false };
+    let lost = source.downcast_ref::<NoConnection>();
+    source.is::<TimedOut>() || lost.is_some_and(|lost| lost.obstacle == Obstacle::Silence)
 }
 
 impl Store {
@@ -360,7 +367,10 @@ impl Store {
         self.link().meter.request(RequestKind::Get);
         read(into)?;
         if let Some(pace) = &self.link().backend.limits.download {
-            self.block_on(pace.wait(into.len()));
+            self.wait_for(0, async {
+                pace.wait(into.len()).await;
+                Ok(())
+            })?;
         }
         self.link().meter.downloaded(into.len());
         Ok(())
@@ -411,12 +421,13 @@ impl Store {
 
     async fn pause(&self, backoff: &mut Backoff, error: StoreError) -> Result<(), StoreError> {
         let Some(wait) = backoff.next_wait() else { return Err(error) };
-        let heard = &self.link().backend.heard;
-        if is_unreachable(&error)
-            && !heard.has_answered()
-            && backoff.is_past(STORE_OPENING_MS, wait)
-        {
-            return Err(error);
+        let Backend { heard, .. } = &self.link().backend;
+        let is_remote = self.link().backend.can_misbehave();
+        if is_remote && !heard.has_answered() && is_unreachable(&error) {
+            let again_ms = if is_silence(&error) { heard.connect_ms() } else { 0 };
+            if backoff.is_past(heard.opening_ms().saturating_sub(again_ms), wait) {
+                return Err(error);
+            }
         }
         heard.failed(&error);
         self.link().meter.retry();
@@ -436,7 +447,7 @@ impl Store {
         true
     }
 
-    /// Runs a request to its end; a folder answers at once and needs nobody who watches.
+    /// Runs a request to its end, or until the user wants to stop.
     fn wait_for<T>(
         &self,
         upload_bytes: usize,

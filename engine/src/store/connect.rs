@@ -19,6 +19,7 @@ use object_store::memory::InMemory;
 use object_store::{ClientOptions, RetryConfig};
 use url::{Host, Url};
 
+use crate::base::limits::STORE_OPENING_MS;
 use crate::store::backend::Backend;
 use crate::store::bucket::Bucket;
 use crate::store::error::StoreError;
@@ -28,7 +29,7 @@ use crate::store::location::{Cloud, Location, Place, StoreOptions};
 use crate::store::proxy::Proxies;
 use crate::store::settings;
 use crate::store::transport::Connector;
-use crate::store::wait::Heard;
+use crate::store::wait::{Heard, Watch};
 
 pub(crate) fn connect(
     location: &Location,
@@ -36,12 +37,21 @@ pub(crate) fn connect(
     create_missing: bool,
 ) -> Result<Backend, StoreError> {
     let backend = match location.place() {
-        Place::Folder(path) => open_folder(path, create_missing)?,
+        Place::Folder(path) => {
+            // Nobody is told that a folder is silent: it is slow by a limit, or the disk is.
+            let watch =
+                Watch { is_cancelled: options.watch.is_cancelled.clone(), ..Watch::default() };
+            let heard = Arc::new(Heard::new(watch, STORE_OPENING_MS));
+            Backend { heard, ..open_folder(path, create_missing)? }
+        }
         Place::Memory(name) => Backend::bare(named_memory(name), true),
         Place::Bucket { cloud, bucket, prefix } => {
             let named = |why| StoreError::BadLocation { location: location.display(), why };
             let options = &cleaned(options).map_err(named)?;
-            let heard = Arc::new(Heard::new(options.watch.clone()));
+            let heard = Arc::new(Heard::new(
+                options.watch.clone(),
+                options.opening_ms.unwrap_or(STORE_OPENING_MS),
+            ));
             let connector = connector(options, &heard).map_err(named)?;
             let opened = match cloud {
                 Cloud::S3 => open_s3(bucket, options, connector),

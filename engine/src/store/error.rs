@@ -11,7 +11,7 @@ use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::store::cause::{
-    Answered, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect,
+    Answered, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect, TimedOut,
 };
 
 /// The words by which a finding tells that an object lies in an archive, as [`StoreError::Archived`]
@@ -323,6 +323,13 @@ fn from_chain(action: &'static str, key: String, source: Source, keys: Keys) -> 
                 };
             }
             return StoreError::Unavailable { action, key, source: Box::new(lost.clone()) };
+        }
+        if let Some(late) = error.downcast_ref::<TimedOut>() {
+            let source: Source = match late.host.starts_with(METADATA) {
+                true => no_keys(&late.to_string(), keys),
+                false => Box::new(late.clone()),
+            };
+            return StoreError::Unavailable { action, key, source };
         }
         is_remote |= error.is::<HttpError>();
         // Below an HTTP error an I/O error is the connection's, otherwise the disk's.

@@ -120,6 +120,9 @@ pub struct StoreOptions {
     pub keys: Option<KeySource>,
     /// How fast bytes may go and come.
     pub limits: Limits,
+    /// How long a store is waited for that has never answered, in milliseconds; `None` for
+    /// [`crate::base::limits::STORE_OPENING_MS`].
+    pub opening_ms: Option<u64>,
     /// Who is told while the store is silent.
     pub watch: Watch,
 }

@@ -321,7 +321,7 @@ async fn write_direct(
             }
         },
         Err(_) => {
-            let source = Box::new(TimedOut { limit_ms: limit.as_millis() as u64 });
+            let source = Box::new(TimedOut::after(limit));
             Err(StoreError::Unavailable { action, key, source })
         }
     }
@@ -342,7 +342,7 @@ pub(crate) async fn timed<T>(
     match tokio::time::timeout(limit, request).await {
         Ok(answer) => answer.map_err(|error| classify(action, key, error)),
         Err(_) => {
-            let source = Box::new(TimedOut { limit_ms: limit.as_millis() as u64 });
+            let source = Box::new(TimedOut::after(limit));
             Err(StoreError::Unavailable { action, key: key.to_owned(), source })
         }
     }

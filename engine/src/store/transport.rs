@@ -20,8 +20,8 @@ use object_store::client::{
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Proxy, Url, redirect};
 
-use crate::base::limits::CONNECT_TIMEOUT_MS;
-use crate::store::answer::Question;
+use crate::base::limits::TRANSFER_MIN_BYTES_PER_S;
+use crate::store::answer::{Question, unanswered};
 use crate::store::pace::Pace;
 use crate::store::proxy::{Proxies, shown};
 use crate::store::unreachable;
@@ -57,7 +57,7 @@ impl HttpConnector for Connector {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
-            .connect_timeout(connect_timeout(options))
+            .connect_timeout(connect_timeout(options, self.heard.connect_ms()))
             .https_only(!is_set(ClientConfigKey::AllowHttp))
             .http1_only()
             .no_gzip()
@@ -74,12 +74,12 @@ impl HttpConnector for Connector {
 }
 
 /// The library asks for one second where it looks for a metadata service that may not exist.
-fn connect_timeout(options: &ClientOptions) -> Duration {
+fn connect_timeout(options: &ClientOptions, most_ms: u64) -> Duration {
     let asked = options.get_config_value(&ClientConfigKey::ConnectTimeout);
     let asked_ms = asked
         .and_then(|text| text.strip_suffix('s').and_then(|seconds| seconds.parse::<u64>().ok()))
-        .map_or(CONNECT_TIMEOUT_MS, |seconds| seconds.saturating_mul(1000));
-    Duration::from_millis(asked_ms.min(CONNECT_TIMEOUT_MS))
+        .map_or(most_ms, |seconds| seconds.saturating_mul(1000));
+    Duration::from_millis(asked_ms.min(most_ms))
 }
 
 fn not_built(error: reqwest::Error) -> object_store::Error {
@@ -99,18 +99,31 @@ impl HttpService for Transport {
         let question = Question::of(&request);
         let url = Url::parse(&request.uri().to_string()).ok();
         let paced = request.extensions_mut().remove::<Paced>();
-        let response = match (request.extensions_mut().remove::<Fault>(), paced) {
-            (None, None) => HttpService::call(&self.client, request).await,
-            (None, Some(Paced(body, pace))) => {
-                self.send_stream(request, reqwest::Body::wrap_stream(pace.pieces(body))).await
+        let limit = self.answer_limit(&request, &question).filter(|_| paced.is_none());
+        let asked = async {
+            match (request.extensions_mut().remove::<Fault>(), paced) {
+                (None, None) => HttpService::call(&self.client, request).await,
+                (None, Some(Paced(body, pace))) => {
+                    self.send_stream(request, reqwest::Body::wrap_stream(pace.pieces(body))).await
+                }
+                (Some(fault), _) => self.call_badly(fault, request).await,
             }
-            (Some(fault), _) => self.call_badly(fault, request).await,
+        };
+        let response = match limit {
+            Some(limit) => match tokio::time::timeout(limit, asked).await {
+                Ok(response) => response,
+                Err(_) => return Err(unanswered(&question.host, limit)),
+            },
+            None => asked.await,
         };
         let response = response.map_err(|error| {
             let proxy = url.as_ref().and_then(|url| self.proxies.of(url)).map(shown);
-            unreachable::explain(error, &question.host, proxy)
+            unreachable::explain(error, &question.host, proxy, self.heard.connect_ms())
         })?;
-        let answer = question.judge(response).await?;
+        if question.is_ours {
+            self.heard.speaks();
+        }
+        let answer = question.judge(response, &self.heard).await?;
         if question.is_ours {
             self.heard.answered();
         }
@@ -119,6 +132,18 @@ impl HttpService for Transport {
 }
 
 impl Transport {
+    /// How long the answer may take to begin, if that is less than what the request as a whole may
+    /// take: whoever has never answered is not waited for for minutes. Of those that hand out
+    /// credentials no question takes long.
+    fn answer_limit(&self, request: &HttpRequest, question: &Question) -> Option<Duration> {
+        let limit = match question.is_ours {
+            true => self.heard.first_answer_limit(),
+            false => Some(Duration::from_millis(self.heard.opening_ms())),
+        }?;
+        let body_bytes = request.body().content_length() as u64;
+        Some(limit + Duration::from_millis(body_bytes * 1000 / TRANSFER_MIN_BYTES_PER_S))
+    }
+
     async fn call_badly(
         &self,
         fault: Fault,

@@ -9,17 +9,27 @@ use std::io::ErrorKind;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::base::limits::CONNECT_TIMEOUT_MS;
 use crate::store::cause::{NoConnection, Obstacle};
 
 /// Puts one sentence in the place of a chain. `target` and `proxy` are host and port.
-pub(crate) fn explain(error: HttpError, target: &str, proxy: Option<String>) -> HttpError {
+/// A connection may take `connect_ms` to come about.
+pub(crate) fn explain(
+    error: HttpError,
+    target: &str,
+    proxy: Option<String>,
+    connect_ms: u64,
+) -> HttpError {
     let kind = error.kind();
-    let (obstacle, detail) = find(&error, kind, proxy.is_some());
+    let (obstacle, detail) = find(&error, kind, proxy.is_some(), connect_ms);
     HttpError::new(kind, NoConnection { target: target.to_owned(), proxy, obstacle, detail })
 }
 
-fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, String) {
+fn find(
+    error: &HttpError,
+    kind: HttpErrorKind,
+    has_proxy: bool,
+    connect_ms: u64,
+) -> (Obstacle, String) {
     let first: &(dyn StdError + 'static) = error;
     let chain: Vec<_> = std::iter::successors(Some(first), |error| (*error).source()).collect();
     let texts: Vec<String> = chain.iter().map(|error| error.to_string()).collect();
@@ -58,7 +68,7 @@ fn find(error: &HttpError, kind: HttpErrorKind, has_proxy: bool) -> (Obstacle, S
     }
     match kind {
         HttpErrorKind::Timeout => {
-            let seconds = CONNECT_TIMEOUT_MS / 1000;
+            let seconds = connect_ms.div_ceil(1000);
             (Obstacle::Silence, format!("no answer within {seconds} s"))
         }
         HttpErrorKind::Connect => (Obstacle::NoRoute, innermost),

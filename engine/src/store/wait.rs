@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::error::in_one_line;
-use crate::base::limits::{STORE_CANCEL_MS, STORE_SILENCE_MS};
+use crate::base::limits::{
+    CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
+};
 use crate::base::time::{Clock, SystemClock};
 use crate::store::error::StoreError;
 
@@ -29,7 +31,7 @@ pub type Tell = dyn Fn(&Waiting) + Send + Sync;
 /// Who is told, and who says when to stop.
 #[derive(Clone, Default)]
 pub struct Watch {
-    /// Called about four times a second while the store is silent; returns quickly.
+    /// Called about ten times a second while the store is silent; returns quickly.
     pub on_wait: Option<Arc<Tell>>,
     /// Called once when it is heard of again after somebody was told.
     pub on_answer: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -44,21 +46,45 @@ impl fmt::Debug for Watch {
 }
 
 /// What is known of the other side; shared by all requests of one store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heard {
     clock: SystemClock,
+    /// How long a store is waited for that has never answered.
+    opening_ms: u64,
     last_ms: AtomicU64,
+    /// Whether an answer ever began, whatever it was.
+    is_speaking: AtomicBool,
     /// Whether an answer ever came that could be believed.
     is_answered: AtomicBool,
+    /// When it was first seen that the user wants to stop; 0 if that was not seen. All requests
+    /// together have the time of one.
+    cancelled_ms: AtomicU64,
     /// Whether somebody was told of the present silence.
     is_told: AtomicBool,
     watch: Mutex<Watch>,
     last_failure: Mutex<Option<String>>,
 }
 
+impl Default for Heard {
+    fn default() -> Self {
+        Self::new(Watch::default(), STORE_OPENING_MS)
+    }
+}
+
 impl Heard {
-    pub(crate) fn new(watch: Watch) -> Self {
-        Self { watch: Mutex::new(watch), ..Self::default() }
+    /// Nothing was heard yet; a store that never answers is given up after `opening_ms`.
+    pub(crate) fn new(watch: Watch, opening_ms: u64) -> Self {
+        Self {
+            clock: SystemClock::default(),
+            opening_ms,
+            last_ms: AtomicU64::new(0),
+            is_speaking: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
+            cancelled_ms: AtomicU64::new(0),
+            is_told: AtomicBool::new(false),
+            watch: Mutex::new(watch),
+            last_failure: Mutex::default(),
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -92,6 +118,35 @@ impl Heard {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
     }
 
+    /// An answer began: something on the other side works, and has its own time.
+    pub(crate) fn speaks(&self) {
+        self.is_speaking.store(true, Ordering::Relaxed);
+        self.sign();
+    }
+
+    /// How long a store that has never answered is waited for, in milliseconds.
+    pub(crate) fn opening_ms(&self) -> u64 {
+        self.opening_ms
+    }
+
+    /// How long a connection may take to come about, in milliseconds: less than that, so that this is
+    /// what is said if none does.
+    pub(crate) fn connect_ms(&self) -> u64 {
+        CONNECT_TIMEOUT_MS.min(self.opening_ms - self.opening_ms / 8)
+    }
+
+    /// How long the next answer may take to begin: `None` for as long as the request itself may
+    /// take, because the store is known to answer.
+    pub(crate) fn first_answer_limit(&self) -> Option<Duration> {
+        let is_speaking = self.is_speaking.load(Ordering::Relaxed);
+        (!is_speaking).then_some(Duration::from_millis(self.opening_ms))
+    }
+
+    /// How long the rest of an answer may stall: `None` as above.
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        (!self.has_answered()).then_some(Duration::from_millis(self.opening_ms))
+    }
+
     /// Whether the store has answered since it was opened.
     pub(crate) fn has_answered(&self) -> bool {
         self.is_answered.load(Ordering::Relaxed)
@@ -106,7 +161,6 @@ impl Heard {
     ) -> Result<T, StoreError> {
         let mut work = std::pin::pin!(work);
         let began_ms = self.now_ms();
-        let mut cancelled_ms = None;
         loop {
             if let Ok(done) = tokio::time::timeout(TICK, &mut work).await {
                 return done;
@@ -114,8 +168,16 @@ impl Heard {
             let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let now_ms = self.now_ms();
             if watch.is_cancelled.as_ref().is_some_and(|is_cancelled| is_cancelled()) {
-                let since = *cancelled_ms.get_or_insert(now_ms);
-                if now_ms.saturating_sub(since) >= STORE_CANCEL_MS {
+                // Moments below one millisecond count as the first.
+                let now_ms = now_ms.max(1);
+                let first = self.cancelled_ms.compare_exchange(
+                    0,
+                    now_ms,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                let since_ms = first.err().unwrap_or(now_ms);
+                if now_ms.saturating_sub(since_ms) >= STORE_CANCEL_MS {
                     return Err(StoreError::Interrupted);
                 }
             }
@@ -135,7 +197,7 @@ impl Heard {
 }
 
 /// How often a wait is looked at.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -151,13 +213,14 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
         let (to, end) = (Arc::clone(&told), Arc::clone(&ended));
-        let heard = Heard::new(Watch {
+        let watch = Watch {
             on_wait: Some(Arc::new(move |wait: &Waiting| {
                 to.lock().expect("not poisoned").push(wait.clone());
             })),
             on_answer: Some(Arc::new(move || end.store(true, Ordering::Relaxed))),
             is_cancelled: None,
-        });
+        };
+        let heard = Heard::new(watch, STORE_OPENING_MS);
         heard.failed(&StoreError::Interrupted);
         let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
         run(heard.watched(0, async {
@@ -182,10 +245,18 @@ mod tests {
     #[test]
     fn who_wants_to_stop_does_not_wait_for_a_request_that_hangs() {
         let watch = Watch { is_cancelled: Some(Arc::new(|| true)), ..Watch::default() };
-        let heard = Heard::new(watch);
+        let heard = Heard::new(watch, STORE_OPENING_MS);
         let clock = SystemClock::default();
         let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
         assert!(matches!(ended, Err(StoreError::Interrupted)));
         assert!(clock.monotonic() < Duration::from_millis(STORE_CANCEL_MS + 1500));
+        // The next ones do not have that time again, and are still done if they are quick.
+        let before = clock.monotonic();
+        for _ in 0..3 {
+            let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
+            assert!(matches!(ended, Err(StoreError::Interrupted)));
+        }
+        assert!(clock.monotonic() - before < Duration::from_millis(STORE_CANCEL_MS));
+        run(heard.watched(0, async { Ok(()) })).expect("it is done");
     }
 }

@@ -18,6 +18,8 @@ use crate::store::name::ObjectName;
 use crate::store::pace::Limits;
 use crate::store::retry::RetrySettings;
 
+mod silence;
+
 const NAME: ObjectName = ObjectName::Slot(SlotId::new([7; 8]));
 
 /// A server that gives one answer per connection, in order, the last one again and again.
