@@ -1,8 +1,8 @@
 //! Folders of the local state that nobody used for a long time, and their caches.
 //!
 //! What can be read again from the store goes: the database, damaged ones that were moved aside,
-//! hints and the copy of the configuration. What was proved and what was seen of other machines'
-//! records stays, because nothing gives that back.
+//! hints and the copy of the configuration. What was proved, who this machine is and which epoch of keys
+//! it has seen stays, because nothing gives that back.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

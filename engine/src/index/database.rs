@@ -123,6 +123,12 @@ impl Index {
         Ok((index, outcome))
     }
 
+    /// The folder that the database lies in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.shared.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Random bytes, drawn when this database was made or cleared. While they are the same,
     /// nothing that was ever in the index has been removed.
     #[must_use]

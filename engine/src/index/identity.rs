@@ -1,8 +1,9 @@
 //! Who writes from this machine, and where its chain of snapshots stands.
 //!
 //! A key file carries an identity. An administrator who writes from a machine enrols that machine
-//! once; its signing key stays in the local index, sealed, so that a copied state folder signs
-//! nothing. Losing the state folder costs one more client record, nothing else.
+//! once; its signing key stays in the state folder, sealed, so that a copied state folder signs
+//! nothing. It lies beside the local index and not in it: an index can be read again, and is thrown
+//! away when it is damaged. Losing the state folder costs one more client record, nothing else.
 
 use minicbor::{Decode, Encode};
 
@@ -14,7 +15,7 @@ use crate::format::client::Client;
 use crate::format::envelope::{decode_record, encode_record};
 use crate::format::slot::Role;
 use crate::index::clients::{refuse_remembered, require_unrevoked};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, kept};
 use crate::repo::Repo;
 use crate::repo::commits;
 use crate::repo::error::RepoError;
@@ -98,7 +99,7 @@ pub fn begin_identity(
     enrol_as(repo, &identity, enrolment)?;
     let record = LocalIdentity { client: identity.client, seed: *identity.signing.seed().expose() };
     let plain = zeroize::Zeroizing::new(encode_record(&record));
-    index.set_setting(SETTING_IDENTITY, &aead::seal(&local, SEAL_PURPOSE, &plain))?;
+    kept::keep_identity(index.folder(), &aead::seal(&local, SEAL_PURPOSE, &plain))?;
     Ok(identity)
 }
 
@@ -115,7 +116,13 @@ pub fn known_identity(repo: &Repo, index: &Index) -> Result<Option<Identity>, In
 }
 
 fn stored_identity(index: &Index, local: &SecretKey) -> Result<Option<Identity>, IndexError> {
-    let Some(sealed) = index.setting(SETTING_IDENTITY)? else { return Ok(None) };
+    let kept = kept::identity(index.folder());
+    let Some(sealed) = (match &kept {
+        Some(_) => kept,
+        None => index.setting(SETTING_IDENTITY)?,
+    }) else {
+        return Ok(None);
+    };
     let Ok(plain) = aead::open(local, SEAL_PURPOSE, &sealed).map(zeroize::Zeroizing::new) else {
         return Ok(None);
     };

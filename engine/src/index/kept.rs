@@ -1,5 +1,8 @@
-//! The configuration of the repository, kept beside the index: it never changes, and having it
-//! saves each run a request. Whoever uses it checks it like one from the store.
+//! Small files beside the index.
+//!
+//! The configuration of the repository never changes, and having it saves each run a request; whoever
+//! uses it checks it like one from the store. The identity of the machine and the newest epoch of
+//! keys are no cache: nothing gives them back, so they do not lie in the index.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -85,6 +88,31 @@ pub fn keep_epoch(folder: &Path, epoch: u32) -> Result<(), IndexError> {
     write().map_err(IndexError::file("writing", &place))
 }
 
+/// The sealed identity of this machine, where an administrator writes from it.
+#[must_use]
+pub fn identity(folder: &Path) -> Option<Vec<u8>> {
+    let mut sealed = Vec::new();
+    let file = std::fs::File::open(folder.join("identity")).ok()?;
+    file.take(CONTROL_MAX_BYTES as u64).read_to_end(&mut sealed).ok()?;
+    Some(sealed)
+}
+
+/// Keeps the sealed identity in `folder`, which exists; the disk has it when this returns.
+///
+/// # Errors
+/// [`IndexError::File`] if it cannot be written.
+pub fn keep_identity(folder: &Path, sealed: &[u8]) -> Result<(), IndexError> {
+    let place = folder.join("identity");
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(sealed)?;
+        file.as_file().sync_all()?;
+        file.persist(&place)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(IndexError::file("writing", &place))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +132,8 @@ mod tests {
         assert_eq!(epoch(folder.path()), None);
         keep_epoch(folder.path(), 3).expect("it can be written");
         assert_eq!(epoch(folder.path()), Some(3));
+        assert_eq!(identity(folder.path()), None);
+        keep_identity(folder.path(), b"sealed").expect("it can be written");
+        assert_eq!(identity(folder.path()).as_deref(), Some(&b"sealed"[..]));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One SQLite file per repository tells which chunk lies where, keeps snapshots and client records
 //! at hand and remembers the runs of this machine. Beside it lie the hints (entries of the last
-//! run of a source) and the lock of the folder. Nothing here is the truth: a damaged file is moved
+//! run of a source), the lock of the folder, and who this machine is, which nothing gives back.
+//! The rest is not the truth: a damaged file is moved
 //! aside and a fresh one begun. Only this floor names the database.
 
 pub mod error;
