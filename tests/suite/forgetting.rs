@@ -192,6 +192,14 @@ fn holds_beat_rules_and_names() {
     place.run(["forget", "--delete-all-snapshots"]).expect(0);
     // The late hold counts all the same: it keeps what is still there.
     assert_eq!(listed(&place, &[]), ids[1..2]);
+    // What it names can be brought back like anything that is forgotten, and then be held in time.
+    let back = last_json(&place.run(["undelete", &ids[1], "--json"]).expect(0));
+    assert_eq!(back["was_there"], false, "{back}");
+    let new = back["snapshot_id"].as_str().expect("an id");
+    place.run(["hold", "add", new, "--reason", "in time"]).expect(0);
+    let again = last_json(&place.run(["undelete", &ids[1], "--json"]).expect(0));
+    assert_eq!((&again["was_there"], &again["snapshot_id"]), (&true.into(), &back["snapshot_id"]));
+    assert_eq!(listed(&place, &[]).len(), 2);
 }
 
 #[test]

@@ -97,11 +97,9 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
                     short_id(*one)
                 ),
             };
-            // A collector may be about to take what it needs, and what is held cannot be brought back.
-            Err(Fault::refused(format!("{which} not protected")).hint(
-                "release this hold, bring it back with `mainstay undelete ID`, and hold what that \
-                 makes",
-            ))
+            // A collector may be about to take what it needs.
+            Err(Fault::refused(format!("{which} not protected"))
+                .hint("bring it back with `mainstay undelete ID`, and hold what that makes"))
         }
     }
 }

@@ -259,7 +259,11 @@ fn look(
     let is_back = |one: &&Committed| {
         // A client that cannot forget cannot say either that it brought something back.
         let is_its_owners = one.owner == lineage.client() && one.doubt.is_none();
-        is_its_owners && one.snapshot.original.is_some_and(|it| it.session == lineage)
+        // One that is kept by a hold alone may not be whole for long.
+        let is_forgotten = gathered.marks.tombs.contains_key(&one.snapshot.session);
+        is_its_owners
+            && !is_forgotten
+            && one.snapshot.original.is_some_and(|it| it.session == lineage)
     };
     let back = gathered.catalog.snapshots.iter().find(is_back).map(|one| {
         let snapshot = one.snapshot.session;
@@ -269,12 +273,16 @@ fn look(
 }
 
 fn find(gathered: &Gathered, wanted: SessionId) -> Result<&Committed, RetainError> {
-    let forgotten = gathered.catalog.forgotten.iter().find(|one| one.snapshot.session == wanted);
-    forgotten.ok_or_else(|| {
-        let is_live = gathered.candidates.iter().any(|one| one.session == wanted);
-        let why = match (is_live, gathered.marks.tombs.contains_key(&wanted)) {
-            (true, true) => "a hold names it, so it is not forgotten now; release the hold first",
-            (true, false) => "it is not forgotten",
+    let catalog = &gathered.catalog;
+    let has_tomb = gathered.marks.tombs.contains_key(&wanted);
+    // A hold on one that was forgotten before keeps it in the lists, and may have come too late for a
+    // collector: it can be brought back like any other that is forgotten.
+    let held = catalog.snapshots.iter().filter(|_| has_tomb);
+    let found = catalog.forgotten.iter().chain(held).find(|one| one.snapshot.session == wanted);
+    found.ok_or_else(|| {
+        let is_live = catalog.snapshots.iter().any(|one| one.snapshot.session == wanted);
+        let why = match (is_live, has_tomb) {
+            (true, _) => "it is not forgotten",
             (false, true) => "its record is gone: a collection has taken it away",
             (false, false) => "there is no such snapshot",
         };
