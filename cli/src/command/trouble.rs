@@ -28,9 +28,13 @@ pub fn opening(error: &RepoError) -> Fault {
             "a key file or the recovery words need no search; `mainstay key list` with one of them \
              shows slots that nobody here made, and `mainstay key remove` deletes them",
         ),
+        RepoError::NoSlots { .. } => Fault::during(Doing::Unlock, error).hint(
+            "no key opens it without them: they were lost, or never copied here; get the objects \
+             below keys/ back from a copy of the store or from earlier versions of its objects",
+        ),
         RepoError::WrongKey { slot_count: 0, .. } => Fault::during(Doing::Unlock, error).hint(
-            "the store has no slot for one: the objects below keys/ are missing, or were never copied \
-             here; another kind of key may still open it (passphrase, recovery words, key file)",
+            "the store has no slot for one; another kind of key may still open it (passphrase, \
+             recovery words, key file)",
         ),
         RepoError::WrongKey { .. } | RepoError::KeyFile { .. } => {
             Fault::during(Doing::Unlock, error)

@@ -101,7 +101,9 @@ fn is_of_the_moment(error: &RepoError) -> bool {
 /// The error that says most: a key that does not fit may be meant for the repository that is damaged.
 fn better(first: Option<RepoError>, second: RepoError) -> Option<RepoError> {
     match first {
-        None | Some(RepoError::WrongKey { slot_count: 0, .. }) => Some(second),
+        None | Some(RepoError::WrongKey { slot_count: 0, .. } | RepoError::NoSlots { .. }) => {
+            Some(second)
+        }
         Some(first) => Some(first),
     }
 }

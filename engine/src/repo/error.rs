@@ -41,6 +41,12 @@ pub enum RepoError {
         /// Slots that were tried.
         slot_count: usize,
     },
+    /// The store has a configuration, and no key slot of any kind.
+    #[error("the repository at {place} has no key slots: nothing lies below keys/")]
+    NoSlots {
+        /// Where.
+        place: String,
+    },
     /// None of the slots that were tried opens, and others could not be tried.
     #[error(
         "none of the {tried} key slots that were tried opens with {what}, and {untried} more could \
@@ -171,6 +177,7 @@ impl Classified for RepoError {
             | Self::TakesTwo { .. }
             | Self::UnsafeStore { .. } => ErrorClass::Refused,
             Self::WrongKey { .. }
+            | Self::NoSlots { .. }
             | Self::ManySlots { .. }
             | Self::KeyFile { .. }
             | Self::Denied { .. }

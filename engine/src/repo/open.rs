@@ -186,6 +186,7 @@ fn unlock_bundle(tries: &Tries<'_>, unlock: &Unlock<'_>) -> Result<(Bundle, Slot
             let slot = match slots::read(store, repository, file.slot) {
                 Err(RepoError::Store(error)) if error.class() == ErrorClass::Missing => {
                     configs::require_listed(store, &ObjectName::Config(file.repository))?;
+                    slots::require_any(store)?;
                     return Err(RepoError::WrongKey { what: "the key file", slot_count: 0 });
                 }
                 other => other?,

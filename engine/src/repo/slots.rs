@@ -185,6 +185,18 @@ pub fn ids(store: &Store) -> Result<Vec<SlotId>, RepoError> {
     Ok(ids.collect())
 }
 
+/// The same where there must be some.
+///
+/// # Errors
+/// [`RepoError::NoSlots`]; those of the store.
+pub(super) fn require_any(store: &Store) -> Result<Vec<SlotId>, RepoError> {
+    let ids = ids(store)?;
+    match ids.is_empty() {
+        true => Err(RepoError::NoSlots { place: store.describe().to_owned() }),
+        false => Ok(ids),
+    }
+}
+
 /// All slots that are in the store or should be, with what is known about them. Of those that stand in
 /// no set the first ones are read: whoever may add objects can add them.
 ///

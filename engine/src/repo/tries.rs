@@ -32,7 +32,7 @@ pub(super) struct Tries<'a> {
 /// Tries slots of one kind until one opens.
 ///
 /// # Errors
-/// [`RepoError::WrongKey`] if all were tried, [`RepoError::ManySlots`] if not all could be; what is
+/// [`RepoError::NoSlots`] if there are none, [`RepoError::WrongKey`] if all were tried, [`RepoError::ManySlots`] if not all could be; what is
 /// wrong with the only slots there are; errors of the store.
 pub(super) fn try_slots(
     tries: &Tries<'_>,
@@ -53,7 +53,7 @@ pub(super) fn try_slots(
         Err(RepoError::Unsettled { .. }) => KnownSlots::default(),
         other => other?,
     };
-    let ids = slots::ids(tries.store)?;
+    let ids = slots::require_any(tries.store)?;
     let (mut ids, strays): (Vec<_>, Vec<_>) =
         ids.into_iter().partition(|id| known.get(*id).is_some());
     ids.retain(|id| known.get(*id).is_some_and(|slot| slot.kind == kind));

@@ -34,6 +34,7 @@ fn repositories_and_keys() {
         &told(&[
             ("none", opening(&RepoError::NoRepository { place: place() })),
             ("two", opening(&RepoError::Ambiguous { place: place(), names })),
+            ("no slots", opening(&RepoError::NoSlots { place: place() })),
             ("no slot", opening(&RepoError::WrongKey { what: "the passphrase", slot_count: 0 })),
             ("wrong key", opening(&RepoError::WrongKey { what: "the key file", slot_count: 3 })),
             ("bad key file", opening(&RepoError::KeyFile { why: "it is cut off".to_owned() })),
