@@ -54,6 +54,7 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let monitor = progress(context);
     let made = create(&store, clock, secret.expose().as_bytes(), &options, &monitor);
     drop(monitor);
+    drop(secret);
     let made = made.map_err(|error| refusal(&error))?;
     if let Some(report) = made.probe.as_ref().filter(|report| !report.is_safe()) {
         warn(report, context);

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::config::secret::{self, Secret};
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
+use crate::ui::hidden::Hidden;
 
 /// What the flags say about credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -223,8 +224,10 @@ pub fn ask_again(
 fn ask(around: &Surroundings, question: &str) -> Result<Secret, Fault> {
     // While somebody observes, Ctrl-C is an answer here, and the terminal gets its echo back.
     let _observer = around.cancel.observe();
+    let hidden = Hidden::begin();
     match (around.ask_hidden)(question) {
-        Ok(answer) => Secret::from_bytes(Zeroizing::new(answer.into_bytes()), "the terminal"),
+        Ok(answer) => Secret::from_bytes(Zeroizing::new(answer.into_bytes()), "the terminal")
+            .map(|secret| secret.typed(hidden)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Fault::interrupted()),
         Err(error) => {
             Err(Fault::key("cannot ask for the passphrase at the terminal").because(&error))

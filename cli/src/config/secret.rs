@@ -9,6 +9,7 @@
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use engine::base::limits::{PASSPHRASE_MAX_BYTES, PASSPHRASE_MIN_CHARS};
 use engine::disk::trust::{self, Distrust, Purpose};
@@ -17,14 +18,25 @@ use zeroize::Zeroizing;
 
 use crate::config::words;
 use crate::fault::Fault;
+use crate::ui::hidden::Hidden;
 
 /// A passphrase; wiped from memory when dropped and never printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret {
     text: Zeroizing<String>,
     /// As it was read, if that is something else.
     raw: Option<Zeroizing<String>>,
+    /// The terminal that it was typed at, which shows nothing before it was tried.
+    hidden: Option<Arc<Hidden>>,
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, &self.raw) == (&other.text, &other.raw)
+    }
+}
+
+impl Eq for Secret {}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,7 +60,7 @@ impl Secret {
         if text.trim_end().contains('\n')
             && let Some(words) = words::gather(text)
         {
-            return Ok(Self { text: words, raw: None });
+            return Ok(Self { text: words, raw: None, hidden: None });
         }
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
@@ -62,7 +74,13 @@ impl Secret {
         let usual = text.strip_prefix('\u{feff}').unwrap_or(text);
         let usual: Zeroizing<String> = Zeroizing::new(usual.nfc().collect());
         let raw = (*usual != text).then(|| Zeroizing::new(text.to_owned()));
-        Ok(Self { text: usual, raw })
+        Ok(Self { text: usual, raw, hidden: None })
+    }
+
+    /// The same; `hidden` lasts as long as it.
+    #[must_use]
+    pub fn typed(self, hidden: Hidden) -> Self {
+        Self { hidden: Some(Arc::new(hidden)), ..self }
     }
 
     /// The passphrase, for the key derivation.
@@ -75,7 +93,7 @@ impl Secret {
     /// have been made with.
     #[must_use]
     pub fn as_read(&self) -> Option<Self> {
-        self.raw.clone().map(|text| Self { text, raw: None })
+        self.raw.clone().map(|text| Self { text, raw: None, hidden: self.hidden.clone() })
     }
 
     /// Whether it will do for a new key slot: everybody can type it, nobody guesses it, and it is

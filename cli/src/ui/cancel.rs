@@ -2,8 +2,8 @@
 //!
 //! An operation that can stop safely holds an [`Observer`]; the first signal then only sets a
 //! flag, and the operation ends in a state that the next run goes on from. With nobody observing,
-//! on a second signal, or if nobody has looked at the flag for two seconds (a pipe without data, a
-//! server that hangs), the process ends at once with 130: everything in the repository is written so
+//! on a second signal, or if nobody looks at the flag any more (all wait: for a pipe without data, for
+//! a server that hangs), the process ends before two seconds are over with 130: everything in the repository is written so
 //! that this is safe too, the next run only has more to repeat. Processes that it began end with
 //! it.
 //!
@@ -17,16 +17,23 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::ui::hidden;
+
 /// The exit code of a process that was asked to stop.
 const INTERRUPTED: i32 = 130;
 /// Who does not look at the flag for so long after a signal is waiting for something.
 const PATIENCE: Duration = Duration::from_millis(1750);
+/// Who has looked once, and for so long not again, waits for something as well: each that looks is
+/// told to stop.
+const PATIENCE_AFTER_LOOKS: Duration = Duration::from_millis(1000);
+/// How often it is seen whether somebody has looked.
+const TICK: Duration = Duration::from_millis(50);
 /// What children are left to end by themselves.
 const GRACE_OF_CHILDREN: Duration = Duration::from_millis(100);
 /// Processes that are ended; whoever begins more is not a dump program.
 const DESCENDANTS_MAX: usize = 4096;
-/// Who still looks at it after so many times that long does not come to an end.
-const PATIENCE_MAX_TIMES: u32 = 8;
+/// Who still looks at it after so long does not come to an end.
+const PATIENCE_MAX: Duration = Duration::from_millis(14_000);
 
 /// Whether somebody wants the process to stop; cheap to clone and to ask.
 #[derive(Debug, Clone, Default)]
@@ -115,19 +122,47 @@ async fn listen(shared: &Shared, mut interrupt: Signal, mut terminate: Signal) {
     if ends_at_once(shared) {
         end();
     }
-    for _ in 0..PATIENCE_MAX_TIMES {
-        let looks = shared.looks.load(Ordering::Relaxed);
-        // A second signal ends the patience.
-        let is_over = tokio::time::timeout(PATIENCE, came()).await.is_ok();
-        if is_over || shared.looks.load(Ordering::Relaxed) == looks {
+    let mut patience = Patience::begin(shared.looks.load(Ordering::Relaxed));
+    // A second signal ends the patience.
+    while tokio::time::timeout(TICK, came()).await.is_err() {
+        if patience.is_over(TICK, shared.looks.load(Ordering::Relaxed)) {
             break;
         }
     }
     end();
 }
 
-/// Ends the process and those that it began.
+/// How long the end of an operation is waited for that was asked to stop.
+struct Patience {
+    passed: Duration,
+    looks: u64,
+    /// When somebody was last seen to have looked.
+    looked: Option<Duration>,
+}
+
+impl Patience {
+    fn begin(looks: u64) -> Self {
+        Self { passed: Duration::ZERO, looks, looked: None }
+    }
+
+    /// `passed` later there were `looks` in all: whether nobody is to be waited for any more.
+    fn is_over(&mut self, passed: Duration, looks: u64) -> bool {
+        self.passed += passed;
+        if looks != self.looks {
+            (self.looks, self.looked) = (looks, Some(self.passed));
+        }
+        let end = match self.looked {
+            None => PATIENCE,
+            // Not before those end who never looked.
+            Some(looked) => (looked + PATIENCE_AFTER_LOOKS).max(PATIENCE),
+        };
+        self.passed >= end.min(PATIENCE_MAX)
+    }
+}
+
+/// Ends the process and those that it began, and leaves the terminal as it was.
 fn end() -> ! {
+    hidden::show();
     end_children();
     std::process::exit(INTERRUPTED)
 }
@@ -209,6 +244,22 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         panic!("the signal was not seen within five seconds");
+    }
+
+    #[test]
+    fn who_looks_has_more_time_and_who_waits_has_less_than_two_seconds() {
+        let ends_at = |last_look_ms: u64| {
+            let mut patience = Patience::begin(7);
+            let mut looks = 7;
+            (1..).map(|tick: u64| tick * 50).find(|at_ms| {
+                looks += u64::from(*at_ms <= last_look_ms);
+                patience.is_over(TICK, looks)
+            })
+        };
+        assert_eq!(ends_at(0), Some(1750));
+        assert_eq!(ends_at(700), Some(1750));
+        assert_eq!(ends_at(5000), Some(6000));
+        assert_eq!(ends_at(60_000), Some(14_000));
     }
 
     #[test]

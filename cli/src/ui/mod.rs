@@ -6,6 +6,8 @@
 
 /// Where text goes, and what happens when it cannot go there.
 pub mod output;
+/// The terminal while a passphrase is typed.
+pub mod hidden;
 /// Signals.
 pub mod cancel;
 /// Permissions of a store.
