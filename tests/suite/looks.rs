@@ -5,6 +5,8 @@
 mod screens;
 /// What is said in situations that a first look meets.
 mod said;
+/// What is typed at a prompt, and before it.
+mod typed;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,12 +24,16 @@ struct Terminal {
 impl Terminal {
     /// Runs a command line of the program there; `None` where there is no `tmux` and need not be.
     fn show(place: &Place, line: &[&str]) -> Option<Self> {
+        Self::run(place, &place.command(line), "")
+    }
+
+    /// The same for a command, and what the shell does when it has ended.
+    fn run(place: &Place, command: &Command, then: &str) -> Option<Self> {
         let has_tmux = Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_ok();
         assert!(has_tmux || !is_complete(), "tmux is not installed");
         if !has_tmux {
             return None;
         }
-        let command = place.command(line);
         let quoted =
             |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
         let mut script =
@@ -38,7 +44,7 @@ impl Terminal {
         }
         script.push_str(&format!(" {}", quoted(command.get_program())));
         command.get_args().for_each(|word| script.push_str(&format!(" {}", quoted(word))));
-        script.push_str("; echo \"[ended $?]\"; sleep 60\n");
+        script.push_str(&format!("; echo \"[ended $?]\"; {then}sleep 60\n"));
         put(&place.path("script"), script.as_bytes());
         let terminal = Self { socket: place.path("tmux") };
         // The server of the terminal before may still be on its way out.
@@ -253,6 +259,10 @@ fn caches_go_and_come_back() {
     assert_eq!(last_json(&place.run(line).expect(0))["removed"], Value::Array(Vec::new()));
     // It is read again, and nothing was lost.
     assert_eq!(place.backup()["data_blobs"], 0);
+    // The machine is who it was: the next snapshot goes on where the last one ended.
+    let listed = place.run(["key", "clients", "--json"]).expect(0);
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 }
 
 /// How a line that is typed out of habit ends: it does what was meant, or one line helps.

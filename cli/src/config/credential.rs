@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::config::secret::{self, Secret};
 use crate::config::surroundings::Surroundings;
 use crate::fault::Fault;
-use crate::ui::hidden::Hidden;
+use crate::ui::hidden::{self, Hidden};
 
 /// What the flags say about credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -218,16 +218,17 @@ pub fn ask_again(
         return Ok(None);
     }
     around.stderr.line("that is not the passphrase of this repository");
+    hidden::forget_typed();
     ask(around, "passphrase of the repository: ").map(Some)
 }
 
 fn ask(around: &Surroundings, question: &str) -> Result<Secret, Fault> {
     // While somebody observes, Ctrl-C is an answer here, and the terminal gets its echo back.
     let _observer = around.cancel.observe();
-    let hidden = Hidden::begin();
+    let silence = Hidden::begin();
     match (around.ask_hidden)(question) {
         Ok(answer) => Secret::from_bytes(Zeroizing::new(answer.into_bytes()), "the terminal")
-            .map(|secret| secret.typed(hidden)),
+            .map(|secret| secret.typed(silence)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Fault::interrupted()),
         Err(error) => {
             Err(Fault::key("cannot ask for the passphrase at the terminal").because(&error))

@@ -10,7 +10,9 @@ use std::fs::File;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
+};
 
 /// The one terminal that a process has, while it is silent.
 static SILENT: Mutex<Option<Silent>> = Mutex::new(None);
@@ -52,6 +54,15 @@ impl Drop for Hidden {
     }
 }
 
+/// Drops what was typed since the last prompt: whoever is asked again begins anew.
+pub fn forget_typed() {
+    let silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(silent) = silent.as_ref().filter(|it| is_ours(&it.terminal)) {
+        // What stays is only typed in vain.
+        let _ = tcflush(&silent.terminal, QueueSelector::IFlush);
+    }
+}
+
 /// Gives the terminal its ways back, whoever still wants it silent: the process ends.
 pub(crate) fn show() {
     // Whoever is interrupted in the middle of changing it holds the lock for a moment only.
@@ -73,8 +84,10 @@ fn silence() -> Option<Silent> {
 
 fn restore(silent: Option<Silent>) {
     if let Some(Silent { terminal, before, .. }) = silent.filter(|it| is_ours(&it.terminal)) {
-        // It is gone, or somebody else's by now: then it is nobody's to restore.
-        let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+        // It is gone, or somebody else's by now: then it is nobody's to restore. Not both in one call,
+        // which would wait for a terminal that was told to stop.
+        let _ = tcflush(&terminal, QueueSelector::IFlush);
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
     }
 }
 

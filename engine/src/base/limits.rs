@@ -311,13 +311,15 @@ pub const STORE_BLOCKING_THREADS: usize = 32;
 pub const HTTP_ANSWER_MAX_BYTES: usize = 16 * MIB;
 /// Establishing a connection takes at most this long: two losses of the first packet.
 pub const CONNECT_TIMEOUT_MS: u64 = 7_000;
-/// A store that has never answered is tried for so long: a wrong name, port or certificate is said
-/// within ten seconds.
+/// A store that has never answered is tried for so long: a wrong name, port or certificate, and one
+/// that takes requests and is silent, are said within ten seconds.
 pub const STORE_OPENING_MS: u64 = 8_000;
 /// A store that is silent for longer is said to be.
 pub const STORE_SILENCE_MS: u64 = 2_750;
 /// A request that still runs so long after the user asked to stop is abandoned.
 pub const STORE_CANCEL_MS: u64 = 1_000;
+/// One that begins later has so long: what ends a run is mostly small.
+pub const STORE_LATE_MS: u64 = 300;
 /// Silence of an upload that its own length explains, by the slowest line that is not worth a word.
 pub const UPLOAD_SILENT_BYTES_PER_S: u64 = 64 * KIB as u64;
 /// A store may take this long to begin to answer: fail-over of a cluster takes tens of seconds.

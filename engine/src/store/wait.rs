@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::base::error::in_one_line;
 use crate::base::limits::{
-    CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
+    CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_LATE_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
 };
 use crate::base::time::{Clock, SystemClock};
 use crate::store::error::StoreError;
@@ -56,8 +56,7 @@ pub(crate) struct Heard {
     is_speaking: AtomicBool,
     /// Whether an answer ever came that could be believed.
     is_answered: AtomicBool,
-    /// When it was first seen that the user wants to stop; 0 if that was not seen. All requests
-    /// together have the time of one.
+    /// When it was first seen that the user wants to stop; 0 if that was not seen.
     cancelled_ms: AtomicU64,
     /// Whether somebody was told of the present silence.
     is_told: AtomicBool,
@@ -177,7 +176,8 @@ impl Heard {
                     Ordering::Relaxed,
                 );
                 let since_ms = first.err().unwrap_or(now_ms);
-                if now_ms.saturating_sub(since_ms) >= STORE_CANCEL_MS {
+                let is_late = now_ms.saturating_sub(since_ms) >= STORE_CANCEL_MS;
+                if is_late && now_ms.saturating_sub(began_ms) >= STORE_LATE_MS {
                     return Err(StoreError::Interrupted);
                 }
             }
@@ -256,7 +256,7 @@ mod tests {
             let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
             assert!(matches!(ended, Err(StoreError::Interrupted)));
         }
-        assert!(clock.monotonic() - before < Duration::from_millis(STORE_CANCEL_MS));
+        assert!(clock.monotonic() - before < Duration::from_millis(3 * (STORE_LATE_MS + 250)));
         run(heard.watched(0, async { Ok(()) })).expect("it is done");
     }
 }
