@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::args::deed::DeedArgs;
 use crate::args::epilogue;
 use crate::args::values::{self, Domain, PolicyKind, Role};
 use crate::fault::ExitCode;
@@ -144,13 +145,9 @@ pub struct KeyRevokeArgs {
     #[arg(long, value_name = "SNAP")]
     pub last: Option<String>,
 
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-
-    /// Say what would not count any more
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
+    /// Why, and whether.
+    #[command(flatten)]
+    pub deed: DeedArgs,
 }
 
 /// Options of `key succeed`.

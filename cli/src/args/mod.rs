@@ -14,6 +14,8 @@ pub mod epilogue;
 pub mod global;
 /// Which snapshots.
 pub mod filter;
+/// Deeds with a reason.
+pub mod deed;
 /// `check --rotate`.
 pub mod rotate;
 /// `init`, `probe`, `check`, `stats`, `index`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use engine::retain::span::Span;
 
+use crate::args::deed::DeedArgs;
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
 use crate::args::rules::KeepArgs;
@@ -117,13 +118,9 @@ pub struct OffboardArgs {
     #[arg(long, value_name = "ID")]
     pub remove_key: Vec<String>,
 
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-
-    /// Say how many snapshots would go
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
+    /// Why, and whether.
+    #[command(flatten)]
+    pub deed: DeedArgs,
 }
 
 /// Hold snapshots, so that nothing and nobody makes them go

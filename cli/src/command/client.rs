@@ -139,7 +139,7 @@ pub fn revoke(args: &KeyRevokeArgs, context: &Context<'_>) -> Result<ExitCode, F
     let revocation = Revocation {
         client: client.client,
         at: context.around.clock.now(),
-        reason: args.reason.clone().unwrap_or_else(|| "revoked".to_owned()),
+        reason: args.deed.reason.clone().unwrap_or_else(|| "revoked".to_owned()),
         snapshot: last
             .as_ref()
             .map(|one| LastSnapshot { session: one.snapshot.session, commit: one.digest }),
@@ -150,19 +150,19 @@ pub fn revoke(args: &KeyRevokeArgs, context: &Context<'_>) -> Result<ExitCode, F
     };
     let (title, reason) = (catalog.claims.clients().title(client.client), &revocation.reason);
     let now = revocation.at;
-    if !args.dry_run {
+    if !args.deed.dry_run {
         machine::put_revocation(repo, &revocation).map_err(|error| trouble::repo(&error))?;
         let done = act(&format!("client {title}"), "revoked", &[], reason, now);
         witness(&opened, &Event::KeyUse(done), context);
     }
-    let after = match args.dry_run {
+    let after = match args.deed.dry_run {
         true => after_dry(&catalog, client.client, last.as_ref()),
         false => after(&opened.catalog()?, client.client),
     };
     let told = KeyRevoked {
         client: client.client.to_string(),
         name: client.name.clone(),
-        dry_run: args.dry_run,
+        dry_run: args.deed.dry_run,
         last_snapshot: last.map(|one| one.snapshot.session.to_snapshot_hex()),
         last_evidence: head.map(|head| head.to_string()),
         snapshots_after: after,

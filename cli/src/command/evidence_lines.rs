@@ -75,6 +75,14 @@ impl Body<'_> {
         self.text(name, text)
     }
 
+    fn of(self, name: &'static str, part: u64, all: u64) -> Self {
+        self.text(name, format!("{part} of {all}"))
+    }
+
+    fn bytes_of(self, part: u64, all: u64) -> Self {
+        self.text("bytes", format!("{} of {}", units::size(part), units::size(all)))
+    }
+
     fn duration(self, name: &'static str, millis: u64) -> Self {
         self.text(name, units::duration(std::time::Duration::from_millis(millis)))
     }
@@ -142,11 +150,8 @@ impl Body<'_> {
             .time("started", drill.started_ms)
             .time("finished", drill.finished_ms)
             .duration("restore", drill.restore_ms)
-            .text("files", format!("{} of {}", drill.files, drill.total_files))
-            .text(
-                "bytes",
-                format!("{} of {}", units::size(drill.bytes), units::size(drill.total_bytes)),
-            )
+            .of("files", drill.files, drill.total_files)
+            .bytes_of(drill.bytes, drill.total_bytes)
             .text("results", format!("{}, root {}", drill.result_count, drill.results));
         let body = drill.probes.iter().fold(body, |body, one| {
             let counts = [(one.passed, "passed"), (one.failed, "failed")];
@@ -181,11 +186,8 @@ impl Body<'_> {
         let body = self
             .time("started", rotation.started_ms)
             .time("finished", rotation.finished_ms)
-            .text("packs", format!("{} of {}", rotation.packs, rotation.total_packs))
-            .text(
-                "bytes",
-                format!("{} of {}", units::size(rotation.bytes), units::size(rotation.total_bytes)),
-            )
+            .of("packs", rotation.packs, rotation.total_packs)
+            .bytes_of(rotation.bytes, rotation.total_bytes)
             .text("failed", rotation.failed)
             .text(
                 "covered",

@@ -52,19 +52,19 @@ pub fn run(args: &OffboardArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     check_named(&gathered.candidates, &sessions, Brake::Off)
         .map_err(|error| trouble::retain(&error))?;
     let is_change = !live.is_empty() || !args.remove_key.is_empty();
-    if is_change && !args.dry_run && args.confirm.as_deref() != Some(args.host.as_str()) {
+    if is_change && !args.deed.dry_run && args.confirm.as_deref() != Some(args.host.as_str()) {
         let snapshots = units::counted(live.len() as u64, "snapshot");
         let message = format!("{} has {snapshots}, and all would go", printable(&args.host));
         return Err(Fault::usage(message).hint("to mean it, say the name again: --confirm HOST"));
     }
-    if is_change && !args.dry_run {
+    if is_change && !args.deed.dry_run {
         require_consent(&opened, &args.host, context)?;
     }
     let offboarding = Offboarding { args, opened: &opened, context };
     let mut done = Offboarded::new(&args.host, live.len() as u64);
     let forgotten = gathered.catalog.forgotten.iter();
     done.records_left = forgotten.filter(is_meant).count() as u64;
-    if args.dry_run {
+    if args.deed.dry_run {
         done.dry_run = true;
     } else if is_change {
         let targets: Vec<_> = live.iter().map(|one| (one.snapshot.session, one.digest)).collect();
@@ -125,7 +125,7 @@ impl Offboarding<'_> {
         done: &mut Offboarded,
     ) -> Result<(), Fault> {
         let Opened { repo, index, .. } = self.opened;
-        let reason = self.args.reason.as_deref().unwrap_or("the client leaves");
+        let reason = self.args.deed.reason.as_deref().unwrap_or("the client leaves");
         let host = &self.context.around.host;
         let because = Reasoned { host, reason, policy: None };
         let monitor = progress(self.context);
