@@ -167,8 +167,9 @@ pub struct CacheArgs {
 pub enum CacheCommand {
     /// Remove the local index of repositories that were not used for a month
     ///
-    /// It is read again from the store when it is needed. What was proved stays. Needs no
-    /// passphrase, and no repository.
+    /// It is read again from the store when it is needed. What was proved and who this machine is
+    /// stay; forgotten is what the machine has seen that the store may lose later. Needs no passphrase,
+    /// and no repository.
     #[command(after_long_help = epilogue::plain(
         "mainstay cache clean --dry-run\n\
          mainstay cache clean --older-than 0s",
