@@ -420,6 +420,7 @@ fn restore_summary() -> RestoreSummary {
         bytes_decoded: 0,
         files_verified: 0,
         files_unread: 0,
+        set_ids_lost: 0,
         unfinished: false,
         untrusted: Some(LeftOutRecord {
             special_files: 0,

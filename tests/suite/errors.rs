@@ -141,6 +141,10 @@ fn passphrases_and_keys() {
     story.tell_with("a new passphrase is too short", &line, |command| {
         command.env("MAINSTAY_PASSWORD", "short");
     });
+    std::fs::rename(place.path("repository/keys"), place.path("keys")).expect("it is ours");
+    story.tell("all key slots are gone", &["snapshots"]);
+    let line = ["backup", "source", "--key-file", "web.key"];
+    story.tell_with("all key slots are gone, and a machine has a key file", &line, without);
     story.ends_as("passphrases_and_keys");
 }
 
@@ -298,6 +302,8 @@ fn what_a_user_may_not_touch() {
     let mut story = Story::of(&place);
     story.tell_with("a file may not be read", &["backup", "source"], nobody);
     story.tell_with("the snapshot has only its name", &["cat", &place.latest("closed")], nobody);
+    let line = ["restore", "latest", "-t", "back", "--include", "closed"];
+    story.tell_with("only what the snapshot has the name of is included", &line, nobody);
     std::fs::create_dir(place.path("sealed")).expect("a folder");
     allow(&place.path("sealed"), 0o000);
     let line = ["backup", "source/open", "sealed/x"];

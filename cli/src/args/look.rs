@@ -65,6 +65,10 @@ pub struct ProblemsArgs {
 ///
 /// `SNAP` and `SNAP:PATH` list everything below, one whole path a line. With paths apart from the
 /// snapshot only what is directly in those folders is listed, unless -R is given.
+///
+/// Control characters and bytes that are no text are shown as \n, \t, \x1b or \u{202e}, and a
+/// backslash as two. A path that is written like that leads there as well, here, in `cat` and in
+/// `restore`, unless something has just the name that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay ls latest\n\
@@ -160,6 +164,8 @@ pub struct FindArgs {
 }
 
 /// Write the content of a file of a snapshot to standard output
+///
+/// The path may be written as `ls` shows it, with its escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository("mainstay cat latest:/etc/fstab", &[]))]
 pub struct CatArgs {

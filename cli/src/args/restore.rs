@@ -20,6 +20,9 @@ use crate::args::values::{Overwrite, SnapshotPath};
 /// Patterns mean what they mean for backup: without `/` they match any name, with a leading `/` they
 /// start at the root, and what lies below a match is matched too. `!PATTERN` takes back what an
 /// earlier --exclude left out, also below an excluded folder.
+///
+/// PATH and patterns may have the escapes that `ls` shows (\n, \x1b, \u{202e}, \\); in a pattern a
+/// byte that is no letter is `?`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay restore latest --target /tmp/back\n\

@@ -4,6 +4,7 @@ use engine::restore::RestoreError;
 use engine::restore::read::cat;
 
 use crate::args::look::CatArgs;
+use crate::command::asked::in_tree;
 use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::open::{open, progress};
@@ -29,7 +30,7 @@ pub fn run(args: &CatArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let mut output = context.ui.stdout();
-    let path = snapshot.in_tree(path);
+    let path = in_tree(&opened, snapshot, path)?;
     match cat(&opened.repo, &opened.index, snapshot, &path, &mut output) {
         Ok(_) => Ok(ExitCode::Ok),
         // Whoever read has seen enough; another failure is noticed at the end of the process.

@@ -9,10 +9,11 @@ use engine::restore::RestoreError;
 use engine::tree::cursor::{EntryCursor, find};
 
 use crate::args::look::{LsArgs, Sort};
+use crate::command::asked::in_tree;
 use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::node::{long_lines, node};
-use crate::command::open::{open, progress};
+use crate::command::open::{Opened, open, progress};
 use crate::command::select::Choice;
 use crate::command::snapshots::record;
 use crate::command::trouble;
@@ -31,7 +32,8 @@ pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let choice = Choice::new(&catalog, &args.filter, context);
     let snapshot = &choice.one(&args.source.snapshot)?.snapshot;
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
-    let mut lister = Lister { args, context, fetcher: &fetcher, snapshot, sorted: Vec::new() };
+    let mut lister =
+        Lister { opened: &opened, args, context, fetcher: &fetcher, snapshot, sorted: Vec::new() };
     let tops = lister.tops()?;
     if context.ui.is_json() {
         context.ui.message(&Message::Snapshot(Box::new(record(snapshot, &catalog))));
@@ -48,6 +50,7 @@ pub fn run(args: &LsArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
 }
 
 struct Lister<'a> {
+    opened: &'a Opened,
     args: &'a LsArgs,
     context: &'a Context<'a>,
     fetcher: &'a ChunkFetcher<'a>,
@@ -71,7 +74,7 @@ impl Lister<'_> {
         };
         let mut tops = Vec::new();
         for asked in asked {
-            let top = self.snapshot.in_tree(&asked);
+            let top = in_tree(self.opened, self.snapshot, &asked)?;
             if top.is_root() {
                 tops.push((top, None));
                 continue;

@@ -15,6 +15,8 @@ pub mod place;
 pub mod made;
 /// Which clients are meant.
 pub mod whose;
+/// Which paths in a snapshot are meant.
+pub mod asked;
 /// Which snapshots are meant.
 pub mod select;
 /// The clock of this machine and the store's.

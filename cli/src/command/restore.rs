@@ -14,6 +14,7 @@ use engine::restore::{self, Overwrite, Pattern, RestoreOptions, RestoreReport};
 
 use crate::args::restore::RestoreArgs;
 use crate::args::values;
+use crate::command::asked::in_tree;
 use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::lost;
@@ -66,7 +67,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         choice.note_source(chosen);
     }
     let snapshot = &chosen.snapshot;
-    let from = snapshot.in_tree(&args.source.path.clone().unwrap_or_default());
+    let from = in_tree(&opened, snapshot, &args.source.path.clone().unwrap_or_default())?;
     require_root(args, &target, snapshot)?;
     let pin = if args.dry_run { None } else { pin(&opened, snapshot, context) };
     let report =
@@ -198,6 +199,14 @@ fn tell_lacks(report: &RestoreReport, snapshot: &Snapshot, context: &Context<'_>
         let what = format!("the snapshot is partial: {lacks} when it was made");
         context.ui.note(&format!("{what}; `mainstay problems {id}` names them"));
     }
+    match report.lost_set_ids {
+        0 => {}
+        1 => context.ui.note("1 item came back without set-id bits: its owner or group is another"),
+        more => context.ui.note(&format!(
+            "{} items came back without set-id bits: their owner or group is another",
+            units::count(more)
+        )),
+    }
     for pattern in &report.idle_patterns {
         context.ui.note(&format!("the pattern {pattern} matches nothing in the snapshot"));
     }
@@ -270,6 +279,14 @@ fn outcome(report: &RestoreReport, args: &RestoreArgs) -> Result<ExitCode, Fault
         return Err(Fault::local(message)
             .hint("another snapshot may have it; `mainstay problems` names it"));
     }
+    if let Some(pattern) = report.unread_includes.first() {
+        let message = format!(
+            "what --include {} names could not be read when the snapshot was made",
+            printable(pattern)
+        );
+        return Err(Fault::local(message)
+            .hint("another snapshot may have it; `mainstay problems` names it"));
+    }
     if report.has_idle_include {
         return Err(Fault::local("an --include pattern matches nothing in the snapshot")
             .hint("`mainstay ls` and `mainstay find` show what there is"));
@@ -336,6 +353,7 @@ fn summary(report: &RestoreReport, args: &RestoreArgs) -> RestoreSummary {
         bytes_decoded: report.decoded_bytes,
         files_verified: report.verified_files,
         files_unread: report.unread,
+        set_ids_lost: report.lost_set_ids,
         unfinished: report.is_unfinished,
         untrusted: args.untrusted.then_some(LeftOutRecord {
             special_files: report.left_out.specials,

@@ -245,6 +245,8 @@ pub struct RestoreSummary {
     /// Items of which the snapshot has only the names, because they could not be read when it was
     /// made.
     pub files_unread: u64,
+    /// Entries that came back without set-id bits, because they have another owner or group now.
+    pub set_ids_lost: u64,
     /// Whether the same command would go on where this one had to stop.
     pub unfinished: bool,
     /// What an untrusted restore left out; absent for others.

@@ -146,6 +146,19 @@ impl TreePath {
         }
     }
 
+    /// The path of which this is what [`escape`] makes; `None` if it has no escapes, or others, or
+    /// they make names that cannot be.
+    #[must_use]
+    pub fn unescaped(&self) -> Option<Self> {
+        let mut has_escapes = false;
+        let path = self.components().try_fold(Self::root(), |path, name| {
+            let read = unescape(name)?;
+            has_escapes |= read != name;
+            path.join(&read).ok()
+        });
+        path.filter(|_| has_escapes)
+    }
+
     /// The absolute path with `/` between components, as raw bytes.
     #[must_use]
     pub fn to_slashes(&self) -> Vec<u8> {
@@ -193,6 +206,48 @@ pub fn escape(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// The bytes of which `text` is what [`escape`] makes, as far as it has escapes.
+fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'\\' {
+            bytes.push(*first);
+            continue;
+        }
+        let (read, length) = match rest.first() {
+            Some(b'\\') => (vec![b'\\'], 1),
+            _ => read_escape(rest)?,
+        };
+        bytes.extend(read);
+        rest = &rest[length..];
+    }
+    Some(bytes)
+}
+
+/// What stands behind a backslash in what [`escape`] makes, unless it is another backslash: the bytes
+/// that it stands for, and how long it is itself.
+pub(crate) fn read_escape(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let number = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        let is_hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    };
+    match text.first()? {
+        b'n' => Some((vec![b'\n'], 1)),
+        b't' => Some((vec![b'\t'], 1)),
+        b'x' => Some((vec![u8::try_from(number(text.get(1..3)?)?).ok()?], 3)),
+        b'u' => {
+            let digits = text.strip_prefix(b"u{")?;
+            let length = digits.iter().position(|byte| *byte == b'}')?;
+            let letter = char::from_u32(number(&digits[..length])?)?;
+            Some((letter.to_string().into_bytes(), length + 3))
+        }
+        _ => None,
+    }
 }
 
 /// Characters that change how their neighbours look: zero width, line separators, bidi controls.
@@ -259,5 +314,27 @@ mod tests {
         assert_eq!(escape(b"a\x1b[31m\n\\\xff"), "a\\x1b[31m\\n\\\\\\xff");
         assert_eq!(escape("x\u{202e}y".as_bytes()), "x\\u{202e}y");
         assert_eq!(escape("Grüße".as_bytes()), "Grüße");
+    }
+
+    #[test]
+    fn what_is_escaped_can_be_read_again() {
+        let names: [&[u8]; 6] = [
+            b"a\x1b[31m\n\\\xff",
+            b"\\xff",
+            b"\\\\n",
+            "x\u{202e}y\t".as_bytes(),
+            b"\x80\\",
+            b"\\u{",
+        ];
+        for name in names {
+            let path = TreePath::root().join(name).expect("a name");
+            let shown = TreePath::from_slashes(path.to_string().as_bytes()).expect("a path");
+            assert_eq!(shown.unescaped(), Some(path), "{shown:?}");
+        }
+        for text in
+            ["/plain/Grüße", "/a\\", "/a\\q", "/\\xg1", "/\\x2f", "/\\u{}", "/\\u{d800}", "/\\u{20"]
+        {
+            assert_eq!(path(text).unescaped(), None, "{text}");
+        }
     }
 }

@@ -33,6 +33,9 @@ pub struct Applied {
     pub has_no_room: bool,
     /// Whether another try may set something.
     pub may_be_better: bool,
+    /// Whether set-id bits were left out, because they would lend the rights of somebody else than they
+    /// did.
+    pub lost_set_ids: bool,
 }
 
 /// The file whose metadata is set.
@@ -161,6 +164,7 @@ impl Subject<'_> {
         }
         if entry.kind != EntryKind::Symlink {
             let mode = allowed_mode(entry, owner);
+            applied.lost_set_ids = mode != entry.mode & 0o7777;
             // A new owner takes set-id bits away, and an ACL among the attributes changes the mode.
             let may_differ =
                 is_changed && (mode & (SET_UID | SET_GID) != 0 || !entry.xattrs.is_empty());

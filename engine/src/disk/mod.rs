@@ -30,7 +30,8 @@ pub mod stage;
 pub mod write;
 pub mod aside;
 mod remove;
-mod apply;
+pub mod apply;
+mod locked;
 pub mod mounts;
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 //! * What lies below a match is matched too. `!pattern` takes back, also below a folder that is
 //!   matched; the last match decides.
 //!
-//! `?` and `[…]` stand for one byte, so a letter outside ASCII needs `*`. Matching goes down the
+//! * `\` takes the meaning from the letter behind it. What lists show instead of a letter that nobody
+//!   can see stands for that letter: `\n`, `\t`, `\x1b`, `\u{202e}`.
+//!
+//! `?` and `[…]` stand for one byte, so a letter outside ASCII needs `*`, and a byte that is no letter `?`. Matching goes down the
 //! path: what an ancestor matched is handed to its children, so only the last component is looked
 //! at for patterns without `/`, and no path text is put together unless another kind exists.
 
@@ -14,7 +17,7 @@ use std::borrow::Cow;
 
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use crate::base::path::TreePath;
+use crate::base::path::{TreePath, read_escape};
 use crate::disk::error::DiskError;
 
 /// Patterns, ready to be matched.
@@ -65,7 +68,8 @@ impl PathMatcher {
         let mut names = GlobSetBuilder::new();
         let mut paths = GlobSetBuilder::new();
         for (number, pattern) in patterns.iter().filter(|text| !text.is_empty()).enumerate() {
-            let folded = if ignore_case { pattern.to_lowercase() } else { pattern.clone() };
+            let read = unseen_letters(pattern).map_err(|why| bad(pattern, &why))?;
+            let folded = if ignore_case { read.to_lowercase() } else { read };
             let parsed = parse(&folded).map_err(|why| bad(pattern, &why))?;
             matcher.negated.push(parsed.is_negated);
             let globs: Result<Vec<Glob>, _> =
@@ -212,6 +216,37 @@ fn parse(pattern: &str) -> Result<Parsed<'_>, String> {
         components.drain(..floating);
     }
     Ok(Parsed { is_negated, is_anchored, components })
+}
+
+/// The pattern with the letters that nobody can see in the place of what is shown instead.
+fn unseen_letters(pattern: &str) -> Result<String, String> {
+    let mut read = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find('\\') {
+        let (before, from) = rest.split_at(at);
+        read.push_str(before);
+        let behind = &from[1..];
+        match read_escape(behind.as_bytes()) {
+            Some((bytes, length)) => {
+                let letter = std::str::from_utf8(&bytes)
+                    .map_err(|_| format!("\\{} is no letter; write ? for it", &behind[..length]))?;
+                let is_seen = letter.chars().all(|letter| letter.is_ascii_graphic());
+                if is_seen || letter.contains(['/', '\0']) {
+                    return Err(format!("write the letter itself for \\{}", &behind[..length]));
+                }
+                read.push_str(letter);
+                rest = &behind[length..];
+            }
+            None => {
+                // Whatever it is, it has no meaning of its own: not even if it is another backslash.
+                let length = behind.chars().next().map_or(0, char::len_utf8);
+                read.push_str(&from[..=length]);
+                rest = &behind[length..];
+            }
+        }
+    }
+    read.push_str(rest);
+    Ok(read)
 }
 
 /// A glob as restic understands it: braces and commas are ordinary letters.

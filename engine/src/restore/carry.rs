@@ -159,7 +159,7 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         return;
     };
     let options = to.metadata_before_fixing(&entry);
-    let applied = to.target.apply_metadata(&path, &entry, &options);
+    let mut applied = to.target.apply_metadata(&path, &entry, &options);
     let is_fixed = to.fixes(&entry);
     if is_fixed {
         to.fix_later(&path, &entry);
@@ -168,9 +168,7 @@ fn finish_folder(to: &Destination<'_>, folder: LeftFolder) {
         let accessed = entry.atime.unwrap_or(entry.mtime);
         to.tally.set_top_times(FolderTimes { accessed, modified: entry.mtime });
     }
-    for problem in applied.problems {
-        to.tally.problem(to.monitor, problem);
-    }
+    to.tally.take_in(to.monitor, &mut applied);
     if applied.may_be_better {
         to.tally.leave_unfinished();
     }

@@ -180,13 +180,11 @@ impl RestoredFile {
         let has_names = self.entry.link_count > 1;
         let is_late = to.fixes(&self.entry) && (has_names || matches!(self.way, Way::Aside(_)));
         let options = if is_late { to.metadata_before_fixing(&self.entry) } else { to.metadata };
-        let applied = match file {
+        let mut applied = match file {
             Some(file) => file.apply_metadata(&self.entry, &options),
             None => to.target.apply_metadata(&self.path, &self.entry, &options),
         };
-        for problem in applied.problems {
-            to.tally.problem(to.monitor, problem);
-        }
+        to.tally.take_in(to.monitor, &mut applied);
         if applied.has_no_room {
             // The next run sets what had no room; until then the file is not whole.
             if has_names {

@@ -60,13 +60,11 @@ impl Pass<'_> {
         let to = self.work.to;
         let is_late = to.fixes(entry) && entry.link_count > 1;
         let options = if is_late { to.metadata_before_fixing(entry) } else { to.metadata };
-        let applied = to.target.apply_metadata(path, entry, &options);
+        let mut applied = to.target.apply_metadata(path, entry, &options);
         if is_late {
             to.fix_later(path, entry);
         }
-        for problem in applied.problems {
-            to.tally.problem(to.monitor, problem);
-        }
+        to.tally.take_in(to.monitor, &mut applied);
         if is_own && (applied.may_be_better || applied.has_no_room) {
             // The next run must know as well as this one whose it is.
             to.tally.leave_unfinished();

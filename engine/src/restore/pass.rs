@@ -2,6 +2,7 @@
 //! window after window.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -48,6 +49,8 @@ pub(super) struct Pass<'a> {
     pub(super) kept_times: RefCell<HashMap<TreePath, Timestamp>>,
     /// Numbers of patterns that matched nothing yet.
     idle: Vec<usize>,
+    /// Those of them that matched what the snapshot has only the name of.
+    nameless: BTreeSet<usize>,
     pub(super) tells_changes: bool,
 }
 
@@ -70,6 +73,7 @@ impl<'a> Pass<'a> {
             last_leaf: None,
             kept_times: RefCell::default(),
             idle: (0..work.options.patterns.len()).collect(),
+            nameless: BTreeSet::new(),
             tells_changes: work.to.monitor.wants_changes(),
         }
     }
@@ -120,9 +124,15 @@ impl<'a> Pass<'a> {
         self.leave_until(None);
         self.hand_over(true)?;
         let patterns = &self.work.options.patterns;
-        let idle = self.idle.iter().map(|number| &patterns[*number]);
-        self.report.has_idle_include = idle.clone().any(|pattern| pattern.is_include);
-        self.report.idle_patterns = idle.map(|pattern| pattern.text.clone()).collect();
+        let (unread, idle): (Vec<_>, Vec<_>) =
+            self.idle.iter().partition(|number| self.nameless.contains(number));
+        let texts = |numbers: Vec<usize>| -> Vec<String> {
+            numbers.into_iter().map(|number| patterns[number].text.clone()).collect()
+        };
+        let is_include = |number: &usize| patterns[*number].is_include;
+        self.report.has_idle_include = idle.iter().any(is_include);
+        self.report.idle_patterns = texts(idle);
+        self.report.unread_includes = texts(unread.into_iter().filter(is_include).collect());
         Ok(self.report)
     }
 
@@ -130,7 +140,14 @@ impl<'a> Pass<'a> {
         let (work, options) = (self.work, self.work.options);
         let Some(path) = work.place_of(full) else { return Ok(()) };
         self.leave_until(Some(&path));
-        self.idle.retain(|number| !options.patterns[*number].matcher.matches(full));
+        let is_unread = entry.is_unread();
+        self.idle.retain(|number| {
+            let is_match = options.patterns[*number].matcher.matches(full);
+            if is_match && is_unread {
+                self.nameless.insert(*number);
+            }
+            !is_match || is_unread
+        });
         let is_directory = entry.kind == EntryKind::Directory;
         let is_selected = options.selects(full);
         let is_wanted = is_selected || (is_directory && options.may_select_below(full));

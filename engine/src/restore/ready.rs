@@ -49,10 +49,8 @@ fn make_other(
         discard(to, path, way);
         return Err(error);
     }
-    let applied = target.apply_metadata(path, entry, &to.metadata);
-    for problem in applied.problems {
-        to.tally.problem(to.monitor, problem);
-    }
+    let mut applied = target.apply_metadata(path, entry, &to.metadata);
+    to.tally.take_in(to.monitor, &mut applied);
     if applied.has_no_room {
         to.tally.leave_unfinished();
         match way {

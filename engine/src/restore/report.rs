@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::limits::SNAPSHOT_MAX_PROBLEMS;
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::TreePath;
+use crate::disk::apply::Applied;
 use crate::disk::write::FolderTimes;
 use crate::format::entry::Entry;
 use crate::restore::untrusted::LeftOut;
@@ -47,6 +48,10 @@ pub struct RestoreReport {
     pub left_out: LeftOut,
     /// Whether the same command would go on where this one had to stop.
     pub is_unfinished: bool,
+    /// Entries that lost set-id bits, because they belong to somebody else now than they did.
+    pub lost_set_ids: u64,
+    /// `include` patterns that matched only what was not readable when it was backed up.
+    pub unread_includes: Vec<String>,
     /// Patterns that matched nothing.
     pub idle_patterns: Vec<String>,
     /// Whether an `include` pattern is among them.
@@ -62,6 +67,7 @@ pub(super) struct Tally {
     pub(super) decoded_bytes: AtomicU64,
     pub(super) files: AtomicU64,
     damage: AtomicU64,
+    lost_set_ids: AtomicU64,
     is_unfinished: AtomicBool,
     /// The times that the target itself was given.
     top_times: Mutex<Option<FolderTimes>>,
@@ -97,6 +103,14 @@ impl Tally {
         if problems.1.len() < SNAPSHOT_MAX_PROBLEMS {
             problems.1.push(problem);
         }
+    }
+
+    /// Counts what setting metadata left out, and tells what it could not do.
+    pub(super) fn take_in(&self, monitor: &dyn Monitor, applied: &mut Applied) {
+        for problem in std::mem::take(&mut applied.problems) {
+            self.problem(monitor, problem);
+        }
+        Self::add(&self.lost_set_ids, u64::from(applied.lost_set_ids));
     }
 
     /// Something that was wanted is not there: the same command again may bring it.
@@ -191,6 +205,7 @@ impl Tally {
         report.decoded_bytes = get(&self.decoded_bytes);
         report.files += get(&self.files);
         report.damage_count = get(&self.damage);
+        report.lost_set_ids = get(&self.lost_set_ids);
         report.is_unfinished = self.is_unfinished();
         self.fill_problems(report);
     }

@@ -48,7 +48,7 @@ pub(super) fn verify(
         }
         let compared = to
             .target
-            .open_for_reading(&path)
+            .open_to_compare(&path)
             .map_err(|error| in_one_line(&error))
             .and_then(|file| compare(&file, &entry, fetcher, work.matcher, &mut buffer));
         match compared {

@@ -51,6 +51,13 @@ fn one_pattern_matches_what_restic_matches() {
         ("{a,b}", "/{a,b}", true),
         (r"\*", "/*", true),
         (r"\*", "/x", false),
+        (r"a\nb", "/a\nb", true),
+        (r"a\nb", "/anb", false),
+        (r"\x1b[[]31m", "/\u{1b}[31m", true),
+        (r"x\u{202e}?", "/x\u{202e}y", true),
+        (r"\\n", r"/\n", true),
+        (r"\u{", "/u{", true),
+        (r"\q", "/q", true),
         ("A", "/a", false),
         (".", "/a", true),
         ("a//./b", "/a/b", true),
@@ -114,7 +121,7 @@ fn only_directories_that_can_hold_a_match_are_looked_into() {
 
 #[test]
 fn bad_patterns_are_named() {
-    for bad in ["[a", "a/[", "!", "../x", r"x\"] {
+    for bad in ["[a", "a/[", "!", "../x", r"x\", r"\xff", r"\x2a", r"\x2f", r"\x00"] {
         let error = PathMatcher::new(&[bad.to_owned()], false).expect_err("because it is bad");
         assert!(matches!(&error, DiskError::BadPattern { pattern, .. } if pattern == bad));
     }
