@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
     LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, RETRY_OF_ONE_OBJECT, STORE_BLOCKING_THREADS,
-    STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
+    STORE_OPENING_MS, STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
@@ -420,10 +420,14 @@ impl Store {
     }
 
     async fn pause(&self, backoff: &mut Backoff, error: StoreError) -> Result<(), StoreError> {
-        let Some(wait) = backoff.next_wait() else { return Err(error) };
         let Backend { heard, .. } = &self.link().backend;
         let is_remote = self.link().backend.can_misbehave();
-        if is_remote && !heard.has_answered() && is_unreachable(&error) {
+        let is_opening = is_remote && !heard.has_answered() && is_unreachable(&error);
+        // Whoever wants to wait for longer is not stopped by a number of attempts.
+        let is_longer = is_opening && heard.opening_ms() > STORE_OPENING_MS;
+        let next = backoff.next_wait().or_else(|| is_longer.then(|| backoff.longest_wait()));
+        let Some(wait) = next else { return Err(error) };
+        if is_opening {
             let again_ms = if is_silence(&error) { heard.connect_ms() } else { 0 };
             if backoff.is_past(heard.opening_ms().saturating_sub(again_ms), wait) {
                 return Err(error);

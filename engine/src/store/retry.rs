@@ -63,14 +63,18 @@ impl Backoff {
             return None;
         }
         let doubled = self.settings.first_wait_ms << (self.failed_count - 1).min(20);
-        let full_ms = doubled.min(self.settings.max_wait_ms);
-        let wait = Duration::from_millis(full_ms / 2 + random_below(full_ms / 2 + 1));
+        let wait = drawn(doubled.min(self.settings.max_wait_ms));
         let ends = self.clock.monotonic() + wait;
         (ends <= Duration::from_millis(self.settings.deadline_ms)).then_some(wait)
     }
 }
 
 impl Backoff {
+    /// A wait before one more attempt where their number does not matter.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        drawn(self.settings.max_wait_ms)
+    }
+
     /// Attempts that failed and were waited after.
     pub(crate) fn failed_count(&self) -> u32 {
         self.failed_count
@@ -80,6 +84,11 @@ impl Backoff {
     pub(crate) fn is_past(&self, limit_ms: u64, wait: Duration) -> bool {
         self.clock.monotonic() + wait > Duration::from_millis(limit_ms)
     }
+}
+
+/// A wait from the upper half of the range up to `full_ms`.
+fn drawn(full_ms: u64) -> Duration {
+    Duration::from_millis(full_ms / 2 + random_below(full_ms / 2 + 1))
 }
 
 /// A number below `bound`; without a working random source always zero, which only costs spread.

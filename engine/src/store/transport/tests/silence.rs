@@ -76,6 +76,10 @@ fn slow_body(stream: &mut TcpStream) {
 }
 
 fn store(location: &str, endpoint: String) -> Store {
+    store_with(location, endpoint, OPENING_MS)
+}
+
+fn store_with(location: &str, endpoint: String, opening_ms: u64) -> Store {
     let token = r#"{"gcs_base_url": "URL", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}"#;
     let environment = [
         ("AWS_ACCESS_KEY_ID", "key"),
@@ -87,7 +91,7 @@ fn store(location: &str, endpoint: String) -> Store {
     let options = StoreOptions {
         endpoint: Some(endpoint.clone()),
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        opening_ms: Some(OPENING_MS),
+        opening_ms: Some(opening_ms),
         ..StoreOptions::default()
     };
     let location = Location::parse(location).expect("a location");
@@ -120,6 +124,22 @@ fn a_store_that_answered_once_has_its_time() {
     let store = store("s3://bucket/repo", format!("http://{}", server(&[good, late])));
     assert_eq!(store.get(&NAME, 10).expect("the first"), "body");
     assert_eq!(store.get(&NAME, 10).expect("the second"), "body");
+}
+
+#[test]
+fn who_wants_to_wait_for_longer_is_not_stopped_by_a_number_of_attempts() {
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one");
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        for stream in TcpListener::bind(address).expect("it is free again").incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 4096]);
+            good(&mut stream);
+        }
+    });
+    let store = store_with("s3://bucket/repo", format!("http://{address}"), 20_000);
+    let store = store.with_retry(RetrySettings::fast());
+    assert_eq!(store.get(&NAME, 10).expect("it comes late"), "body");
 }
 
 #[test]
