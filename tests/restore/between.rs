@@ -78,6 +78,8 @@ impl Whole {
                     }
                     false => None,
                 },
+                // A target that was made, and that nothing was for.
+                (None, None, Some(is)) if path == TARGET && is.is_folder() => None,
                 (None, None, Some(_)) => {
                     Some("there, although it was not and is not in the end".to_owned())
                 }
@@ -193,6 +195,8 @@ pub(crate) fn differences(whole: &Tree, seen: &Tree, since: i64) -> Vec<String> 
         let why = match (end, is) {
             (Some(_), None) => "missing".to_owned(),
             (None, Some(_)) if is_staged(path) => "left over".to_owned(),
+            // A target that nothing was for stays, empty, if its removal was interrupted.
+            (None, Some(is)) if path == TARGET && is.is_folder() => continue,
             (None, _) => "there, and not after a run to the end".to_owned(),
             (Some(end), Some(is)) => match unlike(end, is, since) {
                 Some(why) => why,

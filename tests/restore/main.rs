@@ -31,6 +31,7 @@ mod shrink;
 mod points;
 mod disks;
 mod space;
+mod spared;
 mod places;
 mod flags;
 mod names;

@@ -467,7 +467,11 @@ impl Model<'_> {
             }
             return;
         }
-        let is_unsure = self.scene.has_unreadable() || matches!(order.overwrite, Overwrite::Never);
+        // What a rule keeps in the place of a folder keeps what the folder holds away, which is said.
+        let may_keep_away = order.replace_kind && matches!(order.overwrite, Overwrite::IfNewer);
+        let is_unsure = self.scene.has_unreadable()
+            || may_keep_away
+            || matches!(order.overwrite, Overwrite::Never);
         match (is_conflict, exit) {
             (true, Some(0))
                 if !matches!(order.overwrite, Overwrite::Never | Overwrite::IfNewer) =>

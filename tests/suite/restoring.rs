@@ -204,6 +204,46 @@ fn what_a_deletion_leaves_because_nothing_is_proved_is_counted() {
     assert_eq!((kept, place.path("source/folder/more").exists()), ([true, true], false));
 }
 
+/// What a snapshot proves not to have been there may be what this program needs now.
+#[test]
+fn neither_the_repository_nor_the_key_goes_because_a_snapshot_has_none() {
+    let place = Place::with_repository();
+    let made = place.path("machine.key");
+    let words = ["key", "add", "--role", "admin", "--to-key-file"].map(str::to_owned);
+    place.run(words.iter().chain([&made.display().to_string()])).expect(0);
+    put(&place.path("k/x"), b"a file then");
+    place.run(["backup", "-q", "k"]).expect(0);
+    let from = format!("latest:{}", place.path("k").display());
+    let options = ["--overwrite", "always", "--delete", "--replace-kind"];
+    let restore = |repository: &Path, key: &Path| {
+        let mut words = vec!["restore", &from, "--target", "k"];
+        words.extend(options);
+        let (repository, key) = (repository.display().to_string(), key.display().to_string());
+        words.extend(["-r", &repository, "--key-file", &key]);
+        place.command(words).env_remove("MAINSTAY_PASSWORD").output().expect("it runs")
+    };
+    fs::remove_file(place.path("k/x")).expect("it is there");
+    let key = place.path("k/x/keys/machine.key");
+    fs::create_dir_all(place.path("k/x/keys")).expect("a folder");
+    fs::rename(&made, &key).expect("one disk");
+    assert!(!restore(&place.path("repository"), &key).status.success());
+    assert!(key.exists(), "the key of the run is gone");
+    let moved = place.path("k/beside.key");
+    fs::rename(&key, &moved).expect("one disk");
+    let repository = place.path("k/x/deep/repository");
+    fs::create_dir_all(place.path("k/x/deep")).expect("a folder");
+    fs::rename(place.path("repository"), &repository).expect("one disk");
+    let ended = restore(&repository, &moved);
+    assert!(!ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(repository.join("keys").exists() && moved.exists());
+    fs::rename(&repository, place.path("repository")).expect("one disk");
+    fs::remove_dir_all(place.path("k/x")).expect("it is ours");
+    let ended = restore(&place.path("repository"), &moved);
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(moved.exists(), "a key beside what is restored is gone");
+    assert_eq!(fs::read(place.path("k/x")).expect("it is restored"), b"a file then");
+}
+
 #[test]
 fn delete_spares_what_is_in_parts_of_the_tree_that_cannot_be_read() {
     let world = World::in_memory();

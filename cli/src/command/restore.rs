@@ -1,7 +1,7 @@
 //! `restore`: files of a snapshot come back.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::disk::exclude::PathMatcher;
@@ -23,6 +23,8 @@ use crate::command::place::{absolute, device_and_inode, is_inside};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::command::witness::{Purpose, restored};
+use crate::config::credential::{self, Source};
+use crate::config::file::ConfigFile;
 use crate::config::repository::state_dir;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::{LeftOutRecord, Message, RestoreSummary};
@@ -50,6 +52,7 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         }
         options.protected.extend(device_and_inode(folder));
     }
+    options.needed.extend(needed_files(context).iter().filter_map(|path| device_and_inode(path)));
     require_outside_states(&target, &opened, context)?;
     let around = context.around;
     let monitor = context.ui.progress_of_changes(
@@ -156,7 +159,19 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Fault> {
         untrusted: args.untrusted,
         threads: 0,
         protected: Vec::new(),
+        needed: Vec::new(),
     })
+}
+
+/// The files that this run was opened with: whatever a snapshot proves, the next run needs them.
+fn needed_files(context: &Context<'_>) -> Vec<PathBuf> {
+    let (global, around) = (context.global, context.around);
+    let secret = match credential::choose(&global.credential(), around) {
+        Ok(Source::KeyFile(path) | Source::File(path)) => Some(path),
+        _ => None,
+    };
+    let config = ConfigFile::locate(global.config.as_deref(), around);
+    secret.into_iter().chain(config).map(|path| around.absolute(&path)).collect()
 }
 
 /// Keeps the snapshot from being collected while it is read, if this machine can sign. A restore

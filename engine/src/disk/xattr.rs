@@ -14,6 +14,11 @@ use crate::base::limits::{XATTR_MAX_BYTES, XATTRS_MAX_BYTES};
 use crate::base::path::escape;
 use crate::format::entry::Xattr;
 
+/// What a file system needs for an attribute besides its name and its value, about.
+const ENTRY_BYTES: usize = 16;
+/// A file system with so much free space is not full.
+const ROOM_BYTES: u64 = 1 << 20;
+
 /// The way to the attributes of one file.
 pub(crate) enum Reach<'a> {
     /// Through the file opened for reading or writing.
@@ -62,6 +67,19 @@ impl Reach<'_> {
             Self::Name(path) => rustix::fs::lsetxattr(path.as_slice(), name, value, flags),
             Self::Pointer(path) => rustix::fs::setxattr(path.as_slice(), name, value, flags),
         }
+    }
+
+    /// Whether the file system has room, and so many bytes of attributes are more than it keeps with one
+    /// file: those of the ext family have a block for them.
+    fn is_too_small_for(&self, total_bytes: u64) -> bool {
+        let space = match self {
+            Self::Open(file) => rustix::fs::fstatvfs(file),
+            Self::Name(path) | Self::Pointer(path) => rustix::fs::statvfs(path.as_slice()),
+        };
+        space.is_ok_and(|space| {
+            let has_room = space.f_bavail.saturating_mul(space.f_frsize) > ROOM_BYTES;
+            has_room && total_bytes.saturating_mul(2) > space.f_frsize
+        })
     }
 
     /// Takes one attribute away.
@@ -154,8 +172,14 @@ fn is_root() -> bool {
 pub(crate) fn write_all(reach: &Reach<'_>, wanted: &[Xattr]) -> Written {
     let (present, failures) = read_all(reach);
     let mut written = Written { failures, ..Written::default() };
+    let bytes_of = |xattr: &Xattr| (xattr.name.len() + xattr.value.len() + ENTRY_BYTES) as u64;
+    let total_bytes = wanted.iter().map(bytes_of).sum();
     let mut take = |name: &[u8], result: rustix::io::Result<()>| match result {
         Ok(()) => written.is_changed = true,
+        Err(Errno::NOSPC | Errno::TOOBIG) if reach.is_too_small_for(total_bytes) => {
+            let why = "this file system has no room for it beside a file";
+            written.failures.push(format!("{}: {why}; --no-xattrs leaves it out", escape(name)));
+        }
         Err(error) => {
             written.hope = written.hope.max(Hope::after(error));
             written.failures.push(format!("{}: {}", escape(name), io::Error::from(error)));

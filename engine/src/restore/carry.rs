@@ -37,6 +37,8 @@ pub(super) struct Work<'a> {
     pub(super) made_target: bool,
     /// The time that the target had before the first run.
     pub(super) modified_before: Timestamp,
+    /// Content that one window holds at most: what it replaces is gone before the next one.
+    pub(super) window_bytes_max: u64,
     pub(super) options: &'a RestoreOptions,
     pub(super) to: &'a Destination<'a>,
     pub(super) executor: &'a Executor<'a>,

@@ -59,6 +59,7 @@ pub fn run_entries(
         is_fresh: true,
         made_target: false,
         modified_before: Timestamp::default(),
+        window_bytes_max: u64::MAX,
         options,
         to: &to,
         executor: &executor,

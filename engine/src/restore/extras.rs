@@ -13,6 +13,8 @@ use crate::disk::stage::STAGE_PREFIX;
 use crate::format::entry::{EntryKind, LISTING_ON_THE_WAY};
 use crate::restore::folder::{OpenFolder, Standing};
 use crate::restore::pass::Pass;
+use crate::restore::place::IN_IMMUTABLE;
+use crate::restore::stays::Extra;
 
 /// A folder that goes if all it holds goes.
 struct Going {
@@ -46,6 +48,10 @@ impl Pass<'_> {
             if !open.children.contains(&name)
                 && let Ok(path) = open.path.join(&name)
             {
+                if open.is_fixed {
+                    self.refuse_removal(&path, IN_IMMUTABLE);
+                    continue;
+                }
                 if !self.work.options.dry_run {
                     self.keep_time(&open.path);
                 }
@@ -145,8 +151,15 @@ impl Pass<'_> {
         let mut next = Some(path);
         loop {
             if let Some(path) = next.take() {
-                match self.look_at_extra(&path) {
-                    Extra::Stays => {
+                let found = self.look_at_extra(&path).unwrap_or_else(|error| {
+                    self.problem(&path, "looking at", &error);
+                    Extra::Stays(None)
+                });
+                match found {
+                    Extra::Stays(why) => {
+                        if let Some(why) = why {
+                            self.refuse_removal(&path, why);
+                        }
                         if let Some(above) = going.last_mut() {
                             above.keeps = true;
                         }
@@ -180,34 +193,15 @@ impl Pass<'_> {
         }
     }
 
-    fn look_at_extra(&self, path: &TreePath) -> Extra {
-        if path.name().starts_with(STAGE_PREFIX.as_bytes()) {
-            return Extra::Stays;
-        }
-        let there = match self.work.to.target.stat(path) {
-            Ok(Some(there)) => there,
-            Ok(None) => return Extra::Stays,
-            Err(error) => {
-                self.problem(path, "looking at", &error);
-                return Extra::Stays;
-            }
-        };
-        let protected = &self.work.options.protected;
-        if there.is_mount_root || protected.contains(&there.device_and_inode) {
-            return Extra::Stays;
-        }
-        let full = self.work.base.join_path(path).unwrap_or_default();
-        match there.kind == EntryKind::Directory {
-            true if self.work.options.may_select_below(&full) => Extra::Folder,
-            true => Extra::Stays,
-            false if self.is_selected(path) => Extra::Goes,
-            false => Extra::Stays,
-        }
+    /// What a filter leaves out of the restore it leaves alone in the target.
+    pub(super) fn is_selected(&self, path: &TreePath) -> bool {
+        self.work.base.join_path(path).is_ok_and(|full| self.work.options.selects(&full))
     }
 
-    /// What a filter leaves out of the restore it leaves alone in the target.
-    fn is_selected(&self, path: &TreePath) -> bool {
-        self.work.base.join_path(path).is_ok_and(|full| self.work.options.selects(&full))
+    fn refuse_removal(&self, path: &TreePath, why: &str) {
+        let to = self.work.to;
+        let problem = Problem { path: path.clone(), action: "removing", why: why.to_owned() };
+        to.tally.problem(to.monitor, problem);
     }
 
     /// Removes a file or an empty folder; whether it is gone, or would be.
@@ -229,12 +223,4 @@ impl Pass<'_> {
         to.tally.problem(to.monitor, problem);
         false
     }
-}
-
-/// What becomes of something that the snapshot does not have.
-enum Extra {
-    Stays,
-    Goes,
-    /// It is a folder: what it holds decides.
-    Folder,
 }

@@ -35,6 +35,8 @@ pub(super) struct OpenFolder {
     pub(super) publishes: Option<Replaces>,
     /// The file system that it lies on.
     pub(super) device: u64,
+    /// Whether its flags forbid to make or remove anything in it.
+    pub(super) is_fixed: bool,
     /// Names that the snapshot has in it; with `--delete`.
     pub(super) children: HashSet<Vec<u8>>,
     /// Those of them that are wanted; if an earlier run may have left others.
@@ -55,6 +57,7 @@ impl OpenFolder {
             entry,
             standing,
             device,
+            is_fixed: false,
             sets_metadata: false,
             publishes: None,
             children: HashSet::new(),

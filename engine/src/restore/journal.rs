@@ -26,6 +26,8 @@ use crate::disk::write::Target;
 pub(super) enum Note {
     /// The target held nothing when the first run began.
     WasEmpty,
+    /// The target was not there when the first run began.
+    WasAbsent,
     /// A folder that has its place and wants its metadata.
     Folder,
     /// Something that this restore made and the next run could not tell from what was there: a file
@@ -36,11 +38,13 @@ pub(super) enum Note {
 }
 
 impl Note {
-    const ALL: [Self; 4] = [Self::WasEmpty, Self::Folder, Self::Made, Self::InPlace];
+    const ALL: [Self; 5] =
+        [Self::WasEmpty, Self::WasAbsent, Self::Folder, Self::Made, Self::InPlace];
 
     const fn letter(self) -> u8 {
         match self {
             Self::WasEmpty => b'e',
+            Self::WasAbsent => b'a',
             Self::Folder => b'f',
             Self::Made => b'l',
             Self::InPlace => b'i',

@@ -18,8 +18,9 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether setting the metadata of what is there would change names of the same file that the
-    /// snapshot does not have: then a new file takes its place.
+    /// Whether setting the metadata of what is there might change names of the same file that the
+    /// snapshot does not have: then a new file takes its place. How many of its names the snapshot has
+    /// says nothing, because others may lie where those are missing.
     pub(super) fn is_shared_outside(
         &self,
         path: &TreePath,
@@ -28,7 +29,9 @@ impl Pass<'_> {
     ) -> bool {
         let to = self.work.to;
         entry.kind == EntryKind::File
-            && there.link_count > entry.link_count.max(1)
+            && there.link_count > 1
+            // All names of a file that this restore made are its own.
+            && !self.noted(Note::Made, path)
             && self.overwrite != Overwrite::Never
             && !there.is_mount_root
             && to.target.has_other_metadata(path, entry, &to.metadata)

@@ -30,6 +30,7 @@ mod matching;
 mod carry;
 mod pass;
 mod unlock;
+mod stays;
 mod settle;
 mod kept;
 mod fixed;

@@ -64,6 +64,9 @@ pub struct RestoreOptions {
     /// Device and inode numbers of folders that are never deleted nor written into: the repository
     /// and the state folder of this machine.
     pub protected: Vec<(u64, u64)>,
+    /// The same of files that are never deleted for not being in the snapshot: the key file and the
+    /// configuration that this run was opened with.
+    pub needed: Vec<(u64, u64)>,
 }
 
 impl RestoreOptions {

@@ -65,7 +65,7 @@ impl<'a> Pass<'a> {
             overwrite: work.options.overwrite.unwrap_or(Overwrite::IfChanged),
             reader,
             steps,
-            window: Window::default(),
+            window: Window::first(work.window_bytes_max),
             open: vec![OpenFolder::new(TreePath::root(), None, standing, device)],
             left: Vec::new(),
             links: Links::default(),
@@ -256,6 +256,9 @@ impl<'a> Pass<'a> {
         let to = self.work.to;
         to.monitor.current(&path);
         let content = entry.content.take();
+        if way != Way::InPlace {
+            self.window.bytes = self.window.bytes.saturating_add(entry.size_bytes);
+        }
         let file = Arc::new(RestoredFile::new(path, entry, way));
         match content {
             Some(Content::Inline(bytes)) if bytes.len() as u64 != file.entry.size_bytes => {

@@ -27,8 +27,17 @@ pub(super) enum Placement {
     Follow,
 }
 
+/// Why something stays that flags protect.
+pub(super) const IMMUTABLE: &str =
+    "it is immutable or append-only; `chattr -i -a` lets it be replaced";
+/// Why nothing is made or replaced in a folder that flags protect.
+pub(super) const IN_IMMUTABLE: &str =
+    "its folder is immutable or append-only; `chattr -i -a` lets something be put there";
+
 /// What is there that somebody should know of before it is replaced.
 pub(super) const REMARK_NEWER: &str = "what is there is newer";
+const REMARK_NEWER_WITH_NAMES: &str =
+    "what is there is newer; its other names keep the old content";
 pub(super) const REMARK_OTHER_NAMES: &str = "its other names keep the old content";
 
 impl Placement {
@@ -36,12 +45,13 @@ impl Placement {
     /// differ.
     pub(super) fn action(&self, entry: &Entry) -> Option<(Action, Option<&'static str>)> {
         let remark = |there: &ExistingStat, replaces: bool| {
-            if there.mtime > entry.mtime {
-                Some(REMARK_NEWER)
-            } else if replaces && there.kind != EntryKind::Directory && there.link_count > 1 {
-                Some(REMARK_OTHER_NAMES)
-            } else {
-                None
+            let is_newer = there.mtime > entry.mtime;
+            let has_names = there.kind != EntryKind::Directory && there.link_count > 1;
+            match (is_newer, replaces && has_names) {
+                (true, true) => Some(REMARK_NEWER_WITH_NAMES),
+                (true, false) => Some(REMARK_NEWER),
+                (false, true) => Some(REMARK_OTHER_NAMES),
+                (false, false) => None,
             }
         };
         match self {
@@ -94,7 +104,7 @@ pub(super) fn decide(
         });
     }
     if there.is_immutable {
-        return Err(refused("it is immutable or append-only; `chattr -i -a` lets it be replaced"));
+        return Err(refused(IMMUTABLE));
     }
     let both_files = there.kind == EntryKind::File && entry.kind == EntryKind::File;
     if there.kind == EntryKind::Directory {
@@ -160,7 +170,16 @@ fn decide_folder(
             _ => "a file is in the place of a folder; --replace-kind would replace it",
         }));
     }
-    Ok(Placement::Replace(Replaces::Kind, there))
+    match options.overwrite.unwrap_or(Overwrite::IfChanged) {
+        Overwrite::Never => {
+            Err(Err("something is in the place of a folder; --overwrite never keeps it"))
+        }
+        Overwrite::IfNewer if there.mtime >= entry.mtime => {
+            Err(Err("something newer is in the place of a folder; --overwrite if-newer keeps it"))
+        }
+        _ if there.is_immutable => Err(Err(IMMUTABLE)),
+        _ => Ok(Placement::Replace(Replaces::Kind, there)),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

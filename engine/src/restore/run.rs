@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{NODE_CACHE_BYTES, RESTORE_MANY_ITEMS, RESTORE_QUEUE_WINDOWS};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::TreePath;
@@ -71,12 +72,13 @@ pub fn run(
     };
     let executor = Executor::new(repo, &fetcher, &to, options);
     let matcher = ChunkMatcher::new(repo, &fetcher, snapshot.domain);
-    let work = Work {
+    let mut work = Work {
         base: &place.base,
         name: place.name.clone(),
         is_fresh: ground.is_absent,
         made_target: ground.made_target,
         modified_before: ground.modified_before(),
+        window_bytes_max: u64::MAX,
         options,
         to: &to,
         executor: &executor,
@@ -84,9 +86,12 @@ pub fn run(
     };
     let is_empty = ground.is_empty;
     let is_one_volume = is_empty || is_one_volume(&place.folder);
-    if let Err(error) = require_space(&work, snapshot, from, is_empty, is_one_volume) {
-        ground.abandon(&place.folder);
-        return Err(error);
+    match require_space(&work, snapshot, from, is_empty, is_one_volume) {
+        Ok(window_bytes_max) => work.window_bytes_max = window_bytes_max,
+        Err(error) => {
+            ground.abandon(&place.folder);
+            return Err(error);
+        }
     }
     let (total_items, total_bytes) = totals(&fetcher, snapshot, from, options);
     monitor.phase(&Phase { name: "restoring", total_items, total_bytes });
@@ -247,7 +252,8 @@ impl Ground {
             Some(_) => RestoreError::TargetExists { path: place.shown() },
             None => RestoreError::TargetNotEmpty { path: place.shown() },
         };
-        let notes = [(is_empty, Note::WasEmpty), (!exists, Note::Folder)];
+        let notes =
+            [(is_empty, Note::WasEmpty), (!exists, Note::WasAbsent), (!exists, Note::Folder)];
         let notes: Vec<_> =
             notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| *note).collect();
         let first = first_lines(times.modified, &notes);
@@ -255,12 +261,7 @@ impl Ground {
         if !may_fill && !target.has_journal(stage) {
             return Err(refused());
         }
-        target.require_writable().map_err(unwritable)?;
-        let journal = match options.dry_run {
-            true => Ok(None),
-            false => Journal::open(&target, stage, &first).map(Some),
-        };
-        let journal = journal.map_err(unwritable)?;
+        let journal = open_journal(&target, stage, &first, options.dry_run).map_err(unwritable)?;
         if let Some(fresh) = fresh {
             std::fs::rename(&fresh, folder)
                 .map_err(|source| unwritable(DiskError::io_at("making", folder_bytes, source)))?;
@@ -273,7 +274,8 @@ impl Ground {
         if journal.as_ref().is_some_and(Journal::is_resumed) {
             target.find_stage(&TreePath::root());
         }
-        let made_target = !exists;
+        let was_absent = |journal: &Journal| journal.has(Note::WasAbsent, &TreePath::root());
+        let made_target = !exists || journal.as_ref().is_some_and(was_absent);
         Ok(Self { target, journal, is_empty, is_absent: false, made_target, times })
     }
 
@@ -289,6 +291,7 @@ impl Ground {
         let Some(journal) = self.journal.filter(|journal| !journal.is_resumed()) else { return };
         // Why it is refused is what matters; an empty folder that stays does no harm.
         let _ = journal.remove(&self.target);
+        let _ = self.target.lock_again(&TreePath::root(), None);
         let _ = self.target.set_times(&self.times);
         if self.made_target {
             let _ = std::fs::remove_dir(folder);
@@ -306,7 +309,7 @@ impl Ground {
         let before = FolderTimes { modified: self.modified_before(), ..self.times };
         let Some(journal) = &self.journal else { return Ok(()) };
         if !report.is_unfinished {
-            journal.remove(&self.target)?;
+            remove_journal(journal, &self.target)?;
             // A folder in which something was restored is not empty, and stays.
             let may_be_bare = self.made_target && report.has_idle_include;
             if may_be_bare && std::fs::remove_dir(folder).is_ok() {
@@ -315,6 +318,49 @@ impl Ground {
         }
         self.target.set_times(&times.unwrap_or(before))
     }
+}
+
+/// Opens a target for writing that is its user's and may not be written to; answers its mode then. Of
+/// one that a dry run looks at, only whether that can be done.
+fn open_up(target: &Target, dry_run: bool) -> Result<Option<u32>, DiskError> {
+    let top = TreePath::root();
+    let Err(error) = target.require_writable() else { return Ok(None) };
+    let locked = if error.class() == ErrorClass::Denied { target.locked_mode(&top)? } else { None };
+    let Some(mode) = locked else { return Err(error) };
+    if !dry_run {
+        target.unlock(&top, mode)?;
+    }
+    Ok(Some(mode))
+}
+
+/// Opens the journal in a target that its user can write to, if need be for as long as this takes; a
+/// dry run has none.
+fn open_journal(
+    target: &Target,
+    stage: &str,
+    first: &[u8],
+    dry_run: bool,
+) -> Result<Option<Journal>, DiskError> {
+    let mode_before = open_up(target, dry_run)?;
+    if dry_run {
+        return Ok(None);
+    }
+    let journal = Journal::open(target, stage, first)?;
+    if let Some(mode) = mode_before {
+        journal.write_mode(&TreePath::root(), mode)?;
+    }
+    Ok(Some(journal))
+}
+
+/// Removes the journal, also from a folder that got a mode meanwhile in which its user may not.
+fn remove_journal(journal: &Journal, target: &Target) -> Result<(), DiskError> {
+    let top = TreePath::root();
+    let Err(error) = journal.remove(target) else { return Ok(()) };
+    let Some(mode) = target.locked_mode(&top)? else { return Err(error) };
+    target.unlock(&top, mode)?;
+    let removed = journal.remove(target);
+    target.lock_again(&top, Some(mode))?;
+    removed
 }
 
 /// Where a target is made that is not there: it gets its name together with its journal, so that the

@@ -13,9 +13,10 @@ use crate::restore::journal::Note;
 use crate::restore::options::Overwrite;
 use crate::restore::pass::Pass;
 use crate::restore::place::{
-    Placement, REMARK_OTHER_NAMES, decide, is_equal, sets_folder_metadata,
+    IMMUTABLE, IN_IMMUTABLE, Placement, REMARK_OTHER_NAMES, decide, is_equal, sets_folder_metadata,
 };
 use crate::restore::ready::Ready;
+use crate::restore::stays::refusal;
 use crate::restore::way::Way;
 
 /// A folder in its place.
@@ -25,11 +26,12 @@ struct Settled {
     sets_metadata: bool,
     /// Its file system, if it may be another than that of the folder above.
     device: Option<u64>,
+    is_fixed: bool,
 }
 
 impl Settled {
     fn of(standing: Standing) -> Self {
-        Self { standing, publishes: None, sets_metadata: false, device: None }
+        Self { standing, publishes: None, sets_metadata: false, device: None, is_fixed: false }
     }
 
     fn blocked() -> Self {
@@ -82,10 +84,10 @@ impl Pass<'_> {
     }
 
     fn push(&mut self, path: TreePath, entry: Option<Entry>, settled: Settled) {
-        let Settled { standing, publishes, sets_metadata, device } = settled;
+        let Settled { standing, publishes, sets_metadata, device, is_fixed } = settled;
         let device = device.unwrap_or_else(|| self.device());
         let open = OpenFolder::new(path, entry, standing, device);
-        self.open.push(OpenFolder { publishes, sets_metadata, ..open });
+        self.open.push(OpenFolder { publishes, sets_metadata, is_fixed, ..open });
     }
 
     /// Makes the folders that were only on the way until now, because something comes that needs them.
@@ -106,6 +108,7 @@ impl Pass<'_> {
             open.standing = settled.standing;
             open.publishes = settled.publishes;
             open.sets_metadata = settled.sets_metadata;
+            open.is_fixed = settled.is_fixed;
         }
     }
 
@@ -139,10 +142,23 @@ impl Pass<'_> {
                 if sets_metadata {
                     self.tell_metadata(path, entry);
                 }
+                let to = work.to;
+                let is_locked = sets_metadata
+                    && there.is_immutable
+                    && to.target.has_other_metadata(path, entry, &to.metadata);
+                if is_locked {
+                    self.refuse(path, IMMUTABLE);
+                }
+                let sets_metadata = sets_metadata && !is_locked;
                 let device = Some(there.device_and_inode.0);
-                Settled { device, ..self.enter_existing(path, sets_metadata) }
+                let is_fixed = there.is_immutable;
+                Settled { device, is_fixed, ..self.enter_existing(path, sets_metadata) }
             }
             Placement::Follow => self.enter_existing(path, false),
+            _ if self.is_in_fixed(path) => {
+                self.refuse(path, IN_IMMUTABLE);
+                Settled::blocked()
+            }
             placement => {
                 let replaces = match placement {
                     Placement::Replace(replaces, _) => replaces,
@@ -365,6 +381,13 @@ impl Pass<'_> {
                 let is_same = there.kind == entry.kind
                     && (entry.kind != EntryKind::File || there.size_bytes == entry.size_bytes);
                 Ok(if is_same { Placement::Keep(there) } else { Placement::Skip(there) })
+            }
+            Placement::Replace(Replaces::Kind, there) if there.kind == EntryKind::Directory => {
+                self.require_all_goes(path)?;
+                Ok(Placement::Replace(Replaces::Kind, there))
+            }
+            Placement::Create | Placement::Replace(..) if self.is_in_fixed(path) => {
+                Err(refusal(path, IN_IMMUTABLE.to_owned()))
             }
             placement => Ok(placement),
         }

@@ -4,11 +4,11 @@
 //! with several names once, holes not at all. What is there already and stays needs nothing. What is
 //! replaced is still there while the new content is written, and gone some time afterwards.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use hashbrown::HashMap;
 
-use crate::base::limits::{KIB, RESTORE_WINDOW_FILES};
+use crate::base::limits::{KIB, MIB, RESTORE_WINDOW_FILES};
 use crate::base::path::TreePath;
 use crate::blob::fetch::ChunkFetcher;
 use crate::disk::write::Target;
@@ -26,32 +26,47 @@ use crate::tree::extents::ExtentCursor;
 /// What a file system gives out at a time.
 const BLOCK_BYTES: u64 = 4 * KIB as u64;
 
+/// Windows hold at least so much, however little is free.
+const TIGHT_WINDOW_MIN_BYTES: u64 = MIB as u64;
+
 /// What one file system has and needs.
 struct Volume {
     free_bytes: u64,
-    /// The most that was needed at one moment.
-    needed_bytes: u64,
-    /// Written so far, less what is replaced and gone by then.
-    used_bytes: u64,
-    /// Space of replaced files that is not free yet, in the order in which it will be.
-    freed_later: VecDeque<u64>,
+    wide: Need,
+    tight: Need,
 }
 
-impl Volume {
-    /// Adds a file that takes the place of one of `old_bytes`.
-    fn add(&mut self, new_bytes: u64, old_bytes: u64) {
-        // A window is being carried out while the next is planned: so long the old ones may stay.
-        if self.freed_later.len() >= 2 * RESTORE_WINDOW_FILES {
-            let freed = self.freed_later.pop_front().unwrap_or_default();
-            self.used_bytes = self.used_bytes.saturating_sub(freed);
-        }
-        self.freed_later.push_back(old_bytes);
+/// What is needed if all files of one window may be there beside those that they replace: they are
+/// written in any order, and each takes its place when it is whole.
+#[derive(Default)]
+struct Need {
+    /// The most that is needed at one moment.
+    peak_bytes: u64,
+    /// Written so far, less what is replaced and gone by then.
+    used_bytes: u64,
+    /// Files and bytes of this window, and the space that is free after it.
+    window_files: usize,
+    window_bytes: u64,
+    freed_bytes: u64,
+}
+
+impl Need {
+    /// Adds a file that takes the place of one of `old_bytes`; windows are full with `bytes_max`.
+    fn add(&mut self, new_bytes: u64, old_bytes: u64, bytes_max: u64) {
         self.used_bytes = self.used_bytes.saturating_add(new_bytes);
-        self.needed_bytes = self.needed_bytes.max(self.used_bytes);
+        self.peak_bytes = self.peak_bytes.max(self.used_bytes);
+        self.window_files += 1;
+        self.window_bytes = self.window_bytes.saturating_add(new_bytes);
+        self.freed_bytes = self.freed_bytes.saturating_add(old_bytes);
+        if self.window_bytes >= bytes_max || self.window_files >= RESTORE_WINDOW_FILES {
+            let used_bytes = self.used_bytes.saturating_sub(self.freed_bytes);
+            *self = Self { used_bytes, peak_bytes: self.peak_bytes, ..Self::default() };
+        }
     }
 }
 
-/// Refuses before the first write if the target cannot hold what is to come.
+/// Refuses before the first write if the target cannot hold what is to come. Answers how many bytes
+/// of content one window may hold: few where only small steps leave room enough.
 ///
 /// # Errors
 /// [`RestoreError::NoSpace`], and what hinders the look at the target.
@@ -61,13 +76,14 @@ pub(super) fn require_space(
     from: &TreePath,
     is_empty: bool,
     is_one_volume: bool,
-) -> Result<(), RestoreError> {
+) -> Result<u64, RestoreError> {
     let target = work.to.target;
     let free_bytes = target.free_bytes()?;
     let fits = is_one_volume && snapshot.summary.total_bytes <= free_bytes;
     if work.options.no_space_check || fits {
-        return Ok(());
+        return Ok(u64::MAX);
     }
+    let tight_max = (free_bytes / 4).max(TIGHT_WINDOW_MIN_BYTES);
     let fetcher = work.executor.fetcher;
     let mut volumes: HashMap<u64, Volume> = HashMap::new();
     let mut linked: HashSet<(u64, u64)> = HashSet::new();
@@ -87,19 +103,23 @@ pub(super) fn require_space(
         let device = device_of(target, &path, is_empty);
         let volume = volumes.entry(device).or_insert_with(|| Volume {
             free_bytes: target.free_bytes_at(&path.parent().unwrap_or_default(), free_bytes),
-            needed_bytes: 0,
-            used_bytes: 0,
-            freed_later: VecDeque::new(),
+            wide: Need::default(),
+            tight: Need::default(),
         });
-        volume.add(stored_bytes(fetcher, &entry), old_bytes);
+        let new_bytes = stored_bytes(fetcher, &entry);
+        volume.wide.add(new_bytes, old_bytes, u64::MAX);
+        volume.tight.add(new_bytes, old_bytes, tight_max);
+    }
+    if volumes.values().all(|volume| volume.wide.peak_bytes <= volume.free_bytes) {
+        return Ok(u64::MAX);
     }
     // Of all that is to come: whoever makes room for less is refused once more.
-    let lacks = |volume: &&Volume| volume.needed_bytes > volume.free_bytes;
-    let short = volumes.values().filter(lacks);
-    match short.max_by_key(|volume| volume.needed_bytes - volume.free_bytes) {
-        None => Ok(()),
-        Some(&Volume { free_bytes, needed_bytes, .. }) => {
-            Err(RestoreError::NoSpace { free_bytes, needed_bytes })
+    let lacks = |volume: &Volume| volume.tight.peak_bytes.checked_sub(volume.free_bytes);
+    let lacking = volumes.values().filter(|volume| lacks(volume).is_some_and(|lack| lack > 0));
+    match lacking.max_by_key(|volume| lacks(volume)) {
+        None => Ok(tight_max),
+        Some(Volume { free_bytes, tight, .. }) => {
+            Err(RestoreError::NoSpace { free_bytes: *free_bytes, needed_bytes: tight.peak_bytes })
         }
     }
 }

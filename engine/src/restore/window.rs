@@ -56,24 +56,26 @@ pub(super) struct Window {
     pub(super) wanted: Vec<Wanted>,
     pub(super) ready: Vec<Ready>,
     pub(super) file_count: usize,
+    /// Content that its files hold in the end, and when that is enough.
+    pub(super) bytes: u64,
+    bytes_max: u64,
     size: WindowSize,
 }
 
-impl Default for Window {
-    /// The first window.
-    fn default() -> Self {
-        Self { wanted: Vec::new(), ready: Vec::new(), file_count: 0, size: WindowSize::FIRST }
-    }
-}
-
 impl Window {
+    /// The first window. No window takes more than one file beyond `bytes_max`.
+    pub(super) fn first(bytes_max: u64) -> Self {
+        let (wanted, ready) = (Vec::new(), Vec::new());
+        Self { wanted, ready, file_count: 0, bytes: 0, bytes_max, size: WindowSize::FIRST }
+    }
+
     /// The window that follows.
     pub(super) fn next(&self) -> Self {
-        Self { size: self.size.next(), ..Self::default() }
+        Self { size: self.size.next(), ..Self::first(self.bytes_max) }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.size.is_full(self.wanted.len(), self.file_count)
+        self.bytes >= self.bytes_max || self.size.is_full(self.wanted.len(), self.file_count)
     }
 
     pub(super) fn is_full_of_chunks(&self) -> bool {
