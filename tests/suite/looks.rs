@@ -37,7 +37,8 @@ impl Terminal {
         let quoted =
             |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
         let mut script =
-            format!("cd {}; env -i TERM=screen", quoted(place.folder.path().as_os_str()));
+            // What ends the program does not end the shell.
+            format!("trap : INT; cd {}; env -i TERM=screen", quoted(place.folder.path().as_os_str()));
         for (name, value) in command.get_envs() {
             let value = value.unwrap_or_default();
             script.push_str(&format!(" {}={}", name.to_string_lossy(), quoted(value)));

@@ -193,8 +193,8 @@ pub fn restore(error: &RestoreError) -> Fault {
             .hint("choose another name, or say what to do: --overwrite if-changed"),
         RestoreError::NoSuchPath { path } if path.contains('\\') => {
             Fault::during(Doing::Work, error).hint(
-                "`mainstay ls` shows a backslash doubled and bytes that are no text as \\xff: type \
-                 the name as it is, in many shells $'\\xff'",
+                "write the path as `mainstay ls` shows it, in quotes that leave backslashes alone: \
+                 'latest:/a\\nb'",
             )
         }
         RestoreError::NoSuchPath { .. } => Fault::during(Doing::Work, error)

@@ -86,7 +86,7 @@ enum Held {
 }
 
 /// Whether the other side could not be spoken to at all, or is not a store.
-fn is_unreachable(error: &StoreError) -> bool {
+pub(crate) fn is_unreachable(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable { source, .. } => {
             source.is::<NoConnection>() || source.is::<NoKeys>() || source.is::<TimedOut>()
@@ -430,6 +430,7 @@ impl Store {
         if is_opening {
             let again_ms = if is_silence(&error) { heard.connect_ms() } else { 0 };
             if backoff.is_past(heard.opening_ms().saturating_sub(again_ms), wait) {
+                heard.gave_up();
                 return Err(error);
             }
         }

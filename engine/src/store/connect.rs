@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
@@ -19,7 +20,7 @@ use object_store::memory::InMemory;
 use object_store::{ClientOptions, RetryConfig};
 use url::{Host, Url};
 
-use crate::base::limits::STORE_OPENING_MS;
+use crate::base::limits::{CONNECT_TIMEOUT_MS, STORE_OPENING_MS};
 use crate::store::backend::Backend;
 use crate::store::bucket::Bucket;
 use crate::store::error::StoreError;
@@ -276,7 +277,12 @@ fn connector(options: &StoreOptions, heard: &Arc<Heard>) -> Result<Connector, St
 }
 
 fn client_options(allow_http: bool) -> ClientOptions {
-    ClientOptions::new().with_allow_http(allow_http).with_timeout_disabled()
+    // The library's own is shorter than the loss of two packets needs.
+    let connect = Duration::from_millis(CONNECT_TIMEOUT_MS);
+    ClientOptions::new()
+        .with_allow_http(allow_http)
+        .with_connect_timeout(connect)
+        .with_timeout_disabled()
 }
 
 fn no_retries() -> RetryConfig {

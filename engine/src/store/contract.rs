@@ -19,7 +19,7 @@ use std::thread;
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::monitor::{Monitor, Phase};
 use crate::format::config::Capabilities;
-use crate::store::client::Store;
+use crate::store::client::{Store, is_unreachable};
 use crate::store::error::StoreError;
 use crate::store::retry::RetrySettings;
 
@@ -142,6 +142,13 @@ pub fn probe(
     let second = options.second.as_ref().unwrap_or(store);
     let second = second.with_retry(patience(second));
     let bench = Bench::new(&first, &second, options.effort, monitor)?;
+    // One question first, so that a store that never answers is waited for once and not by each check.
+    if first.raw_can_misbehave()
+        && let Err(error) = first.raw_page("probe-", None, Some(1))
+        && is_unreachable(&error)
+    {
+        return Err(error);
+    }
     let total_items = Some(CHECKS.len() as u64);
     monitor.phase(&Phase { name: "probing the store", total_items, total_bytes: None });
     let (firsts, races) = CHECKS.split_at(FIRST_COUNT);

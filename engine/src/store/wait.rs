@@ -56,6 +56,8 @@ pub(crate) struct Heard {
     is_speaking: AtomicBool,
     /// Whether an answer ever came that could be believed.
     is_answered: AtomicBool,
+    /// Whether the first answer was waited for in vain.
+    is_given_up: AtomicBool,
     /// When it was first seen that the user wants to stop; 0 if that was not seen.
     cancelled_ms: AtomicU64,
     /// Whether somebody was told of the present silence.
@@ -79,6 +81,7 @@ impl Heard {
             last_ms: AtomicU64::new(0),
             is_speaking: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
             cancelled_ms: AtomicU64::new(0),
             is_told: AtomicBool::new(false),
             watch: Mutex::new(watch),
@@ -134,11 +137,21 @@ impl Heard {
         CONNECT_TIMEOUT_MS.min(self.opening_ms - self.opening_ms / 8)
     }
 
+    /// The store was waited for in vain: whoever asks it something else all the same, to tidy up, does
+    /// not wait for as long again.
+    pub(crate) fn gave_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
     /// How long the next answer may take to begin: `None` for as long as the request itself may
     /// take, because the store is known to answer.
     pub(crate) fn first_answer_limit(&self) -> Option<Duration> {
         let is_speaking = self.is_speaking.load(Ordering::Relaxed);
-        (!is_speaking).then_some(Duration::from_millis(self.opening_ms))
+        let limit_ms = match self.is_given_up.load(Ordering::Relaxed) {
+            true => STORE_CANCEL_MS.min(self.opening_ms),
+            false => self.opening_ms,
+        };
+        (!is_speaking).then_some(Duration::from_millis(limit_ms))
     }
 
     /// How long the rest of an answer may stall: `None` as above.

@@ -10,7 +10,7 @@ use object_store::PutPayload;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::store::bucket::BucketFacts;
-use crate::store::client::{Held, Store};
+use crate::store::client::{Held, Store, is_unreachable};
 use crate::store::error::{StoreError, classify};
 use crate::store::listing::Page;
 use crate::store::retry::Backoff;
@@ -50,6 +50,13 @@ impl Store {
             }
         };
         if !matches!(failed.class(), ErrorClass::Conflict | ErrorClass::Transient) {
+            return Err(failed);
+        }
+        // Who has never answered does not say either what came of it.
+        if link.backend.can_misbehave()
+            && !link.backend.heard.has_answered()
+            && is_unreachable(&failed)
+        {
             return Err(failed);
         }
         match self.look(key, body).await? {
