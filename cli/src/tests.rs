@@ -20,7 +20,7 @@ use crate::ui::keys::{KeyRecord, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::output::{Captured, Output};
 use crate::ui::records::{
     DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, Node, Probed, PruneSummary,
-    Rebuilt, SnapshotRecord, SnapshotSummary, Stats,
+    Rebuilt, SnapshotRecord, SnapshotSummary, Stats, Unblocked,
 };
 
 use crate::ui::retention::{
@@ -299,6 +299,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`tags_changed`", Message::TagsChanged(tags)),
         ("`freed`", Message::Freed(Freed::default())),
         ("`summary` of a prune", Message::PruneSummary(pruned())),
+        ("`unblocked`", Message::Unblocked(Unblocked { key: text(), way: text() })),
         ("`index_rebuilt`", Message::IndexRebuilt(rebuilt)),
         ("`demo_step`", Message::DemoStep(step)),
         ("`summary` of a demonstration", Message::DemoSummary(demo)),

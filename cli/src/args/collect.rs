@@ -1,4 +1,4 @@
-//! Options of `prune`.
+//! Options of `prune` and `unblock`.
 
 use std::time::Duration;
 
@@ -67,6 +67,32 @@ impl PruneArgs {
             confirm_mass_delete: None,
         }
     }
+}
+
+/// Go on without an object that cannot be read
+///
+/// What stops backups or collections may be a genuine object that was damaged, or what somebody put there
+/// who has a key. The error names it. Without --confirm this says what is done about it and what is given
+/// up by that, and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay unblock gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep\n\
+     mainstay unblock gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep \\\n    \
+     --confirm gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep --reason 'nas1 is gone'",
+    &[],
+))]
+pub struct UnblockArgs {
+    /// The object, as an error or `mainstay check` names it
+    #[arg(value_name = "KEY")]
+    pub key: String,
+
+    /// The same again, so that nothing is given up by mistake
+    #[arg(long, value_name = "KEY")]
+    pub confirm: Option<String>,
+
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// What is not waited for any more.

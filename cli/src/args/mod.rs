@@ -20,7 +20,7 @@ pub mod deed;
 pub mod rotate;
 /// `init`, `probe`, `check`, `stats`, `index`.
 pub mod repository;
-/// `prune`.
+/// `prune`, `unblock`.
 pub mod collect;
 /// `backup`.
 pub mod backup;

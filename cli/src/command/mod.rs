@@ -63,6 +63,8 @@ pub mod cat;
 pub mod restore;
 /// `prune`
 pub mod prune;
+/// `unblock`
+pub mod unblock;
 /// Conditions of `forget` that fit nothing.
 pub mod no_match;
 /// `forget`
@@ -120,7 +122,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::args::approve::ApproveArgs;
 use crate::args::backup::BackupArgs;
-use crate::args::collect::PruneArgs;
+use crate::args::collect::{PruneArgs, UnblockArgs};
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
@@ -187,6 +189,7 @@ pub enum Command {
     Check(CheckArgs),
     #[command(visible_alias = "gc")]
     Prune(PruneArgs),
+    Unblock(UnblockArgs),
     Drill(Box<DrillArgs>),
     Evidence(EvidenceArgs),
     Report(Box<ReportArgs>),
@@ -236,6 +239,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Policy(args) => policy::run(args, context),
         Command::Check(args) => check::run(args, context),
         Command::Prune(args) => prune::run(args, context),
+        Command::Unblock(args) => unblock::run(args, context),
         Command::Drill(args) => drill::run(args, context),
         Command::Evidence(args) => evidence::run(args, context),
         Command::Report(args) => report::run(args, context),

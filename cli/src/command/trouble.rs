@@ -239,6 +239,10 @@ pub fn collecting(error: &GcError) -> Fault {
         GcError::MassDelete { confirm, .. } => Fault::during(Doing::Work, error).hint(format!(
             "if that is meant: mainstay prune --confirm-mass-delete {confirm}; nothing was deleted"
         )),
+        GcError::Unsure { what, .. } if what.starts_with("snap/") => {
+            Fault::during(Doing::Work, error)
+                .hint(format!("`mainstay unblock {what}` says what it takes to go on without it"))
+        }
         GcError::Unsure { .. } => Fault::during(Doing::Work, error).hint(
             "`mainstay check` tells what is damaged; a snapshot that cannot be saved can be \
              forgotten, then prune goes on without it",

@@ -12,7 +12,7 @@ use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
     DemoStep, DemoSummary, Freed, Initialized, Node, Probed, PruneSummary, Rebuilt, SnapshotRecord,
-    Stats,
+    Stats, Unblocked,
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
@@ -95,6 +95,8 @@ pub enum Message<'a> {
     Approved(ConsentRecord),
     /// Tags of a snapshot were changed (standard output).
     TagsChanged(TagsChanged),
+    /// An object that cannot be read stops nobody any more (standard output).
+    Unblocked(Unblocked),
     /// The local index was rebuilt (standard output).
     IndexRebuilt(Rebuilt),
     /// What a machine can do (standard output).

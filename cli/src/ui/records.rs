@@ -306,6 +306,15 @@ pub struct Stats {
     pub requests: u64,
 }
 
+/// An object is out of the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unblocked {
+    /// The object, as it was named.
+    pub key: String,
+    /// What was done.
+    pub way: String,
+}
+
 /// The local index was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rebuilt {

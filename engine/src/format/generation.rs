@@ -226,6 +226,10 @@ pub struct Base {
     /// Everything they deleted: excluded for ever.
     #[n(2)]
     pub packs: PackSet,
+    /// Generations that somebody gave up, because their records could not be read. What they deleted
+    /// nobody knows, so whoever takes this in asks the store which packs there are.
+    #[cbor(n(3), default, skip_if = "Vec::is_empty")]
+    pub given_up: Vec<GenerationId>,
 }
 
 #[cfg(test)]

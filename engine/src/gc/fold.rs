@@ -28,17 +28,22 @@ pub(super) struct Folded {
 }
 
 impl Collector<'_> {
-    /// Writes what ended generations deleted into one record, if there are many of them.
+    /// Writes what ended generations deleted into one record, if there are many of them, or one whose
+    /// records cannot be read: `check` names these for as long as they are there.
     pub(super) fn fold(&self, survey: &Survey) -> Result<Option<Folded>, GcError> {
         let dead = self.index.dead_packs()?;
         let generations = foldable(survey, &dead);
-        if generations.len() < GC_FOLD_AT || dead.len() > GENERATION_MAX_PACKS {
+        let is_given_up = |state: &KeptState| *state == KeptState::GivenUp;
+        let are_enough =
+            generations.len() >= GC_FOLD_AT || survey.excluded.ended.values().any(is_given_up);
+        if !are_enough || dead.len() > GENERATION_MAX_PACKS {
             return Ok(None);
         }
         let past = survey.excluded.listed.past.clone();
         let number = past.iter().map(|(number, _)| number + 1).max().unwrap_or_default();
         let by = self.identity()?.client;
-        let record = Base { by, generations: generations.clone(), packs: dead };
+        let given_up = Vec::new();
+        let record = Base { by, generations: generations.clone(), packs: dead, given_up };
         collect::put_past(self.repo, &self.identity()?, number, &record)?;
         Ok(Some(Folded { generations, past }))
     }

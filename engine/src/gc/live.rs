@@ -161,6 +161,9 @@ fn read_commits(
                     }
                 }
                 Err(IndexError::Repo(error)) if is_of_one_object(&error) => {
+                    if commits::is_beside_confirmed(repo, *session, *random, &outcome.flags)? {
+                        continue;
+                    }
                     commits.records.push((*session, Err(error)));
                     lives = true;
                 }
@@ -219,7 +222,14 @@ fn refuse_rollback(
     }
     let buried: HashSet<Digest> = marks.tombs.values().map(|tomb| tomb.commit).collect();
     let records = || committed.records.iter().map(|(_, record)| record);
-    let has_unread = records().any(Result::is_err);
+    let unread = || committed.records.iter().filter(|(_, record)| record.is_err());
+    // What cannot be read may be what the next one of its client was made after.
+    let is_explained = |later: SessionId| {
+        let is_earlier = |session: &SessionId| {
+            session.client() == later.client() && session.sequence() < later.sequence()
+        };
+        unread().any(|(session, _)| is_earlier(session))
+    };
     // What a client says that was revoked before stops nobody.
     let counting = records().flatten().filter(|snapshot| !late.contains(&snapshot.session));
     for snapshot in counting {
@@ -227,7 +237,8 @@ fn refuse_rollback(
             return Err(gone(session, "another client"));
         }
         let knows = |digest: &Digest| committed.digests.contains(digest) || buried.contains(digest);
-        if !has_unread && snapshot.previous.is_some_and(|previous| !knows(&previous)) {
+        let is_gone = snapshot.previous.is_some_and(|previous| !knows(&previous));
+        if is_gone && !is_explained(snapshot.session) {
             let key = ObjectName::commit_of(snapshot.session);
             let why = format!("the snapshot that {key} was made after is not there any more");
             return Err(GcError::RolledBack { why });

@@ -25,6 +25,8 @@ mod fold;
 mod repack;
 mod run;
 mod freed;
+/// Ways out where an object cannot be read.
+pub mod unblock;
 
 pub use barrier::Waiting;
 pub use collector::{Collector, Generation, Survey};

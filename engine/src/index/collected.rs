@@ -18,6 +18,8 @@ use crate::index::error::{Failure, IndexError};
 use crate::index::place::PackStanding;
 use crate::index::table::remove;
 
+const SETTING_DOUBT: &str = "doubted packs";
+
 /// What became of a generation, as far as its records tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptState {
@@ -33,11 +35,20 @@ pub enum KeptState {
     Done,
     /// A successor closed it, and its owner may not know yet: its records must stay.
     Closed,
+    /// Its records cannot be read, and somebody gave it up: it excludes nothing.
+    GivenUp,
 }
 
 impl KeptState {
-    const ALL: [Self; 6] =
-        [Self::Void, Self::Condemned, Self::Announced, Self::Swept, Self::Done, Self::Closed];
+    const ALL: [Self; 7] = [
+        Self::Void,
+        Self::Condemned,
+        Self::Announced,
+        Self::Swept,
+        Self::Done,
+        Self::Closed,
+        Self::GivenUp,
+    ];
 
     fn from_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|state| *state as i64 == code)
@@ -134,6 +145,34 @@ impl Index {
             transaction.execute(sql, (number, random.as_bytes()))?;
             Ok(())
         })
+    }
+
+    /// From now on the index is not relied on: what the store has must be listed, and everything read
+    /// again. On the disk when this returns.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] if the database fails.
+    pub fn doubt_packs(&self) -> Result<(), IndexError> {
+        self.set_setting(SETTING_DOUBT, &[1])
+    }
+
+    /// Whether packs that the index lists may have been deleted without a word that can be read.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the database fails or is damaged.
+    pub fn doubts_packs(&self) -> Result<bool, IndexError> {
+        Ok(self.setting(SETTING_DOUBT)?.is_some_and(|value| !value.is_empty()))
+    }
+
+    /// Everything was read again.
+    ///
+    /// # Errors
+    /// [`IndexError::Database`] if the database fails.
+    pub fn trust_packs(&self) -> Result<(), IndexError> {
+        match self.doubts_packs()? {
+            true => self.set_setting(SETTING_DOUBT, &[]),
+            false => Ok(()),
+        }
     }
 
     /// Forgets deleted packs with their chunks, for good. If anything was in the index, it gets a

@@ -82,6 +82,8 @@ pub fn take_in(
     listed: Collections,
     monitor: &dyn Monitor,
 ) -> Result<Excluded, IndexError> {
+    // First: they may say that a generation was given up which cannot be read.
+    take_in_past(repo, index, &listed, monitor)?;
     let mut kept = index.kept_generations()?;
     let mut excluded = Excluded::default();
     for (id, flags) in &listed.generations {
@@ -95,7 +97,7 @@ pub fn take_in(
             }
         };
         match now.state {
-            KeptState::Void | KeptState::Done | KeptState::Closed => {
+            KeptState::Void | KeptState::Done | KeptState::Closed | KeptState::GivenUp => {
                 excluded.ended.insert(*id, now.state);
             }
             KeptState::Condemned | KeptState::Announced | KeptState::Swept => {
@@ -104,7 +106,6 @@ pub fn take_in(
             }
         }
     }
-    take_in_past(repo, index, &listed, monitor)?;
     // Folded, or gone with their void end; a base that was taken in before has their packs.
     index.drop_generations(&kept.keys().copied().collect::<Vec<_>>())?;
     excluded.listed = listed;
@@ -135,7 +136,7 @@ pub fn begin(
 fn is_news(known: &KeptGeneration, flags: &GenerationFlags) -> bool {
     let may_be_void = flags.void || !flags.closed.is_empty();
     match known.state {
-        KeptState::Void | KeptState::Done | KeptState::Closed => false,
+        KeptState::Void | KeptState::Done | KeptState::Closed | KeptState::GivenUp => false,
         KeptState::Swept => flags.done || may_be_void,
         KeptState::Condemned | KeptState::Announced => {
             flags.sweep.is_some() || flags.done || may_be_void
@@ -210,8 +211,8 @@ fn condemned(
 fn unreadable<A, B>(id: GenerationId, condemn: &Testimony<A>, sweep: &Testimony<B>) -> RepoError {
     let why = |key: &ObjectName, why: &str| {
         let key = key.key();
-        let hint = "whoever collects can close it: `mainstay prune --abandon`";
-        RepoError::Corrupt { why: format!("{why}; what it condemns is unknown; {hint} {id}"), key }
+        let hint = format!("`mainstay unblock {key}` says what it takes to go on without it");
+        RepoError::Corrupt { why: format!("{why}; what it condemns is unknown; {hint}"), key }
     };
     match (condemn, sweep) {
         (Testimony::Unreadable(text), _) => why(&ObjectName::Condemn(id), text),
@@ -234,6 +235,7 @@ fn take_in_past(
         match generations::read_past(repo, *number, *random)? {
             Testimony::Genuine(base) => {
                 index.bury(&base.packs)?;
+                give_up(index, &base.given_up)?;
             }
             Testimony::Forged => {
                 let key = ObjectName::Past { number: *number, random: *random }.key();
@@ -241,12 +243,25 @@ fn take_in_past(
             }
             // Replaced by a newer one since it was listed; that one is found by the next look.
             Testimony::Absent => continue,
+            // All that a genuine one names was deleted before it was written, so a listing that begins
+            // now shows none of it.
             Testimony::Unreadable(why) => {
                 let key = ObjectName::Past { number: *number, random: *random }.key();
-                return Err(RepoError::Corrupt { key, why }.into());
+                monitor.note(&format!("the object {key} is damaged: {why}"));
+                index.doubt_packs()?;
             }
         }
         index.add_past(*number, *random)?;
     }
     Ok(())
+}
+
+/// These generations delete nothing any more, and nobody knows what they deleted.
+fn give_up(index: &Index, generations: &[GenerationId]) -> Result<(), IndexError> {
+    if generations.is_empty() {
+        return Ok(());
+    }
+    index.doubt_packs()?;
+    let kept = KeptGeneration { state: KeptState::GivenUp, packs: PackSet::default() };
+    generations.iter().try_for_each(|id| index.keep_generation(*id, &kept))
 }

@@ -76,7 +76,8 @@ impl Marks {
     pub fn obstacle(&self) -> Option<String> {
         if let Some((hold, error)) = self.damaged.first() {
             return Some(format!(
-                "the hold {hold} cannot be read ({error}); nobody knows which snapshots it holds"
+                "the hold {hold} cannot be read ({error}); nobody knows which snapshots it holds; \
+                 `mainstay hold release {hold} --reason WHY` puts it out of the way"
             ));
         }
         self.missing.first().map(|key| {

@@ -32,11 +32,16 @@ pub struct Refreshed {
 
 /// Brings the index up to date with the store. If segments that the index knows are gone from the
 /// store, the store is not the one that the index was made from any more (put back to an older
-/// state, or damaged): then everything is read again, so that no backup relies on lost packs.
+/// state, or damaged): then everything is read again, so that no backup relies on lost packs. The same
+/// if a record of what was deleted cannot be read.
 ///
 /// # Errors
 /// Those of the store and of the database. Damaged segments and packs are no error.
 pub fn refresh(repo: &Repo, index: &Index, monitor: &dyn Monitor) -> Result<Refreshed, IndexError> {
+    if index.doubts_packs()? {
+        monitor.note("what a collection deleted cannot be read; reading the index again");
+        return rebuild(repo, index, false, monitor);
+    }
     let mut known = index.known_segments()?;
     for (id, domain) in index.closed_segments()? {
         // Another key may open what an earlier one could not.
@@ -116,6 +121,8 @@ pub fn rebuild(
     wanted.sort_unstable();
     index.clear()?;
     let mut refreshed = add_segments(repo, index, &wanted, Some(&present), monitor)?;
+    // Only now: a run that is cut off before begins again.
+    index.trust_packs()?;
     if from_footers && refreshed.damaged.is_empty() {
         refreshed.packs_from_footers = add_unlisted_packs(repo, index, monitor)?;
     }

@@ -195,6 +195,24 @@ pub fn standing(
     Ok(Standing::Confirmed)
 }
 
+/// Whether the session was confirmed with another of its commits, which is there. Then this one was
+/// never reported, whatever is in it: whoever commits and sees another commit backs off.
+///
+/// # Errors
+/// Those of the store.
+pub fn is_beside_confirmed(
+    repo: &Repo,
+    session: SessionId,
+    random: Nonce8,
+    flags: &Flags,
+) -> Result<bool, RepoError> {
+    if !flags.confirm || flags.commits.len() < 2 {
+        return Ok(false);
+    }
+    let confirm = genuine_confirm(repo, session)?.map(|confirm| confirm.random);
+    Ok(confirm.is_some_and(|meant| meant != random && flags.commits.contains_key(&meant)))
+}
+
 /// Whether an enrolled client declared the session aborted.
 ///
 /// # Errors

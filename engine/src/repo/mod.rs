@@ -114,9 +114,10 @@ impl Repo {
             }
             Some(doubt) => {
                 let why = format!(
-                    "{}; it may announce new keys, so nothing is written. If it cannot be got back, or \
-                     no administrator has changed keys, remove it with the tools of the store",
-                    in_one_line(&doubt.error)
+                    "{}; it may announce new keys, so nothing is written. If it cannot be got back, an \
+                     administrator announces them in its place: `mainstay unblock {}`",
+                    in_one_line(&doubt.error),
+                    doubt.key
                 );
                 Err(RepoError::corrupt(&doubt.key, why))
             }

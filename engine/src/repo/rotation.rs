@@ -8,6 +8,7 @@ use crate::format::announcement::{EpochRecord, SealedEpoch};
 use crate::format::slot::Role;
 use crate::repo::Repo;
 use crate::repo::announcement::{get_epoch, put_epoch, seal_epoch_keys};
+use crate::repo::epochs::Doubt;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Keyring;
 use crate::repo::machine;
@@ -15,6 +16,7 @@ use crate::repo::object::client;
 use crate::repo::slot_sets::{self, KnownSlots};
 use crate::repo::slots::{self, ListedSlot, Standing};
 use crate::store::StoreError;
+use crate::store::name::ObjectName;
 
 /// What a change of keys does.
 #[derive(Debug)]
@@ -35,12 +37,14 @@ pub struct Rotated {
 /// [`RepoError::Denied`] without the administrator's keys, [`RepoError::Refused`] without a set of key
 /// slots; [`RepoError::Corrupt`] if there is something that may be a later epoch; errors of the store.
 pub fn plan(repo: &Repo) -> Result<Rotated, RepoError> {
-    prepare(repo).map(|(rotated, _)| rotated)
+    prepare(repo, None).map(|(rotated, _)| rotated)
 }
 
-fn prepare(repo: &Repo) -> Result<(Rotated, KnownSlots), RepoError> {
+/// `replaced` is the epoch whose announcement is there and is made again all the same.
+fn prepare(repo: &Repo, replaced: Option<u32>) -> Result<(Rotated, KnownSlots), RepoError> {
     repo.keys().admin()?;
-    let lost = repo.doubts().first().filter(|doubt| doubt.is_gone);
+    let is_made_again = |doubt: &&Doubt| doubt.is_gone || replaced == Some(doubt.epoch);
+    let lost = repo.doubts().first().filter(is_made_again);
     if lost.is_none() {
         repo.require_all_epochs()?;
     }
@@ -77,7 +81,21 @@ fn prepare(repo: &Repo) -> Result<(Rotated, KnownSlots), RepoError> {
 /// # Errors
 /// As [`plan`]; [`StoreError::NewEpoch`] if another administrator was faster.
 pub fn rotate(repo: &mut Repo) -> Result<Rotated, RepoError> {
-    let (planned, known) = prepare(repo)?;
+    rotate_or_replace(repo, None)
+}
+
+/// Announces the keys of an epoch in the place of something that could be their announcement and cannot
+/// be read. If it was one, everybody gets the same keys; if it was none, keys change. To remove it
+/// without more would let machines that do not know of the epoch take what others write for junk.
+///
+/// # Errors
+/// As [`rotate`].
+pub fn replace(repo: &mut Repo, epoch: u32) -> Result<Rotated, RepoError> {
+    rotate_or_replace(repo, Some(epoch))
+}
+
+fn rotate_or_replace(repo: &mut Repo, replaced: Option<u32>) -> Result<Rotated, RepoError> {
+    let (planned, known) = prepare(repo, replaced)?;
     let epoch = planned.epoch;
     let (admin, suite, repository) =
         (repo.keys().admin()?, repo.keys().suite(), repo.config().repository);
@@ -99,6 +117,10 @@ pub fn rotate(repo: &mut Repo) -> Result<Rotated, RepoError> {
     let (data_public, tree_public) = publics(repo, suite, epoch)?;
     let at = repo.clock().now();
     let record = EpochRecord { repository, epoch, at, data_public, tree_public, sealed };
+    if replaced == Some(epoch) {
+        // Whoever ends here makes it anew with `rotate`: the keys follow from the root secret.
+        repo.store().delete(&ObjectName::Epoch(epoch))?;
+    }
     announce(repo, &record)?;
     repo.go_over(epoch)?;
     Ok(planned)

@@ -38,5 +38,10 @@ pub(crate) fn close() -> Close {
 }
 
 pub(crate) fn base() -> Base {
-    Base { by: CLIENT, generations: vec![generation_id()], packs: pack_set() }
+    Base {
+        by: CLIENT,
+        generations: vec![generation_id()],
+        packs: pack_set(),
+        given_up: vec![GenerationId::new([0x2b; 16])],
+    }
 }
