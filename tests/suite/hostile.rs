@@ -5,6 +5,7 @@
 //! delete the good ones, or for an honest backup to leave out what it claims to have. Nothing it
 //! writes may do that. A genuine second copy, planted the same way, does let the first one go.
 
+mod blocked;
 mod children;
 mod claims;
 mod files;

@@ -77,8 +77,7 @@ impl PruneArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay unblock gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep\n\
-     mainstay unblock gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep \\\n    \
-     --confirm gc/8f0e2d417b6c9a35e1d20f4b86a7c953.sweep --reason 'nas1 is gone'",
+     mainstay unblock clients/3f2a91c20d4b5e66 --confirm clients/3f2a91c20d4b5e66",
     &[],
 ))]
 pub struct UnblockArgs {

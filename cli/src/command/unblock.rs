@@ -87,7 +87,7 @@ fn way(
 ) -> Result<Result<Way, &'static str>, Fault> {
     let nothing_lost = || "Nothing is given up".to_owned();
     Ok(Ok(match obstacle {
-        Obstacle::Nothing(why) => return Ok(Err(why)),
+        Obstacle::Nothing(why) => return Ok(Err(*why)),
         Obstacle::Hold(hold) | Obstacle::HeldSnapshot(hold) => {
             let what = match obstacle {
                 Obstacle::Hold(_) => "nobody knows which snapshots it holds",

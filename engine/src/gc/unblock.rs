@@ -241,7 +241,10 @@ pub fn pass(
             repo.store().delete(&ObjectName::Client(record.client))?;
             Ok(object::put_client(repo, record)?)
         }
-        Obstacle::Keys(epoch) => Ok(drop(rotation::replace(repo, *epoch)?)),
+        Obstacle::Keys(epoch) => {
+            rotation::replace(repo, *epoch)?;
+            Ok(())
+        }
     }
 }
 
@@ -272,7 +275,10 @@ fn give_up(
             monitor.note(&in_one_line(&error));
             Ok(())
         }
-        other => Ok(drop(other?)),
+        other => {
+            other?;
+            Ok(())
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Catalog {
     pub snapshots: Vec<Committed>,
     /// Confirmed snapshots that are forgotten, as far as they were told apart.
     pub forgotten: Vec<Committed>,
-    /// Commits that are there and cannot be used.
+    /// Commits that are there and cannot be used, without those that are known to be forgotten.
     pub damaged: Vec<(SessionId, RepoError)>,
     /// Sessions with a commit that is not confirmed yet.
     pub unconfirmed: Vec<SessionId>,
@@ -49,6 +49,8 @@ impl Catalog {
                 false => self.snapshots.push(one),
             }
         }
+        // Whoever forgot one that cannot be used knows that.
+        self.damaged.retain(|(session, _)| !marks.is_forgotten(*session));
     }
 
     /// Puts the tags in force in place of those that the records bear.

@@ -58,14 +58,8 @@ impl Consents {
         (deed, subject, count): (Deed, &str, u64),
         now: Timestamp,
     ) -> Result<(), RepoError> {
-        let fits = |consent: &Consent| {
-            consent.deed == deed
-                && consent.subject == subject
-                && consent.count >= count
-                && consent.by != actor
-                && consent.until >= now
-        };
-        match self.since.is_none() || self.given.iter().any(|(consent, _)| fits(consent)) {
+        let asked = Asked { deed, subject, count, actor, now: Some(now) };
+        match self.since.is_none() || self.agree_to(&asked, &Rule::ALL) {
             true => Ok(()),
             false => Err(RepoError::TakesTwo { deed, subject: subject.to_owned(), count }),
         }
@@ -79,10 +73,56 @@ impl Consents {
         if received.is_some_and(|received| received < since) {
             return true;
         }
-        let subject = hold.to_string();
-        self.given.iter().any(|(consent, _)| {
-            consent.deed == Deed::Release && consent.subject == subject && consent.by != by
-        })
+        let subject = &hold.to_string();
+        let asked = Asked { deed: Deed::Release, subject, count: 0, actor: by, now: None };
+        self.agree_to(&asked, &Rule::ALL)
+    }
+
+    /// Whether one consent keeps to all of these rules.
+    fn agree_to(&self, asked: &Asked<'_>, rules: &[Rule]) -> bool {
+        let fits = |consent: &Consent| rules.iter().all(|rule| rule.holds(consent, asked));
+        self.given.iter().any(|(consent, _)| fits(consent))
+    }
+}
+
+/// What somebody is about to do, or has done.
+struct Asked<'a> {
+    deed: Deed,
+    /// The hold or the host.
+    subject: &'a str,
+    /// The packs that would be deleted.
+    count: u64,
+    actor: ClientId,
+    /// `None` for what was done: whoever agreed then has agreed.
+    now: Option<Timestamp>,
+}
+
+/// What makes a consent count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// It is to this deed.
+    Deed,
+    /// To this hold, or this host.
+    Subject,
+    /// To so many packs.
+    Count,
+    /// Of somebody else.
+    Another,
+    /// Its time is not over.
+    Time,
+}
+
+impl Rule {
+    const ALL: [Self; 5] = [Self::Deed, Self::Subject, Self::Count, Self::Another, Self::Time];
+
+    fn holds(self, consent: &Consent, asked: &Asked<'_>) -> bool {
+        match self {
+            Self::Deed => consent.deed == asked.deed,
+            Self::Subject => consent.subject == asked.subject,
+            Self::Count => consent.count >= asked.count,
+            Self::Another => consent.by != asked.actor,
+            Self::Time => asked.now.is_none_or(|now| consent.until >= now),
+        }
     }
 }
 
@@ -124,4 +164,87 @@ fn given(
         clients.endings(consent.by).iter().all(|ending| *received <= ending.received)
     };
     Ok(given.into_values().filter(is_timely).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THIEF: ClientId = ClientId::new([1; 8]);
+    const APPROVER: ClientId = ClientId::new([2; 8]);
+    const HOLD: HoldId = HoldId::new([3; 8]);
+
+    fn time(seconds: i64) -> Timestamp {
+        Timestamp { seconds, ..Timestamp::default() }
+    }
+
+    /// An approver has agreed that up to so many packs go at once.
+    fn consent(deed: Deed, subject: &str, count: u64) -> Consent {
+        Consent {
+            id: Nonce8::new([4; 8]),
+            by: APPROVER,
+            at: time(100),
+            until: time(200),
+            deed,
+            subject: subject.to_owned(),
+            count,
+            reason: String::new(),
+        }
+    }
+
+    fn given(consent: Consent) -> Consents {
+        Consents { given: vec![(consent, time(100))], since: Some(time(50)) }
+    }
+
+    /// What a thief with a key of role maintain wants, and the consent that comes nearest to it.
+    fn wanted(without: Rule) -> (Asked<'static>, Consent) {
+        let prune = |count| Asked {
+            deed: Deed::Prune,
+            subject: "",
+            count,
+            actor: THIEF,
+            now: Some(time(150)),
+        };
+        let offboard = Asked { deed: Deed::Offboard, subject: "web1", ..prune(0) };
+        match without {
+            Rule::Deed => (prune(1000), consent(Deed::Release, "", u64::MAX)),
+            Rule::Subject => (offboard, consent(Deed::Offboard, "web2", 0)),
+            Rule::Count => (prune(1000), consent(Deed::Prune, "", 999)),
+            Rule::Another => (Asked { actor: APPROVER, ..prune(10) }, consent(Deed::Prune, "", 10)),
+            Rule::Time => {
+                (Asked { now: Some(time(201)), ..prune(10) }, consent(Deed::Prune, "", 10))
+            }
+        }
+    }
+
+    /// Each rule stands between somebody and what they want: without it they get it.
+    #[test]
+    fn without_any_of_its_rules_one_person_destroys_what_takes_two() {
+        for rule in Rule::ALL {
+            let (asked, consent) = wanted(rule);
+            let consents = given(consent);
+            let rest: Vec<Rule> = Rule::ALL.into_iter().filter(|other| *other != rule).collect();
+            assert!(consents.agree_to(&asked, &rest), "{rule:?} stands in no way");
+            assert!(!consents.agree_to(&asked, &Rule::ALL), "{rule:?} does not stop it");
+            let deed = (asked.deed, asked.subject, asked.count);
+            let now = asked.now.unwrap_or_default();
+            assert!(consents.require(asked.actor, deed, now).is_err(), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_release_counts_by_somebody_elses_consent_whenever_that_was() {
+        let release = consent(Deed::Release, &HOLD.to_string(), 0);
+        let consents = given(release.clone());
+        assert!(consents.lets_go(HOLD, THIEF, Some(time(1000))));
+        assert!(!consents.lets_go(HOLD, APPROVER, Some(time(120))), "it takes another person");
+        assert!(!consents.lets_go(HoldId::new([9; 8]), THIEF, Some(time(120))), "another hold");
+        let other = given(Consent { deed: Deed::Offboard, ..release });
+        assert!(!other.lets_go(HOLD, THIEF, Some(time(120))), "another deed");
+        let nobody = Consents { given: Vec::new(), since: Some(time(50)) };
+        assert!(!nobody.lets_go(HOLD, THIEF, Some(time(50))));
+        assert!(!nobody.lets_go(HOLD, THIEF, None), "what nobody has dated is not from before");
+        assert!(nobody.lets_go(HOLD, THIEF, Some(time(49))), "from before there was an approver");
+        assert!(Consents::default().lets_go(HOLD, THIEF, Some(time(120))), "one is enough");
+    }
 }

@@ -158,7 +158,8 @@ pub fn commit(
     let record = private::seal(repo, &name, snapshot)?;
     let digest = put_control(repo, &name, ControlKind::Commit, &record, &identity.signing)?;
     let flags = commits::list_one(repo, session)?;
-    if flags.is_contested() {
+    // A store that was put back has lost it again.
+    if flags.is_contested() || !flags.commits.contains_key(&random) {
         return Ok(CommitOutcome::Fenced);
     }
     match confirm(repo, identity, Confirm { session, commit: digest, random })? {

@@ -115,12 +115,51 @@ fn one_collector() -> Vec<Case> {
             it.budget.fences = 0;
             it.budget.closes = 0;
         }),
+        Case::collect("the store is put back", |it| {
+            put_back(it);
+            it.second = Second::Stranger;
+        }),
+        Case::collect("the store is put back, two sessions each, stale index", |it| {
+            put_back(it);
+            it.session_count = 2;
+            it.stale_index = true;
+            it.budget.forgets = 0;
+        }),
+        Case::collect("records rot", rot),
+        Case::collect("records rot, and a segment comes late", |it| {
+            rot(it);
+            late_segment(it);
+        }),
         Case::collect("a forgotten tree comes back", |it| {
             it.second = Second::Revive;
             it.generation_count = 2;
             it.is_fine = false;
         }),
     ]
+}
+
+/// Nothing is there at the beginning, so that all can be lost.
+fn put_back(it: &mut collect::Setup) {
+    it.begins_empty = true;
+    it.is_fine = false;
+    it.budget.returns = 1;
+    it.budget.fences = 0;
+    it.budget.closes = 0;
+}
+
+/// Records of a generation rot, and somebody gives it up.
+fn rot(it: &mut collect::Setup) {
+    it.is_fine = false;
+    it.budget.rots = 1;
+    it.budget.collector_crashes = 1;
+    it.budget.fences = 0;
+    it.budget.closes = 0;
+}
+
+/// A segment that lists what was deleted can land after it was trimmed.
+fn late_segment(it: &mut collect::Setup) {
+    it.begins_empty = true;
+    it.budget.lost_requests = 1;
 }
 
 fn two_collectors() -> Vec<Case> {
@@ -247,6 +286,17 @@ fn surround(it: &mut collect::Setup, mutant: Mutant) {
         }
         Mutant::PinWithoutLook => it.restores = true,
         Mutant::StrangeNamesPassedOver | Mutant::KeysUsedBeforeAnnounced => it.rotates = true,
+        Mutant::CommitsUnlooked | Mutant::ReportsUnseen => put_back(it),
+        Mutant::LostSegmentsIgnored => {
+            put_back(it);
+            it.session_count = 2;
+            it.stale_index = true;
+        }
+        Mutant::RottedIgnored | Mutant::GivesUpRunning => rot(it),
+        Mutant::GivenUpTrusted => {
+            rot(it);
+            late_segment(it);
+        }
         Mutant::RepackDeletes => it.second = Second::Repack,
         Mutant::RevivesBlindly => it.second = Second::Revive,
         Mutant::BelievesUnsigned

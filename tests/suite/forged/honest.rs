@@ -10,11 +10,13 @@ use engine::base::error::{Classified, ErrorClass, in_one_line};
 use engine::base::id::{GenerationId, SessionId};
 use engine::base::monitor::Recording;
 use engine::format::snapshot::Snapshot;
+use engine::gc::unblock::{Obstacle, Target, look, pass};
 use engine::gc::{self, GcError, GcOptions};
 use engine::index::catalog;
 use engine::repo::open::{Unlock, open};
 use engine::repo::{Repo, generations, session};
 use engine::restore::RestoreOptions;
+use engine::retain;
 use object_store::memory::InMemory;
 use system_tests::compare::compare_with_roots;
 use system_tests::world::{PASSPHRASE, World, clock};
@@ -195,9 +197,50 @@ impl<'a> Honest<'a> {
             }
         }
         match prune(&self.give_up_all(machine)) {
-            Err(GcError::Interrupted) => Err("prune waits for what was given up".to_owned()),
-            other => self.outcome("abandon", other).map(drop),
+            Err(GcError::Interrupted) => {
+                return Err("prune waits for what was given up".to_owned());
+            }
+            other => drop(self.outcome("abandon", other)?),
         }
+        // What a store has overwritten comes back, and nobody should give it up.
+        let is_stopped = ["backup 20", "abandon 20", "abandon 23"];
+        if self.who != Thief::Store && is_stopped.iter().any(|it| self.effects.contains(*it)) {
+            self.unblock_all(machine)?;
+            let pruned = prune(&self.give_up_all(machine));
+            self.outcome("unblock", pruned)?;
+            let saved = machine.backup(&self.base.next);
+            self.outcome("unblock", saved)?;
+        }
+        Ok(())
+    }
+
+    /// As with `unblock` for everything that cannot be read.
+    fn unblock_all(&mut self, machine: &World) -> Result<(), Broken> {
+        let mut repo = self.open().map_err(|error| format!("nothing opens: {error}"))?;
+        let (index, because) = (&machine.index, ("collector", "test"));
+        let mut targets: Vec<Target> = Vec::new();
+        for object in repo.store().list("").expect("memory lists") {
+            targets.extend(Target::parse(&repo, &object.key));
+        }
+        for target in targets {
+            let obstacle = look(&repo, index, target);
+            let Some(obstacle) = self.outcome("unblock", obstacle)? else { continue };
+            let passed = match obstacle {
+                Obstacle::Nothing(_) | Obstacle::HeldSnapshot(_) | Obstacle::Client { .. } => {
+                    continue;
+                }
+                Obstacle::Snapshot { is_remembered: true, .. } => continue,
+                Obstacle::Hold(hold) => {
+                    retain::hold::release(&repo, index, "collector", &[hold], "test")
+                        .map(drop)
+                        .map_err(|error| in_one_line(&error))
+                }
+                _ => pass(&mut repo, index, &obstacle, because, &Recording::default())
+                    .map_err(|error| in_one_line(&error)),
+            };
+            passed.map_err(|error| format!("{target:?} has no way out: {error}"))?;
+        }
+        Ok(())
     }
 
     /// As with `--abandon` for everything that is there.

@@ -10,6 +10,14 @@ pub(crate) fn session(setup: &Setup, state: &State, at: usize) -> usize {
     at * setup.session_count + usize::from(state.clients[at].opened)
 }
 
+/// Whether a client is between B1 and its commit, and the store has lost its registration.
+pub(crate) fn is_unregistered(setup: &Setup, state: &State) -> bool {
+    let is_open = |step| !matches!(step, ClientStep::Idle | ClientStep::Register);
+    let is_lost = |at| !state.store.registered.has(session(setup, state, at));
+    let is_it = |at: usize| is_open(state.clients[at].step) && is_lost(at);
+    setup.budget.returns > 0 && (0..state.clients.len()).any(is_it)
+}
+
 fn copies(setup: &Setup, at: usize) -> bool {
     at == 1 && setup.second == Second::Repack
 }
@@ -89,8 +97,8 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
             if reading.step(&state.store, setup, None, &mut client.excluded) {
                 client.step = ClientStep::Choose;
             }
-            client.reading = reading;
-            if reading.is_outdated {
+            (client.reading, client.asks) = (reading, reading.asks);
+            if reading.is_outdated || reading.is_stopped {
                 // It stops with an error; its user begins again, with the new keys.
                 rest(state, at);
             }
@@ -101,23 +109,54 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
             state.land(setup, Request::Segment(session as u8));
             state.clients[at].step = ClientStep::Commit;
         }
-        ClientStep::Commit => {
-            state.store.committed.insert(session);
-            state.clients[at].step = ClientStep::Look;
-        }
+        ClientStep::Commit => commit(setup, state, at),
         ClientStep::Look | ClientStep::Settle => look(setup, state, at),
     }
     Some(())
 }
 
+/// B5, the listing of segments and the commit. What happens between the two nobody can see.
+fn commit(setup: &Setup, state: &mut State, at: usize) {
+    let session = session(setup, state, at);
+    let own = state.store.uploaded[session].iter().map(|chunk| setup.pack(session, chunk));
+    let known = own.fold(state.clients[at].known, |known, pack| known | Set::of(pack));
+    if lost(state, known).is_empty() || setup.lacks(Mutant::CommitsUnlooked) {
+        state.store.committed.insert(session);
+        state.clients[at].step = ClientStep::Look;
+    } else {
+        state.has_given_up = true;
+        rest(state, at);
+    }
+}
+
+/// Packs of segments that are gone and that no sweep explains.
+fn lost(state: &State, known: Set) -> Set {
+    known - state.store.indexed - state.store.named()
+}
+
 /// B3: what is indexed and not excluded need not be uploaded.
 fn choose(setup: &Setup, state: &mut State, at: usize) {
     let session = session(setup, state, at);
+    if !lost(state, state.clients[at].remembered).is_empty()
+        && !setup.lacks(Mutant::LostSegmentsIgnored)
+    {
+        // It reads everything again.
+        state.clients[at].remembered = Set::EMPTY;
+    }
     let client = &mut state.clients[at];
     let mut known = state.store.indexed;
+    if client.asks && !setup.lacks(Mutant::GivenUpTrusted) {
+        // It reads everything again, without what is not there.
+        client.remembered = Set::EMPTY;
+        known = known & state.store.packs;
+    }
     if setup.stale_index {
         known |= client.remembered;
         client.remembered |= state.store.indexed;
+    }
+    if setup.budget.returns > 0 {
+        // What the listing of segments shows; what was known before and is gone was explained then.
+        client.known = state.store.indexed;
     }
     let mut usable = known - client.excluded;
     if setup.lacks(Mutant::ParentIsTrusted) && state.store.is_snapshot(0) {
@@ -133,7 +172,7 @@ fn choose(setup: &Setup, state: &mut State, at: usize) {
     let believed = state.store.believed(setup, &rules);
     let is_missing = |chunk| !has_copy(setup, usable, chunk) && !believed.has(chunk);
     client.missing = Set::all(setup.chunk_count, is_missing) & client.content;
-    client.excluded = Set::EMPTY;
+    (client.excluded, client.asks) = (Set::EMPTY, false);
     state.store.uploaded[session] = client.missing;
     client.step = match client.missing.is_empty() {
         true => ClientStep::Commit,
@@ -168,7 +207,8 @@ fn look(setup: &Setup, state: &mut State, at: usize) {
     let session = session(setup, state, at);
     let store = &mut state.store;
     let is_contested = store.fenced.has(session) || store.aborted.has(session);
-    if store.committed.has(session) && !is_contested {
+    let is_seen = store.committed.has(session) || setup.lacks(Mutant::ReportsUnseen);
+    if is_seen && !is_contested {
         state.told.insert(session);
         if copies(setup, at) && setup.lacks(Mutant::RepackDeletes) {
             let copied = state.clients[at].content;

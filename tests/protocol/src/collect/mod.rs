@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | B1 to B5, restart | [`client`] | `backup`, `repo/session.rs` |
 //! | O1 to O11 | [`owner`] | `gc` |
-//! | rule X | `Reading` in [`state`] | `gc` |
+//! | rule X | [`reading`] | `repo/generations.rs`, `index/collections.rs` |
 //! | F1 to F3, K1 to K3, forgetting, pins | [`surroundings`] | `repo/session.rs`, `gc`, `retain` |
 //!
 //! What is coarser than the real thing, and why that is no loss:
@@ -20,6 +20,10 @@
 //! * *Keys are changed once*, and a machine has the keys of the moment when it began. What has names of
 //!   newer keys it either passes over or is stopped by; flags of fencers and successors, which it would
 //!   be stopped by as well, are visible to all.
+//! * *A record of past generations is a generation that is done*: if it rots, a reader knows as little. A
+//!   generation is given up when nobody deletes anything for it any more, requests under way among that.
+//! * *A store that is put back* takes nothing from collectors that are at work, and none begins as long as a
+//!   run is under way whose registration went with that: nothing tells a collector of it.
 //! * *A repeated request is one in `under_way` and one that was answered.* Without the repetition,
 //!   the machine has crashed.
 
@@ -27,6 +31,8 @@
 pub mod setup;
 /// Everything at one moment.
 pub mod state;
+/// What a reader makes of records of collections.
+pub mod reading;
 /// Machines that back up.
 pub mod client;
 /// Machines that collect.
@@ -98,7 +104,9 @@ impl Collect {
     fn owner_actions(&self, state: &State, at: usize, actions: &mut Vec<Action>) {
         let (setup, owner) = (&self.0, &state.owners[at]);
         if owner.step == OwnerStep::Mark {
-            if usize::from(owner.opened) < setup.generation_count {
+            if usize::from(owner.opened) < setup.generation_count
+                && !client::is_unregistered(setup, state)
+            {
                 let oldest = owner::candidates(setup, state, Keep::Oldest);
                 let newest = owner::candidates(setup, state, Keep::Newest);
                 if !oldest.is_empty() {

@@ -71,7 +71,7 @@ fn is_alive(store: &Store, session: usize, forgotten: Set, is_pinned: bool) -> b
 /// O1: takes a new generation with what it will condemn. Nothing if there is nothing to condemn.
 pub(crate) fn begin(setup: &Setup, state: &mut State, at: usize, keep: Keep) -> Option<()> {
     let candidates = candidates(setup, state, keep);
-    if candidates.is_empty() {
+    if candidates.is_empty() || state.store.is_blocked(setup) {
         return None;
     }
     let opened = state.owners[at].opened;
@@ -277,7 +277,7 @@ fn read_records(setup: &Setup, state: &mut State, at: usize) {
     if setup.lacks(Mutant::OthersSweptIgnored) {
         owner.excluded = before | (owner.excluded - state.store.swept());
     }
-    if owner.reading.is_outdated {
+    if owner.reading.is_outdated || owner.reading.is_stopped {
         rest(state, at);
     }
 }

@@ -105,6 +105,7 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
             },
         ));
     }
+    what_goes_wrong(setup, all);
     if setup.collector_count > 1 {
         all.push(Property::sometimes("two owners sweep", |_, state: &State| {
             let swept = state.store.generations.iter();
@@ -133,5 +134,23 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
                 is_given_up && !state.store.committed.has(last)
             },
         ));
+    }
+}
+
+/// What happens to the store itself.
+fn what_goes_wrong(setup: &Setup, all: &mut Vec<Property<Collect>>) {
+    if setup.budget.rots > 0 {
+        all.push(Property::sometimes("a generation is given up", |_, state: &State| {
+            state.store.generations.iter().any(|at| at.is_given_up)
+        }));
+    }
+    if setup.budget.returns > 0 {
+        all.push(Property::sometimes(
+            "a store that was put back stops a commit",
+            |_, state: &State| state.has_given_up,
+        ));
+        all.push(Property::sometimes("a snapshot is made after it", |_, state: &State| {
+            state.left.returns == 0 && !state.told.is_empty()
+        }));
     }
 }

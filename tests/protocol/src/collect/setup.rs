@@ -17,6 +17,10 @@ pub struct Budget {
     pub fences: u8,
     /// Copies of a chunk that somebody claims to have stored.
     pub forgeries: u8,
+    /// How often the store is put back to a state that it had before.
+    pub returns: u8,
+    /// Records of generations that rot.
+    pub rots: u8,
 }
 
 /// A claim to have stored a chunk, that must not count; each lacks one thing that a copy has.
@@ -158,11 +162,23 @@ pub enum Mutant {
     StrangeNamesPassedOver,
     /// A collector uses new keys before they are announced.
     KeysUsedBeforeAnnounced,
+    /// A client commits without a look at the segments that it relies on.
+    CommitsUnlooked,
+    /// A client relies on what it knew, although segments that it knew are gone.
+    LostSegmentsIgnored,
+    /// A client reports a commit that the listing after it does not show.
+    ReportsUnseen,
+    /// What cannot be read is taken for what is not there.
+    RottedIgnored,
+    /// A generation is given up while its owner goes on.
+    GivesUpRunning,
+    /// Who reads that a generation was given up does not ask the store which packs there are.
+    GivenUpTrusted,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::RecordsBeforeRegistering,
         Self::RetryKeepsChoice,
         Self::ParentIsTrusted,
@@ -196,6 +212,12 @@ impl Mutant {
         Self::CopiesOfRevoked,
         Self::StrangeNamesPassedOver,
         Self::KeysUsedBeforeAnnounced,
+        Self::CommitsUnlooked,
+        Self::LostSegmentsIgnored,
+        Self::ReportsUnseen,
+        Self::RottedIgnored,
+        Self::GivesUpRunning,
+        Self::GivenUpTrusted,
     ];
 }
 
@@ -231,6 +253,8 @@ pub struct Setup {
     /// Whether an administrator changes keys: from then on names have codes that machines which began
     /// before do not know.
     pub rotates: bool,
+    /// Whether there is nothing in the store at the beginning, instead of a snapshot of everything.
+    pub begins_empty: bool,
     /// The rule that is left out.
     pub mutant: Option<Mutant>,
 }
@@ -250,6 +274,8 @@ impl Setup {
             closes: 1,
             fences: 1,
             forgeries: 0,
+            returns: 0,
+            rots: 0,
         },
         is_fine: true,
         order: Order::VerdictFirst,
@@ -260,6 +286,7 @@ impl Setup {
         trims_done: false,
         flickers: false,
         rotates: false,
+        begins_empty: false,
         mutant: None,
     };
 

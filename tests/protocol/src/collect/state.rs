@@ -1,5 +1,6 @@
 //! Everything there is at one moment: the store, the machines, and requests under way.
 
+use crate::collect::reading::Reading;
 use crate::collect::setup::{Budget, Forgery, Mutant, Setup};
 use crate::set::Set;
 
@@ -60,6 +61,10 @@ pub struct Generation {
     pub sweep: Set,
     /// Whether its names have codes of the new keys.
     pub is_new: bool,
+    /// Whether `.condemn` and `.sweep` cannot be read any more.
+    pub is_rotted: bool,
+    /// Whether somebody gave it up.
+    pub is_given_up: bool,
 }
 
 /// Where a client stands: what it does next.
@@ -105,26 +110,12 @@ pub struct Client {
     pub missing: Set,
     /// Packs that it saw indexed in earlier sessions.
     pub remembered: Set,
+    /// Packs in the segments that it knows in this session.
+    pub known: Set,
+    /// Whether it read that nobody knows what a generation deleted.
+    pub asks: bool,
     /// Whether it began with the new keys.
     pub knows_new: bool,
-}
-
-/// A reader of records, between two of its requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Reading {
-    /// The generation that is read next.
-    pub generation: u8,
-    /// Whether its first part was read.
-    pub is_halfway: bool,
-    /// What was found: it is closed or void.
-    pub is_over: bool,
-    /// What was found: the packs that it names.
-    pub named: Set,
-    /// Whether there was a name with a code that the reader does not know, and no announcement
-    /// explained it.
-    pub is_blind: bool,
-    /// Whether new keys are announced that the reader does not have: it stops.
-    pub is_outdated: bool,
 }
 
 /// Where a collector stands.
@@ -243,24 +234,32 @@ pub struct State {
     pub under_way: [Option<Request>; UNDER_WAY_MAX],
     /// What may still go wrong.
     pub left: Budget,
+    /// What the store held when somebody made a copy of it, to be put back.
+    pub saved: Option<Box<Store>>,
+    /// Whether a client gave its session up because the store was put back.
+    pub has_given_up: bool,
 }
 
 impl State {
     /// A store with one snapshot of every chunk.
     #[must_use]
     pub fn first(setup: &Setup) -> Self {
-        let everything = Set::below(setup.chunk_count);
+        let everything = match setup.begins_empty {
+            true => Set::EMPTY,
+            false => Set::below(setup.chunk_count),
+        };
+        let is_there = if setup.begins_empty { Set::EMPTY } else { Set::of(0) };
         let mut store = Store {
             packs: everything,
             indexed: everything,
-            registered: Set::of(0),
-            committed: Set::of(0),
+            registered: is_there,
+            committed: is_there,
             ..Store::default()
         };
         (store.content[0], store.uploaded[0]) = (everything, everything);
         Self {
             store,
-            told: Set::of(0),
+            told: is_there,
             missed_commit: Set::EMPTY,
             missed_sweep: Set::EMPTY,
             clients: Default::default(),
@@ -268,6 +267,8 @@ impl State {
             restorer: Restorer::Idle,
             under_way: [None; UNDER_WAY_MAX],
             left: setup.budget,
+            saved: None,
+            has_given_up: false,
         }
     }
 
@@ -296,6 +297,16 @@ impl State {
             }
         }
         self.under_way.sort_unstable();
+    }
+
+    /// The store is what it was when it was copied. What was reported since is lost with that, and no
+    /// rule could keep it.
+    pub(crate) fn put_back(&mut self) {
+        let Some(saved) = self.saved.take() else { return };
+        let (content, uploaded) = (self.store.content, self.store.uploaded);
+        self.store = Store { content, uploaded, ..*saved };
+        self.told = self.told & self.store.committed;
+        self.left.returns -= 1;
     }
 
     /// A request takes effect.
@@ -348,21 +359,32 @@ impl Store {
     /// Packs that sweeps name which may still be carried out.
     #[must_use]
     pub fn swept(&self) -> Set {
-        let binding = |at: &&Generation| at.is_swept && !at.is_void && !at.is_closed;
+        let binding =
+            |at: &&Generation| at.is_swept && !at.is_void && !at.is_closed && !at.is_rotted;
         self.generations.iter().filter(binding).fold(Set::EMPTY, |all, at| all | at.sweep)
+    }
+
+    /// Whether there is a generation of which nobody knows what it may delete.
+    #[must_use]
+    pub fn is_blocked(&self, setup: &Setup) -> bool {
+        let is_unknown = |at: &Generation| {
+            let is_over = at.is_void || at.is_closed || at.is_done || at.is_given_up;
+            at.is_rotted && at.is_condemned && !is_over
+        };
+        !setup.lacks(Mutant::RottedIgnored) && self.generations.iter().any(is_unknown)
     }
 
     /// Packs that any sweep names, even one that nobody carries out.
     #[must_use]
     pub fn named(&self) -> Set {
-        let swept = self.generations.iter().filter(|at| at.is_swept);
+        let swept = self.generations.iter().filter(|at| at.is_swept && !at.is_rotted);
         swept.fold(Set::EMPTY, |all, at| all | at.sweep)
     }
 
     /// Packs that sweeps name which were carried out.
     #[must_use]
     pub fn done(&self) -> Set {
-        let done = self.generations.iter().filter(|at| at.is_done);
+        let done = self.generations.iter().filter(|at| at.is_done && !at.is_rotted);
         done.fold(Set::EMPTY, |all, at| all | at.sweep)
     }
 
@@ -390,71 +412,4 @@ impl Store {
 /// Whether one of `packs` holds `chunk`.
 pub(crate) fn has_copy(setup: &Setup, packs: Set, chunk: usize) -> bool {
     packs.iter().any(|pack| setup.chunk(pack) == chunk)
-}
-
-impl Reading {
-    /// Reads one of the two parts of the record at the cursor.
-    pub(crate) fn look(&mut self, store: &Store, setup: &Setup) {
-        let record = &store.generations[usize::from(self.generation)];
-        let is_gone = setup.lacks(Mutant::RecordsRetired) && record.is_done;
-        let reads_verdict =
-            (setup.order == crate::collect::setup::Order::VerdictFirst) != self.is_halfway;
-        if is_gone {
-            // Nothing is found.
-        } else if self.is_blind && record.is_new {
-            // It is taken for junk, unless an announcement says otherwise.
-            let is_there = record.is_condemned;
-            self.is_outdated |=
-                is_there && store.has_new_keys && !setup.lacks(Mutant::StrangeNamesPassedOver);
-        } else if reads_verdict {
-            let is_closed = match setup.lacks(Mutant::CloseDecides) {
-                true => record.has_close,
-                false => record.is_closed,
-            };
-            self.is_over = is_closed || record.is_void;
-        } else if record.is_swept {
-            self.named = record.sweep;
-        } else if record.is_condemned {
-            self.named = record.candidates;
-        }
-        self.is_halfway = true;
-    }
-
-    /// Rule X for the record that was just read.
-    pub(crate) fn excludes(&self) -> Set {
-        if self.is_over { Set::EMPTY } else { self.named }
-    }
-
-    /// One request of reading all records but `skipped`; what they exclude goes into `excluded`.
-    /// Answers whether that was the last one.
-    pub(crate) fn step(
-        &mut self,
-        store: &Store,
-        setup: &Setup,
-        skipped: Option<u8>,
-        excluded: &mut Set,
-    ) -> bool {
-        loop {
-            if Some(self.generation) == skipped {
-                self.generation += 1;
-            }
-            if usize::from(self.generation) >= setup.generations() {
-                let is_outdated = self.is_outdated;
-                *self = Self { is_outdated, ..Self::default() };
-                return true;
-            }
-            let was_halfway = self.is_halfway;
-            self.look(store, setup);
-            if was_halfway {
-                *excluded |= self.excludes();
-                let Self { generation, is_blind, is_outdated, .. } = *self;
-                let generation = generation + 1;
-                *self = Self { generation, is_blind, is_outdated, ..Self::default() };
-            }
-            let is_last = usize::from(self.generation) >= setup.generations();
-            if setup.is_fine && !is_last {
-                return false;
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! snapshots, somebody who restores, and requests that land late.
 
 use crate::collect::setup::{Forgery, Mutant, Setup};
-use crate::collect::state::{Request, Restorer, State};
+use crate::collect::state::{OwnerStep, Request, Restorer, State};
 
 /// What somebody else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +31,14 @@ pub enum Event {
     Unpin,
     /// An administrator announces new keys.
     Announce,
+    /// What a generation deletes cannot be read any more.
+    Rot(usize),
+    /// Somebody gives it up.
+    GiveUp(usize),
+    /// Somebody copies the whole store.
+    Copy,
+    /// The store is what it was when it was copied.
+    PutBack,
     /// Somebody claims to have stored a chunk.
     Forge(Forgery, usize),
     /// A request without an answer takes effect. Its sender repeats it, and so it takes effect
@@ -69,6 +77,14 @@ pub(crate) fn events(setup: &Setup, state: &State, mut tell: impl FnMut(Event)) 
             new.for_each(|chunk| tell(Event::Forge(forgery, chunk)));
         }
     }
+    // A collector that is at work when the store is put back may delete what others rely on again.
+    if left.returns > 0 && state.owners.iter().all(|owner| owner.step == OwnerStep::Mark) {
+        match &state.saved {
+            None => tell(Event::Copy),
+            Some(saved) if **saved != *store => tell(Event::PutBack),
+            Some(_) => {}
+        }
+    }
     if setup.rotates && !store.has_new_keys {
         tell(Event::Announce);
     }
@@ -100,10 +116,25 @@ fn successors(setup: &Setup, state: &State, at: usize, tell: &mut impl FnMut(Eve
     if state.missed_sweep.has(at) && !record.is_closed {
         tell(Event::Closed(at));
     }
+    if state.left.rots > 0 && record.is_condemned && !record.is_rotted {
+        tell(Event::Rot(at));
+    }
+    if record.is_rotted && !record.is_given_up && !record.is_done && has_ended(setup, state, at) {
+        tell(Event::GiveUp(at));
+    }
     let sees_both = record.has_close && record.is_swept && !record.is_void;
     if setup.lacks(Mutant::VoidBySuccessor) && sees_both {
         tell(Event::SuccessorDeclaresVoid(at));
     }
+}
+
+/// Whether nothing is deleted any more for a generation: what a person makes sure of who gives it up.
+fn has_ended(setup: &Setup, state: &State, at: usize) -> bool {
+    let owner = &state.owners[at / setup.generation_count];
+    let is_at_work = owner.step != OwnerStep::Mark && usize::from(owner.generation) == at;
+    let is_delete = |request: &Option<Request>| matches!(request, Some(Request::Delete(_)));
+    let has_ended = !is_at_work && !state.under_way.iter().any(is_delete);
+    has_ended || setup.lacks(Mutant::GivesUpRunning)
 }
 
 /// It happens.
@@ -133,6 +164,13 @@ pub(crate) fn apply(setup: &Setup, state: &mut State, event: Event) {
             state.restorer = if is_tombed { Restorer::Gone } else { Restorer::Reading };
         }
         Event::Unpin => state.restorer = Restorer::Gone,
+        Event::Rot(at) => {
+            store.generations[at].is_rotted = true;
+            state.left.rots -= 1;
+        }
+        Event::GiveUp(at) => store.generations[at].is_given_up = true,
+        Event::Copy => state.saved = Some(Box::new(store.clone())),
+        Event::PutBack => state.put_back(),
         Event::Announce => store.has_new_keys = true,
         Event::Forge(forgery, chunk) => {
             store.claimed[forgery as usize].insert(chunk);
