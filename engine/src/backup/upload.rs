@@ -1,5 +1,6 @@
 //! Uploads packs, then lists the acknowledged ones in segments. The order is the safety argument:
-//! a segment names only packs whose upload was acknowledged, a commit comes after all of it.
+//! a segment names only packs whose upload was acknowledged and that are still there, a commit comes
+//! after all of it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,6 +124,11 @@ impl<'a> Uploader<'a> {
     fn write_segment(&self, packs: &[SegmentPack]) -> Result<(), BackupError> {
         if packs.is_empty() {
             return Ok(());
+        }
+        // A store that was put back has lost what was acknowledged, and would have the segment: a state
+        // that shows a segment shows its packs.
+        if !segments::are_there(self.repo, packs)? {
+            return Err(BackupError::PutBack);
         }
         let number = self.next_segment.fetch_add(1, Ordering::Relaxed);
         let id = segments::new_id(self.session, number);

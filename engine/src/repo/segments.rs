@@ -5,11 +5,12 @@
 //! collector lists what others wrote, when it replaces their segments.
 
 use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{Nonce8, SegmentId, SessionId};
+use crate::base::id::{Nonce8, PackId, SegmentId, SessionId};
 use crate::base::limits::SEGMENT_MAX_BYTES;
 use crate::crypt::sign::{SigningKey, verify};
 use crate::crypt::{aead, hash, random};
@@ -37,6 +38,28 @@ fn bound(
 ) -> Vec<u8> {
     let key_hash = hash::digest(name.key().as_bytes());
     associated_data(purpose, repo.config().repository, key_hash, &frame.bound())
+}
+
+/// Whether the store shows all of these packs, by listings that begin now: one for each kind and 256
+/// numbers of a session.
+///
+/// # Errors
+/// Those of the store.
+pub fn are_there(repo: &Repo, packs: &[SegmentPack]) -> Result<bool, RepoError> {
+    let mut missing: HashSet<PackId> = packs.iter().map(|pack| pack.pack).collect();
+    let below = |PackId { kind, session, counter, .. }: &PackId| {
+        format!("{}/{session}/{:06x}", kind.prefix(), counter >> 8)
+    };
+    let prefixes: BTreeSet<String> = missing.iter().map(below).collect();
+    for prefix in prefixes {
+        repo.store().list_each(&prefix, &mut |object| {
+            if let Some(ObjectName::Pack(pack)) = object.name {
+                missing.remove(&pack);
+            }
+            true
+        })?;
+    }
+    Ok(missing.is_empty())
 }
 
 /// Signs and stores a segment of a dedup domain.

@@ -123,7 +123,6 @@ fn one_collector() -> Vec<Case> {
             put_back(it);
             it.session_count = 2;
             it.stale_index = true;
-            it.budget.forgets = 0;
         }),
         Case::collect("records rot", rot),
         Case::collect("records rot, and a segment comes late", |it| {
@@ -286,7 +285,7 @@ fn surround(it: &mut collect::Setup, mutant: Mutant) {
         }
         Mutant::PinWithoutLook => it.restores = true,
         Mutant::StrangeNamesPassedOver | Mutant::KeysUsedBeforeAnnounced => it.rotates = true,
-        Mutant::CommitsUnlooked | Mutant::ReportsUnseen => put_back(it),
+        Mutant::ListsUnlooked | Mutant::CommitsUnlooked | Mutant::ReportsUnseen => put_back(it),
         Mutant::LostSegmentsIgnored => {
             put_back(it);
             it.session_count = 2;

@@ -105,14 +105,25 @@ pub(crate) fn step(setup: &Setup, state: &mut State, at: usize) -> Option<()> {
         }
         ClientStep::Choose => choose(setup, state, at),
         ClientStep::PutPacks => put_pack(setup, state, at)?,
-        ClientStep::PutSegment => {
-            state.land(setup, Request::Segment(session as u8));
-            state.clients[at].step = ClientStep::Commit;
-        }
+        ClientStep::PutSegment => put_segment(setup, state, at),
         ClientStep::Commit => commit(setup, state, at),
         ClientStep::Look | ClientStep::Settle => look(setup, state, at),
     }
     Some(())
+}
+
+/// B4, the listing of own packs and the segment. What happens between the two nobody can see.
+fn put_segment(setup: &Setup, state: &mut State, at: usize) {
+    let session = session(setup, state, at);
+    let own = state.store.uploaded[session].iter().map(|chunk| setup.pack(session, chunk));
+    let are_there = own.into_iter().all(|pack| state.store.packs.has(pack));
+    let is_put_back = setup.budget.returns > 0 && !are_there;
+    if is_put_back && !setup.lacks(Mutant::ListsUnlooked) {
+        state.has_given_up = true;
+        return rest(state, at);
+    }
+    state.land(setup, Request::Segment(session as u8));
+    state.clients[at].step = ClientStep::Commit;
 }
 
 /// B5, the listing of segments and the commit. What happens between the two nobody can see.

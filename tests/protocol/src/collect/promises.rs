@@ -92,19 +92,6 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
             |_, state: &State| !(state.store.committed & state.store.aborted).is_empty(),
         ));
     }
-    if setup.rotates {
-        all.push(Property::sometimes(
-            "new keys stop a machine",
-            |model: &Collect, state: &State| {
-                (0..state.clients.len()).any(|at| {
-                    let session = crate::collect::client::session(&model.0, state, at);
-                    let is_idle = state.clients[at].step == ClientStep::Idle;
-                    let has_begun = state.store.registered.has(session) && session > 0;
-                    is_idle && has_begun && !state.store.committed.has(session)
-                })
-            },
-        ));
-    }
     what_goes_wrong(setup, all);
     if setup.collector_count > 1 {
         all.push(Property::sometimes("two owners sweep", |_, state: &State| {
@@ -137,8 +124,21 @@ fn occurrences(setup: &Setup, all: &mut Vec<Property<Collect>>) {
     }
 }
 
-/// What happens to the store itself.
+/// Where keys change, records rot, or the store is put back.
 fn what_goes_wrong(setup: &Setup, all: &mut Vec<Property<Collect>>) {
+    if setup.rotates {
+        all.push(Property::sometimes(
+            "new keys stop a machine",
+            |model: &Collect, state: &State| {
+                (0..state.clients.len()).any(|at| {
+                    let session = crate::collect::client::session(&model.0, state, at);
+                    let is_idle = state.clients[at].step == ClientStep::Idle;
+                    let has_begun = state.store.registered.has(session) && session > 0;
+                    is_idle && has_begun && !state.store.committed.has(session)
+                })
+            },
+        ));
+    }
     if setup.budget.rots > 0 {
         all.push(Property::sometimes("a generation is given up", |_, state: &State| {
             state.store.generations.iter().any(|at| at.is_given_up)

@@ -162,6 +162,8 @@ pub enum Mutant {
     StrangeNamesPassedOver,
     /// A collector uses new keys before they are announced.
     KeysUsedBeforeAnnounced,
+    /// A client lists packs in a segment without a look whether they are still there.
+    ListsUnlooked,
     /// A client commits without a look at the segments that it relies on.
     CommitsUnlooked,
     /// A client relies on what it knew, although segments that it knew are gone.
@@ -178,7 +180,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::RecordsBeforeRegistering,
         Self::RetryKeepsChoice,
         Self::ParentIsTrusted,
@@ -212,6 +214,7 @@ impl Mutant {
         Self::CopiesOfRevoked,
         Self::StrangeNamesPassedOver,
         Self::KeysUsedBeforeAnnounced,
+        Self::ListsUnlooked,
         Self::CommitsUnlooked,
         Self::LostSegmentsIgnored,
         Self::ReportsUnseen,
