@@ -1,10 +1,12 @@
 //! A store that was put back: machines that saw more say so, and not only when they are asked to check.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use system_tests::store::hook::{Hooked, Moment, Verdict};
+use system_tests::store::record::CallKind;
+
+use super::*;
 use crate::hostile::machine::Machine;
 
 fn copy(machine: &Machine, from: &str, to: &str) {
@@ -157,4 +159,36 @@ fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot() {
         let came = std::fs::read(came.trim_end()).expect("it was restored");
         assert!(came == std::fs::read(machine.path("source").join(name)).expect("ours"), "{name}");
     }
+}
+
+/// Packs that went after they were acknowledged, and before the segment that lists them: the segment would
+/// be there, and so no look at segments would find that anything is gone.
+#[test]
+fn packs_that_are_gone_before_their_segment_are_stored_again() {
+    let scene = Scene::new();
+    put(&scene.source.join("second"), &random_bytes(2, 200_000));
+    let (inner, before) = (Arc::clone(&scene.inner), scene.packs());
+    let is_done = AtomicBool::new(false);
+    let hooked = Hooked::new(Arc::clone(&scene.inner) as _, move |moment, kind, key| {
+        let is_look = kind == CallKind::List && key.starts_with("data/");
+        if is_look && moment == Moment::Before && !is_done.swap(true, Ordering::AcqRel) {
+            let store = plain(&inner);
+            for folder in ["data/", "tree/"] {
+                for object in store.list(folder).expect("memory lists") {
+                    let name = object.name.expect("only packs are there");
+                    let is_new = matches!(name, ObjectName::Pack(pack) if !before.contains(&pack));
+                    if is_new {
+                        store.delete(&name).expect("memory forgets it");
+                    }
+                }
+            }
+        }
+        Verdict::Go
+    });
+    let through = Store::from_object_store(Arc::new(hooked), "hooked", true);
+    let machine = scene.admin.another(&through).expect("the words open it");
+    machine.backup(&scene.source).expect("it stores them again");
+    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    fresh.assert_newest_is(&scene.source);
+    fresh.assert_sound();
 }
