@@ -20,6 +20,7 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
         &[
             "doctor",
             "probe",
+            "unblock",
             "index",
             "cache",
             "benchmark",

@@ -200,7 +200,9 @@ impl<'a> Honest<'a> {
             Err(GcError::Interrupted) => {
                 return Err("prune waits for what was given up".to_owned());
             }
-            other => drop(self.outcome("abandon", other)?),
+            other => {
+                self.outcome("abandon", other)?;
+            }
         }
         // What a store has overwritten comes back, and nobody should give it up.
         let is_stopped = ["backup 20", "abandon 20", "abandon 23"];
