@@ -212,7 +212,8 @@ impl Made {
 /// What counts is the last snapshot that the revocation names and all that it was made after, one
 /// before the other: these chains are of hashes, and nobody can add to them later. Beside them, a
 /// client may have more than one chain (a key file on two machines, a state folder that was put
-/// back): of those counts what the store had received before the revocation.
+/// back): of those counts what the store had received before the revocation. Many stores know whole
+/// seconds only; of what came in the same one nobody can say that it was before.
 #[must_use]
 pub fn after_revocation(clients: &Clients, all: &[Made]) -> HashSet<SessionId> {
     let mut after = HashSet::new();
@@ -239,7 +240,7 @@ fn before(own: &[&Made], ending: &Ending) -> HashSet<SessionId> {
         next = one.previous;
     }
     let is_before = |one: &&&Made| {
-        one.session.sequence() < last.session.sequence() && one.committed <= ending.received
+        one.session.sequence() < last.session.sequence() && one.committed < ending.received
     };
     before.extend(own.iter().filter(is_before).map(|one| one.session));
     before
@@ -357,6 +358,8 @@ mod tests {
         // The second one of the number of the last is not before it.
         assert_eq!(late(&ended(Some(chain[2]), 35), &all), [9]);
         assert_eq!(late(&ended(Some(chain[2]), 24), &all), [8, 9]);
+        assert_eq!(late(&ended(Some(chain[2]), 25), &all), [8, 9]);
+        assert_eq!(late(&ended(Some(chain[2]), 26), &all), [9]);
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn given(
         }
     }
     let is_timely = |(consent, received): &(Consent, Timestamp)| {
-        clients.endings(consent.by).iter().all(|ending| *received <= ending.received)
+        clients.endings(consent.by).iter().all(|ending| *received < ending.received)
     };
     Ok(given.into_values().filter(is_timely).collect())
 }

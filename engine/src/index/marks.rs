@@ -260,7 +260,7 @@ impl<'a> Reading<'a> {
         let revoked = self.revoked.as_ref().and_then(|all| all.get(&record.by()));
         let received = self.received.get(name);
         !matches!(name, ObjectName::Hold(_))
-            && revoked.zip(received).is_some_and(|(revoked, received)| received > revoked)
+            && revoked.zip(received).is_some_and(|(revoked, received)| received >= revoked)
     }
 
     /// As [`Reading::read`], and what cannot be read is passed over.
