@@ -1,5 +1,7 @@
 //! Exported evidence: whatever is done to it is found with the public key alone.
 
+mod revoked;
+
 use std::collections::BTreeSet;
 
 use engine::base::id::ClientId;
@@ -402,6 +404,7 @@ fn the_verifier_depends_on_no_engine() {
         "evidence/merkle.rs",
         "evidence/chain.rs",
         "evidence/container.rs",
+        "evidence/revoked.rs",
         "evidence/table.rs",
         "evidence/remedy.rs",
         "evidence/population.rs",

@@ -13,6 +13,7 @@ use engine::index::identity::{begin_identity, known_identity};
 use engine::repo::{machine, slots};
 use restore_verify::evidence::event::Event;
 use restore_verify::evidence::record::{Reference, SignedRecord, Writer};
+use restore_verify::evidence::revoked::{REVOKED, subject};
 use restore_verify::evidence::shelf::Shelf;
 
 use crate::args::filter::FilterArgs;
@@ -152,7 +153,8 @@ pub fn revoke(args: &KeyRevokeArgs, context: &Context<'_>) -> Result<ExitCode, F
     let now = revocation.at;
     if !args.deed.dry_run {
         machine::put_revocation(repo, &revocation).map_err(|error| trouble::repo(&error))?;
-        let done = act(&format!("client {title}"), "revoked", &[], reason, now);
+        let about = subject(&client.name, Writer(*client.client.as_bytes()));
+        let done = act(&about, REVOKED, &[], reason, now);
         witness(&opened, &Event::KeyUse(done), context);
     }
     let after = match args.deed.dry_run {

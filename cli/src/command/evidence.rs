@@ -83,14 +83,18 @@ fn list(context: &Context<'_>) -> Result<ExitCode, Fault> {
             context.ui.prose(&line, width + 2 + time.len() + 2);
         }
     }
-    let late = shelf.late();
+    tell_late(&shelf.late(), context);
+    judge(shelf.flaws(), context)
+}
+
+/// Says that there are records that count for nothing.
+fn tell_late(late: &[&SignedRecord], context: &Context<'_>) {
     if let Some(first) = late.first() {
         let (count, first) = (units::counted(late.len() as u64, "record"), first.reference());
         context.ui.note(&format!(
             "{count} from after the revocation of the writer, first {first}: left out"
         ));
     }
-    judge(shelf.flaws(), context)
 }
 
 fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
@@ -128,15 +132,15 @@ fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
     let shelf = Shelf::open(&opened.repo, &opened.state)?;
     let mut flaws = shelf.compare_with_store()?;
     flaws.extend(compare_with_snapshots(&shelf, &opened.catalog()?));
-    let count = shelf.records().len();
+    let (records, late) = (shelf.records(), shelf.late());
     if context.ui.is_json() {
-        let heads = heads(shelf.chains().values().filter_map(|chain| chain.last()));
-        tell_verdict(count, &heads, &flaws, None, context)?;
+        tell_verdict((&records, &late), &flaws, None, context)?;
     } else if flaws.is_empty() && !context.ui.is_quiet() {
         let chains = units::counted(shelf.chains().len() as u64, "chain");
-        let records = units::counted(count as u64, "record");
+        let records = units::counted(records.len() as u64, "record");
         context.ui.result(&format!("no flaw: {records} in {chains}"));
     }
+    tell_late(&late, context);
     tell_what_lacks(&shelf, &opened, context)?;
     judge(&flaws, context)
 }
@@ -170,8 +174,9 @@ fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<Ex
         Err(flaws) => (None, flaws),
     };
     if context.ui.is_json() {
-        let records = verified.as_ref().map(|found| found.records.as_slice()).unwrap_or_default();
-        tell_verdict(records.len(), &heads(records), &flaws, verified.as_ref(), context)?;
+        let records: Vec<_> = verified.iter().flat_map(|found| &found.records).collect();
+        let late: Vec<_> = verified.iter().flat_map(|found| &found.late).collect();
+        tell_verdict((&records, &late), &flaws, verified.as_ref(), context)?;
     } else if let Some(verified) = verified.as_ref().filter(|_| !context.ui.is_quiet()) {
         tell_bundle(verified, context);
     }
@@ -184,6 +189,17 @@ fn tell_bundle(verified: &Verified, context: &Context<'_>) {
     line(format!("complete and without a flaw: {records}"));
     for (writer, vouched) in &verified.writers {
         line(format!("  writer {writer}: {}", vouched.name));
+        for ending in verified.endings.of(*writer) {
+            let at = Timestamp { seconds: ending.at_seconds, nanos: 0 };
+            let at = units::local_time(at, &context.around.time_zone);
+            line(format!("    revoked {at}: {}", ending.reason));
+        }
+        let late = verified.late.iter().filter(|one| one.record.writer == *writer);
+        match late.count() {
+            0 => {}
+            1 => line("    1 record from after that counts for nothing".to_owned()),
+            count => line(format!("    {count} records from after that count for nothing")),
+        }
     }
     for (reference, hash) in heads(&verified.records) {
         line(format!("  ends with {reference} {hash}"));
@@ -224,8 +240,7 @@ fn heads<'a>(records: impl IntoIterator<Item = &'a SignedRecord>) -> BTreeMap<St
 }
 
 fn tell_verdict(
-    record_count: usize,
-    heads: &BTreeMap<String, String>,
+    (records, late): (&[&SignedRecord], &[&SignedRecord]),
     flaws: &[Flaw],
     verified: Option<&Verified>,
     context: &Context<'_>,
@@ -233,8 +248,9 @@ fn tell_verdict(
     let proved = verified.map(|found| found.files_proved.as_slice()).unwrap_or_default();
     let verdict = EvidenceVerdict {
         good: flaws.is_empty(),
-        records: record_count as u64,
-        heads: heads.clone(),
+        records: records.len() as u64,
+        heads: heads(records.iter().copied()),
+        after_revocation: late.iter().map(|one| one.reference().to_string()).collect(),
         samples_drawn: verified.map(|found| found.samples_drawn.clone()).unwrap_or_default(),
         files_proved: proved.iter().map(|path| engine::base::path::escape(path)).collect(),
         flaws: flaws.iter().map(ToString::to_string).collect(),

@@ -15,8 +15,9 @@ use restore_verify::evidence::event::{Act, Check, Event, Remedy, RemedyStep, Res
 use restore_verify::evidence::journal::{self, Noted};
 use restore_verify::evidence::record::{Reference, Writer};
 use restore_verify::evidence::remedy::{Case, cases};
-use restore_verify::evidence::shelf::{Author, Shelf, millis, role_number};
+use restore_verify::evidence::shelf::{Author, Shelf, millis};
 use restore_verify::evidence::stamp::{self, Standing};
+use restore_verify::evidence::writers::role_number;
 
 use crate::command::authority;
 use crate::command::context::Context;

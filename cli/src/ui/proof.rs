@@ -231,6 +231,8 @@ pub struct EvidenceVerdict {
     pub records: u64,
     /// The newest record of each chain with its hash.
     pub heads: BTreeMap<String, String>,
+    /// Records that their writers signed after they were revoked: they count for nothing.
+    pub after_revocation: Vec<String>,
     /// Drills whose sample was drawn again.
     pub samples_drawn: Vec<String>,
     /// Files that are shown to have come back.

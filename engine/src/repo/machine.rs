@@ -7,7 +7,7 @@ use crate::format::envelope::{ControlKind, decode_record, encode_record};
 use crate::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
-use crate::repo::object::{Stored, client, get_control, put_control};
+use crate::repo::object::{Stored, client, get_control, get_signed, put_control};
 use crate::repo::{Repo, private};
 use crate::store::name::{ObjectName, prefix};
 
@@ -49,27 +49,47 @@ pub fn get_revocation(
 /// # Errors
 /// Those of the store.
 pub fn revocations(repo: &Repo) -> Result<Vec<Revocation>, RepoError> {
+    let mut found = Vec::new();
+    for (of, name) in revocation_names(repo)? {
+        let ObjectName::Revoked(_, random) = name else { continue };
+        found.extend(genuine(get_revocation(repo, of, random))?.map(|stored| stored.record));
+    }
+    Ok(found)
+}
+
+/// Names of all revocations that are listed, each with its client, genuine or not.
+///
+/// # Errors
+/// Those of the store.
+pub fn revocation_names(repo: &Repo) -> Result<Vec<(ClientId, ObjectName)>, RepoError> {
     let mut names = Vec::new();
     repo.store().list_each(prefix::CLIENTS, &mut |object| {
-        if let Some(ObjectName::Revoked(of, random)) = object.name {
-            names.push((of, random));
+        if let Some(name @ ObjectName::Revoked(of, _)) = object.name {
+            names.push((of, name));
         }
         true
     })?;
-    let mut found = Vec::new();
-    for (of, random) in names {
-        match get_revocation(repo, of, random) {
-            Ok(stored) => found.push(stored.record),
-            // Junk, or hidden by whoever could as well hide it wholly; `check` names it.
-            Err(error)
-                if matches!(
-                    error.class(),
-                    ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer
-                ) => {}
-            Err(error) => return Err(error),
-        }
+    Ok(names)
+}
+
+/// Signature and body of a revocation, which can be verified with the administrator's public key and
+/// without the repository; `None` if it is not genuine.
+///
+/// # Errors
+/// Those of the store.
+pub fn signed_revocation(repo: &Repo, name: &ObjectName) -> Result<Option<Vec<u8>>, RepoError> {
+    genuine(get_signed(repo, name, ControlKind::Revocation, &repo.config().admin_key))
+}
+
+/// Junk counts for nothing, and what is hidden could as well be hidden wholly; `check` names it.
+fn genuine<T>(read: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) => match error.class() {
+            ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer => Ok(None),
+            _ => Err(error),
+        },
     }
-    Ok(found)
 }
 
 /// Stores what became of a run; answers its name.

@@ -1,20 +1,20 @@
 //! A bundle in the making: chains, who vouches for them, and files beside them in one archive.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::base::id::ClientId;
-use engine::repo::evidence;
+use engine::repo::{evidence, machine};
 
 use crate::evidence::container::{self, Files};
 use crate::evidence::derive::POPULATIONS_FOLDER;
 use crate::evidence::event::Event;
 use crate::evidence::record::{Reference, Writer};
+use crate::evidence::revoked::CLIENTS_FOLDER;
 use crate::evidence::runs;
 use crate::evidence::shelf::{Author, Shelf, ShelfError};
 use crate::evidence::verify::{
-    CHAINS_FOLDER, CLIENTS_FOLDER, IDENTITY_FILE, TOKENS_FOLDER, export_event, export_segments,
-    identity_text,
+    CHAINS_FOLDER, IDENTITY_FILE, TOKENS_FOLDER, export_event, export_segments, identity_text,
 };
 
 /// What a bundle shall hold.
@@ -56,6 +56,7 @@ pub fn export(
     let identity = identity_text(repo.config().repository.as_bytes(), &repo.config().admin_key);
     let mut files = options.files.clone();
     files.insert(IDENTITY_FILE.to_owned(), identity.into_bytes());
+    let late: BTreeSet<Reference> = shelf.late().iter().map(|one| one.reference()).collect();
     let mut ends: Vec<(u32, Reference)> = Vec::new();
     let mut chains: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (writer, chain) in shelf.chains() {
@@ -65,6 +66,10 @@ pub fn export(
         for one in part {
             chains.insert(chain_file(one.reference()), one.signed.clone());
             let state = options.state.as_deref();
+            // What counts for nothing brings nothing else along.
+            if late.contains(&one.reference()) {
+                continue;
+            }
             match Event::decode(&one.record.event, &one.record.body) {
                 Ok(Event::Timestamp(stamp)) => {
                     let (writer, number) = (stamp.of.writer, stamp.of.number);
@@ -86,6 +91,13 @@ pub fn export(
         }
     }
     vouch(repo, own, &mut files)?;
+    for (client, name) in machine::revocation_names(repo)? {
+        if files.contains_key(&format!("{CLIENTS_FOLDER}{client}"))
+            && let Some(signed) = machine::signed_revocation(repo, &name)?
+        {
+            files.insert(name.key(), signed);
+        }
+    }
     let number = shelf.head(own).map_or(0, |head| head.record.number + 1);
     let event = export_event(export_segments(&ends, own, number), &files, &options.purpose);
     let closing = shelf.append(author, &event)?;

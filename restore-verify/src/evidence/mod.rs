@@ -27,6 +27,8 @@ pub mod population;
 pub mod chain;
 /// Files in one file, with one spelling.
 pub mod container;
+/// Writers that were revoked, and what of their chains counts.
+pub mod revoked;
 /// Rows of drills as text.
 pub mod table;
 /// RFC 3161: what a token says.
@@ -39,8 +41,8 @@ pub mod derive;
 pub mod verify;
 /// What this machine has seen of chains.
 pub mod copy;
-/// Writers that were revoked.
-mod ended;
+/// Revocations and roles in a repository.
+pub mod writers;
 /// Chains in a repository.
 pub mod shelf;
 /// Heads of chains that snapshots name.

@@ -10,7 +10,6 @@ use std::path::Path;
 use engine::base::error::{Classified, ErrorClass};
 use engine::base::id::ClientId;
 use engine::base::time::Timestamp;
-use engine::format::slot::Role;
 use engine::format::snapshot::EvidenceHead;
 use engine::repo::error::RepoError;
 use engine::repo::keyring::Identity;
@@ -18,11 +17,12 @@ use engine::repo::{PROGRAM, Repo, evidence, object};
 
 use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
 use crate::evidence::copy::{CopyError, LocalCopy};
-use crate::evidence::ended::Ended;
 use crate::evidence::event::{Event, may_write};
 use crate::evidence::record::{
     HEADS_MAX, Hash32, RECORD_VERSION, Record, Reference, SignedRecord, Writer, encode, record_key,
 };
+use crate::evidence::revoked::{Endings, verify_parted};
+use crate::evidence::writers::{endings, role_number};
 
 /// Signed bytes that are held in memory: drills of twenty systems each day make as much in ten
 /// years.
@@ -87,7 +87,7 @@ pub struct Shelf<'a> {
     held_bytes: u64,
     chains: BTreeMap<Writer, Vec<SignedRecord>>,
     roles: BTreeMap<Writer, u8>,
-    ended: Ended,
+    endings: Endings,
     flaws: Vec<Flaw>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Shelf<'a> {
     pub fn open(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
         let mut shelf = Self::empty(repo, state)?;
         let mut stored = evidence::list(repo)?;
-        shelf.ended = Ended::read(repo)?;
+        shelf.endings = endings(repo)?;
         for writer in shelf.copy.writers()? {
             let listed = stored.remove(&ClientId::new(writer.0)).unwrap_or_default();
             let mut records = Vec::new();
@@ -145,8 +145,8 @@ impl<'a> Shelf<'a> {
 
     fn empty(repo: &'a Repo, state: &Path) -> Result<Self, ShelfError> {
         let copy = LocalCopy::open(state)?;
-        let (chains, roles, ended) = (BTreeMap::new(), BTreeMap::new(), Ended::default());
-        Ok(Self { repo, copy, held_bytes: 0, chains, roles, ended, flaws: Vec::new() })
+        let (chains, roles, endings) = (BTreeMap::new(), BTreeMap::new(), Endings::default());
+        Ok(Self { repo, copy, held_bytes: 0, chains, roles, endings, flaws: Vec::new() })
     }
 
     fn hold(&mut self, bytes: u64) -> Result<(), ShelfError> {
@@ -217,8 +217,7 @@ impl<'a> Shelf<'a> {
         // A chain whose role was not asked for is the own one, or was taken from the copy.
         let counts = |one: &&SignedRecord| {
             let role = self.roles.get(&one.record.writer);
-            role.is_none_or(|role| may_write(*role, &one.record.event))
-                && !self.ended.is_late(one, &self.chains)
+            role.is_none_or(|role| may_write(*role, &one.record.event)) && !self.is_late(one)
         };
         let mut all: Vec<&SignedRecord> = self.chains.values().flatten().filter(counts).collect();
         all.sort_by_key(|one| (one.record.at_ms, one.record.writer, one.record.number));
@@ -228,7 +227,14 @@ impl<'a> Shelf<'a> {
     /// Records that their writers signed after they were revoked: they count for nothing.
     #[must_use]
     pub fn late(&self) -> Vec<&SignedRecord> {
-        self.ended.late(&self.chains)
+        self.chains.values().flatten().filter(|one| self.is_late(one)).collect()
+    }
+
+    fn is_late(&self, one: &SignedRecord) -> bool {
+        let writer = one.record.writer;
+        let chain = self.chains.get(&writer).map(Vec::as_slice).unwrap_or_default();
+        let first = self.endings.first_late_of(writer, chain);
+        first.is_some_and(|first| one.record.number >= first)
     }
 
     /// What is wrong with the chains, as far as was looked.
@@ -413,7 +419,9 @@ impl<'a> Shelf<'a> {
 
     fn other_heads(&self, own: Writer) -> Vec<Reference> {
         let others = self.chains.iter().filter(|(writer, _)| **writer != own);
-        let mut heads: Vec<_> = others.filter_map(|(_, chain)| chain.last()).collect();
+        let last = |chain: &'_ Vec<SignedRecord>| chain.iter().rposition(|one| !self.is_late(one));
+        let mut heads: Vec<_> =
+            others.filter_map(|(_, chain)| last(chain).map(|at| &chain[at])).collect();
         heads.sort_by_key(|head| std::cmp::Reverse(head.record.at_ms));
         heads.iter().take(HEADS_MAX).map(|head| head.reference()).collect()
     }
@@ -455,19 +463,22 @@ impl<'a> Shelf<'a> {
             writer,
             public: &known.verifying_key,
         };
-        let before = self.flaws.len();
-        let good = verify_chain(key, all, Some(Hash32::default()), &mut self.flaws);
-        if self.flaws.len() == before && good.len() as u32 == kept_count + fetched {
-            self.copy.keep(writer, &good[kept_count as usize..])?;
+        let (before, zero) = (self.flaws.len(), Some(Hash32::default()));
+        let mut good = verify_parted(key, all, zero, &self.endings, &mut self.flaws);
+        let count = good.counted.len() + good.late.len();
+        if self.flaws.len() == before && count as u32 == kept_count + fetched {
+            let new = good.counted.get(kept_count as usize..);
+            self.copy.keep(writer, new.unwrap_or_default())?;
         }
         let role = role_number(known.role);
-        for one in good.iter().filter(|one| !may_write(role, &one.record.event)) {
+        for one in good.counted.iter().filter(|one| !may_write(role, &one.record.event)) {
             let place = record_key(writer, one.record.number);
             let why = format!("a client of this role may not write {}", one.record.event);
             self.flaws.push(Flaw::new(FlawKind::Untrusted, place, why));
         }
         self.roles.insert(writer, role);
-        self.chains.insert(writer, good);
+        good.counted.append(&mut good.late);
+        self.chains.insert(writer, good.counted);
         Ok(())
     }
 }
@@ -478,18 +489,6 @@ fn flaw_of(place: String, error: RepoError) -> Result<Flaw, ShelfError> {
         ErrorClass::Corrupt => Ok(Flaw::new(FlawKind::Edited, place, error.to_string())),
         ErrorClass::Missing => Ok(Flaw::new(FlawKind::Missing, place, error.to_string())),
         _ => Err(error.into()),
-    }
-}
-
-/// The number of a role in a client record, by which a verifier knows it.
-#[must_use]
-pub const fn role_number(role: Role) -> u8 {
-    match role {
-        Role::Backup => 1,
-        Role::Maintain => 2,
-        Role::Verify => 3,
-        Role::Restore => 4,
-        Role::Admin => 5,
     }
 }
 

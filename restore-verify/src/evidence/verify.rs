@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::Decode;
 
-use crate::evidence::chain::{ChainKey, Flaw, FlawKind, verify_chain};
+use crate::evidence::chain::{ChainKey, Flaw, FlawKind};
 use crate::evidence::claims::check_claims;
 use crate::evidence::container::{self, Files};
 use crate::evidence::derive::{DRILLS_FOLDER, check_drill, check_populations};
@@ -19,13 +19,12 @@ use crate::evidence::record::{
     CLIENT_KIND, Hash32, Reference, SIGNATURE_BYTES, SignedRecord, Writer, from_hex, is_signed_by,
     to_hex,
 };
+use crate::evidence::revoked::{CLIENTS_FOLDER, Endings, revoked_by, verify_parted};
 use crate::evidence::table::FileProof;
 use crate::evidence::token;
 
 /// Name of the file that says whose evidence it is.
 pub const IDENTITY_FILE: &str = "repository.txt";
-/// Folder of client records.
-pub const CLIENTS_FOLDER: &str = "clients/";
 /// Folder of chains.
 pub const CHAINS_FOLDER: &str = "chains/";
 /// Folder of proofs of single files.
@@ -34,7 +33,9 @@ pub const PROOFS_FOLDER: &str = "proofs/";
 pub const TOKENS_FOLDER: &str = "tokens/";
 
 /// Roles that may write evidence, by their number in a client record; see [`may_write`].
-const WRITER_ROLES: [u8; 3] = [2, 3, 5];
+const WRITER_ROLES: [u8; 3] = [2, 3, ADMIN];
+/// The role that revokes.
+const ADMIN: u8 = 5;
 
 /// Whom the auditor trusts, from outside of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +98,12 @@ pub struct Verified {
     pub admin_key: [u8; 32],
     /// Who wrote.
     pub writers: BTreeMap<Writer, Vouched>,
-    /// All records, by writer and number.
+    /// All records that count, by writer and number.
     pub records: Vec<SignedRecord>,
+    /// What ended those of the writers that were revoked.
+    pub endings: Endings,
+    /// Records that their writers signed after they were revoked: they count for nothing.
+    pub late: Vec<SignedRecord>,
     /// The record that closes the bundle.
     pub export: Option<Reference>,
     /// Whom it was made for.
@@ -111,6 +116,13 @@ pub struct Verified {
     pub files_proved: Vec<Vec<u8>>,
     /// Records with a time stamp, and the authority's time; its signature is not verified here.
     pub timestamps: Vec<(Reference, String)>,
+}
+
+impl Verified {
+    /// Records that count, and then those that do not; those of a writer in their order.
+    fn all(&self) -> impl Iterator<Item = &SignedRecord> {
+        self.records.iter().chain(&self.late)
+    }
 }
 
 /// Verifies a bundle. `pins` are records that the auditor knows from before: each must be in it,
@@ -151,21 +163,25 @@ fn verify_files(
         return None;
     }
     let mut verified = Verified { repository, admin_key, ..Verified::default() };
+    verified.endings = Endings::of_bundle(files, &repository, &admin_key, flaws);
     let mut chains = read_chains(files, flaws);
     for (writer, records) in &mut chains {
         let Some(vouched) = vouched(files, &repository, &admin_key, *writer, flaws) else {
             continue;
         };
         let key = ChainKey { repository: &repository, writer: *writer, public: &vouched.public };
-        let good = verify_chain(key, std::mem::take(records), None, flaws);
-        for one in good.iter().filter(|one| !may_write(vouched.role, &one.record.event)) {
+        let records = std::mem::take(records);
+        let good = verify_parted(key, records, None, &verified.endings, flaws);
+        for one in good.counted.iter().filter(|one| !may_write(vouched.role, &one.record.event)) {
             let why = format!("a client of this role may not write {}", one.record.event);
             flaws.push(Flaw::new(FlawKind::Untrusted, one.reference().to_string(), why));
         }
-        verified.records.extend(good);
+        verified.records.extend(good.counted);
+        verified.late.extend(good.late);
         verified.writers.insert(*writer, vouched);
     }
-    check_heads(&verified.records, pins, flaws);
+    check_endings(&verified, flaws);
+    check_heads(&verified, pins, flaws);
     check_export(files, &mut verified, flaws);
     check_claims(&verified.records, flaws);
     check_drills(files, &mut verified, flaws);
@@ -255,17 +271,32 @@ fn vouched(
     }
 }
 
-/// Every head that a record or the auditor names must be what stands there.
-fn check_heads(records: &[SignedRecord], pins: &[Reference], flaws: &mut Vec<Flaw>) {
+/// Whom an administrator has recorded as revoked, of that one a revocation must be there.
+fn check_endings(verified: &Verified, flaws: &mut Vec<Flaw>) {
+    for one in &verified.records {
+        let is_admin = |vouched: &Vouched| vouched.role == ADMIN;
+        if !verified.writers.get(&one.record.writer).is_some_and(is_admin) {
+            continue;
+        }
+        let Some(writer) = revoked_by(one) else { continue };
+        if verified.writers.contains_key(&writer) && verified.endings.of(writer).is_empty() {
+            let why = format!("the writer {writer} was revoked, and its revocation is not there");
+            flaws.push(Flaw::new(FlawKind::Missing, one.reference().to_string(), why));
+        }
+    }
+}
+
+/// Every head that a record that counts or the auditor names must be what stands there.
+fn check_heads(verified: &Verified, pins: &[Reference], flaws: &mut Vec<Flaw>) {
     let mut known: BTreeMap<(Writer, u32), Hash32> = BTreeMap::new();
     let mut ends: BTreeMap<Writer, (u32, u32)> = BTreeMap::new();
-    for one in records {
+    for one in verified.all() {
         let (writer, number) = (one.record.writer, one.record.number);
         known.insert((writer, number), one.hash);
         let end = ends.entry(writer).or_insert((number, number));
         *end = (end.0.min(number), end.1.max(number));
     }
-    let named = records.iter().flat_map(|one| {
+    let named = verified.records.iter().flat_map(|one| {
         one.record.heads.iter().map(move |head| (one.reference().to_string(), *head))
     });
     let pinned = pins.iter().map(|pin| ("a record known from before".to_owned(), *pin));
@@ -293,11 +324,11 @@ fn check_heads(records: &[SignedRecord], pins: &[Reference], flaws: &mut Vec<Fla
 /// The record that closes the bundle: it must be the last of its chain and list everything.
 fn check_export(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
     let mut ends: BTreeMap<Writer, (u32, Reference)> = BTreeMap::new();
-    for one in &verified.records {
+    for one in verified.all() {
         let end = ends.entry(one.record.writer).or_insert((one.record.number, one.reference()));
         end.1 = one.reference();
     }
-    let closing = verified.records.iter().filter_map(|one| {
+    let closing = verified.all().filter_map(|one| {
         let is_last = ends.get(&one.record.writer).is_some_and(|end| end.1 == one.reference());
         let event = Event::decode(&one.record.event, &one.record.body);
         match (is_last, event) {
@@ -313,6 +344,10 @@ fn check_export(files: &Files, verified: &mut Verified, flaws: &mut Vec<Flaw>) {
         flaws.push(Flaw::new(FlawKind::Truncated, "the bundle", why));
         return;
     };
+    if verified.late.iter().any(|one| one.reference() == *at) {
+        let why = "it closes the bundle, and was signed after its writer was revoked";
+        flaws.push(Flaw::new(FlawKind::Untrusted, at.to_string(), why));
+    }
     let (count, root) = files_root(files);
     if (count, root) != (export.files, export.files_root) {
         let why = format!(
