@@ -117,7 +117,7 @@ osds_up() { [ "$(ceph_ osd stat -f json | grep -o '"num_up_osds":[0-9]*')" = "\"
 until_true osds_up || fail "the OSDs did not come up"
 
 radosgw-admin -c "$D/ceph.conf" user create --uid=test --display-name=test \
-  --access-key="$ACCESS" --secret-key="$SECRET" 2>&1 || fail "no user"
+  --access-key="$ACCESS" --secret-key="$SECRET" --caps="users=*;user-policy=*" 2>&1 || fail "no user"
 for i in $(seq 0 $((RGWS - 1))); do
   radosgw -c "$D/ceph.conf" -n "client.rgw.$i" 2>&1 3>&- || fail "no gateway"
 done
@@ -146,5 +146,6 @@ export AWS_ACCESS_KEY_ID=$ACCESS AWS_SECRET_ACCESS_KEY=$SECRET AWS_REGION=$REGIO
 export MAINSTAY_TEST_S3=$(connect plain)
 export MAINSTAY_TEST_S3_VERSIONED=$(connect versioned)
 export MAINSTAY_TEST_S3_LOCKED=$(connect locked)
+export MAINSTAY_TEST_S3_USERS=$(connect plain)
 ENV
 cat "$D/env" >&3

@@ -14,6 +14,8 @@ mod junk;
 mod lost;
 mod machine;
 mod permits;
+mod place;
+mod planted;
 mod probing;
 mod restoring;
 mod revoked;
@@ -24,7 +26,6 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,35 +52,59 @@ use engine::repo::keyring::Identity;
 use engine::repo::object::put_control;
 use engine::repo::segments::{self, put_segment};
 use engine::repo::{private, session};
-use engine::store::{ObjectName, Store};
-use object_store::memory::InMemory;
+use engine::store::ObjectName;
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
-use system_tests::world::{World, silent};
+use system_tests::world::{World, new_place, silent};
+
+use self::place::{At, Place, everywhere, on_a_real_server};
+
+everywhere![
+    a_genuine_copy_lets_the_first_one_go,
+    a_key_that_only_reads_makes_no_collector_delete_anything,
+    a_backup_key_takes_nothing_from_another_dedup_domain,
+    a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known,
+    nobody_is_led_astray_by_what_others_list,
+    a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have,
+    a_machine_that_backs_up_learns_no_root_and_no_problem_of_others,
+    a_record_whose_private_part_is_open_or_of_another_record_is_refused,
+    a_client_record_that_is_gone_takes_nothing_from_other_clients,
+];
+
+on_a_real_server![
+    a_genuine_copy_lets_the_first_one_go,
+    a_key_that_only_reads_makes_no_collector_delete_anything,
+    a_backup_key_takes_nothing_from_another_dedup_domain,
+    a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known,
+    nobody_is_led_astray_by_what_others_list,
+    a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have,
+    a_machine_that_backs_up_learns_no_root_and_no_problem_of_others,
+    a_record_whose_private_part_is_open_or_of_another_record_is_refused,
+    a_client_record_that_is_gone_takes_nothing_from_other_clients,
+];
 
 /// A repository with one snapshot of one file, in one pack of content and one of its tree.
 struct Scene {
-    inner: Arc<InMemory>,
+    place: Place,
     admin: World,
     source: PathBuf,
-}
-
-fn plain(inner: &Arc<InMemory>) -> Store {
-    Store::from_object_store(Arc::clone(inner) as _, "memory", true)
+    /// Holds the repository, if it is in a folder.
+    _folder: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
-        let inner = Arc::new(InMemory::new());
-        let admin = World::in_store(Arc::clone(&inner) as _);
+    fn new(at: At) -> Self {
+        let folder = new_place();
+        let place = Place::new(at, folder.path(), "repository");
+        let admin = World::create(&place.store());
         let source = admin.new_folder("source");
         put(&source.join("file"), &random_bytes(1, 300_000));
         admin.backup(&source).expect("the backup runs");
-        Self { inner, admin, source }
+        Self { place, admin, source, _folder: folder }
     }
 
     fn packs(&self) -> BTreeSet<PackId> {
-        let store = plain(&self.inner);
+        let store = self.place.store();
         let listed =
             [store.list("data/").expect("it lists"), store.list("tree/").expect("it lists")];
         let pack = |key: &str| match engine::store::code::spelled(key) {
@@ -129,7 +154,7 @@ impl Scene {
     }
 
     fn put(&self, name: &ObjectName, bytes: Bytes) {
-        plain(&self.inner).put_new(name, bytes).expect("the store takes it");
+        self.place.store().put_new(name, bytes).expect("the store takes it");
     }
 
     fn list(&self, signing: &SigningKey, session: SessionId, packs: &[SegmentPack]) {
@@ -161,7 +186,7 @@ impl Scene {
     /// The packs of the snapshot are there, and a machine that knows nothing restores it.
     fn assert_kept(&self, packs: &BTreeSet<PackId>, what: &str) {
         assert!(self.packs().is_superset(packs), "{what}: a good pack was deleted");
-        let fresh = self.admin.another(&plain(&self.inner)).expect("the words open it");
+        let fresh = self.admin.another(&self.place.store()).expect("the words open it");
         fresh.assert_newest_is(&self.source);
     }
 }
@@ -175,9 +200,8 @@ fn register(scene: &Scene, identity: &Identity, session: SessionId) {
         .expect("it can be registered");
 }
 
-#[test]
-fn a_genuine_copy_lets_the_first_one_go() {
-    let scene = Scene::new();
+fn a_genuine_copy_lets_the_first_one_go(at: At) {
+    let scene = Scene::new(at);
     let good = scene.pack(PackKind::Data);
     let other = scene.enrol(Role::Backup, 0, 0xff);
     let session = session_of(other.client);
@@ -193,11 +217,10 @@ fn a_genuine_copy_lets_the_first_one_go() {
     scene.assert_kept(&BTreeSet::new(), "a genuine copy");
 }
 
-#[test]
-fn a_key_that_only_reads_makes_no_collector_delete_anything() {
+fn a_key_that_only_reads_makes_no_collector_delete_anything(at: At) {
     for role in [Role::Verify, Role::Restore] {
         for kind in [PackKind::Data, PackKind::Tree] {
-            let scene = Scene::new();
+            let scene = Scene::new(at);
             let (packs, good) = (scene.packs(), scene.pack(kind));
             // Under its own name, as a client that may not write.
             let reader = scene.enrol(role, 0, 0xff);
@@ -217,11 +240,10 @@ fn a_key_that_only_reads_makes_no_collector_delete_anything() {
     }
 }
 
-#[test]
-fn a_backup_key_takes_nothing_from_another_dedup_domain() {
+fn a_backup_key_takes_nothing_from_another_dedup_domain(at: At) {
     for kind in [PackKind::Data, PackKind::Tree] {
         for claimed_domain in [7, 0] {
-            let scene = Scene::new();
+            let scene = Scene::new(at);
             let (packs, good) = (scene.packs(), scene.pack(kind));
             let forger = scene.enrol(Role::Backup, 7, 0xff);
             let session = session_of(forger.client);
@@ -234,8 +256,7 @@ fn a_backup_key_takes_nothing_from_another_dedup_domain() {
     }
 }
 
-#[test]
-fn a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known() {
+fn a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known(at: At) {
     let good_of = |scene: &Scene| scene.pack(PackKind::Data);
     type Plant = fn(&Scene, &Identity, SessionId, &SegmentPack);
     let plants: [(&str, Plant); 4] = [
@@ -273,7 +294,7 @@ fn a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known() {
         }),
     ];
     for (what, plant) in plants {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         let (packs, good) = (scene.packs(), good_of(&scene));
         let forger = scene.enrol(Role::Backup, 0, 0xff);
         let session = session_of(forger.client);
@@ -283,7 +304,7 @@ fn a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known() {
         scene.prune();
         scene.assert_kept(&packs, what);
     }
-    let scene = Scene::new();
+    let scene = Scene::new(at);
     let (packs, good) = (scene.packs(), good_of(&scene));
     let forger = scene.enrol(Role::Backup, 0, 0xff);
     scene.claim(&forger.signing, session_of(forger.client), 0, &good);
@@ -291,14 +312,13 @@ fn a_copy_counts_only_if_its_pack_says_so_itself_and_its_session_is_known() {
     scene.assert_kept(&packs, "a session that was never registered");
 }
 
-#[test]
-fn nobody_is_led_astray_by_what_others_list() {
+fn nobody_is_led_astray_by_what_others_list(at: At) {
     for (role, what) in [
         (Role::Backup, "a backup client lists a pack of another one"),
         (Role::Verify, "a reader lists a pack"),
         (Role::Maintain, "a collector lists another table: the footer decides"),
     ] {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         let packs = scene.packs();
         // Sorts first: a machine that knows nothing reads it before the genuine segment.
         let forger = scene.enrol(role, 0, 0);
@@ -312,7 +332,7 @@ fn nobody_is_led_astray_by_what_others_list() {
             .collect();
         scene.list(&forger.signing, session_of(forger.client), &lies);
         scene.assert_kept(&packs, what);
-        let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+        let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
         let again = fresh.backup(&scene.source).expect("the backup runs");
         assert_eq!(again.summary.data_chunks_new, 0, "{what}: what is there is known");
         refresh(&scene.admin.repo, &scene.admin.index, &silent()).expect("it refreshes");
@@ -321,13 +341,12 @@ fn nobody_is_led_astray_by_what_others_list() {
     }
 }
 
-#[test]
-fn a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have() {
+fn a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have(at: At) {
     for (role, domain) in [(Role::Verify, 0), (Role::Restore, 0), (Role::Backup, 7)] {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         // The forger knows what the client will back up, and so the ids.
         put(&scene.source.join("second"), &random_bytes(2, 200_000));
-        let dry = scene.admin.another(&plain(&Arc::new(scene.inner.fork()))).expect("opens");
+        let dry = scene.admin.another(&scene.place.fork().store()).expect("opens");
         dry.backup(&scene.source).expect("the backup of the fork runs");
         let forked: BTreeSet<_> = dry
             .repo
@@ -348,17 +367,16 @@ fn a_backup_leaves_nothing_out_that_only_a_forger_claims_to_have() {
         scene.claim(&forger.signing, session, domain, &like);
         let report = scene.admin.backup(&scene.source).expect("the backup runs");
         assert!(report.summary.data_chunks_new > 0, "{role:?} in domain {domain} is believed");
-        let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+        let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
         fresh.assert_newest_is(&scene.source);
     }
 }
 
 /// What every role reads of a snapshot names no node and no path.
-#[test]
-fn a_machine_that_backs_up_learns_no_root_and_no_problem_of_others() {
-    let scene = Scene::new();
+fn a_machine_that_backs_up_learns_no_root_and_no_problem_of_others(at: At) {
+    let scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Backup, 7);
-    let client = World::with_key(&plain(&scene.inner), &key).expect("the key opens");
+    let client = World::with_key(&scene.place.store(), &key).expect("the key opens");
     let seen = client.newest();
     assert!(seen.is_sealed() && seen.problems.is_empty() && seen.details.is_empty());
     let root = scene.admin.newest().root;
@@ -370,13 +388,12 @@ fn a_machine_that_backs_up_learns_no_root_and_no_problem_of_others() {
     assert!(scene.admin.snapshots().iter().all(|one| !one.snapshot.is_sealed()));
     // The administrator at the machine of that client: what was kept sealed is read again.
     let mut shared = client;
-    shared.repo = scene.admin.another(&plain(&scene.inner)).expect("the words open it").repo;
+    shared.repo = scene.admin.another(&scene.place.store()).expect("the words open it").repo;
     assert!(shared.snapshots().iter().any(|one| one.snapshot.root == root));
 }
 
-#[test]
-fn a_record_whose_private_part_is_open_or_of_another_record_is_refused() {
-    let scene = Scene::new();
+fn a_record_whose_private_part_is_open_or_of_another_record_is_refused(at: At) {
+    let scene = Scene::new(at);
     let (repo, honest) = (&scene.admin.repo, scene.admin.newest());
     let forger = scene.enrol(Role::Backup, 0, 0xff);
     let name = |session| ObjectName::Commit(session, Nonce8::new([3; 8]));
@@ -406,12 +423,11 @@ fn a_record_whose_private_part_is_open_or_of_another_record_is_refused() {
 }
 
 /// What others deduplicated against is read even if nobody can tell any more who listed it.
-#[test]
-fn a_client_record_that_is_gone_takes_nothing_from_other_clients() {
-    let scene = Scene::new();
+fn a_client_record_that_is_gone_takes_nothing_from_other_clients(at: At) {
+    let scene = Scene::new(at);
     let machine = || {
         let key = scene.admin.cut_key(Role::Backup, 0);
-        World::with_key(&plain(&scene.inner), &key).expect("the key opens")
+        World::with_key(&scene.place.store(), &key).expect("the key opens")
     };
     let (one, two) = (machine(), machine());
     put(&scene.source.join("second"), &random_bytes(2, 200_000));
@@ -421,7 +437,7 @@ fn a_client_record_that_is_gone_takes_nothing_from_other_clients() {
     let lost = one.repo.keys().identity().expect("the key file has one").client;
     scene.admin.repo.store().delete(&ObjectName::Client(lost)).expect("it can be deleted");
     let packs = scene.packs();
-    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
     let catalog = catalog::snapshots(&fresh.repo, &fresh.index).expect("they can be listed");
     assert_eq!((catalog.snapshots.len(), catalog.damaged.len()), (2, 1));
     let kept = &catalog.snapshots.last().expect("that of the second").snapshot;

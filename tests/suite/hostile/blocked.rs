@@ -11,6 +11,15 @@ use engine::repo::{commits, generations, marks};
 
 use super::*;
 
+everywhere![
+    whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along,
+    what_a_collection_deleted_whose_records_rotted_is_stored_anew,
+    a_snapshot_whose_record_rotted_is_forgotten_and_comes_back_where_it_is_remembered,
+    a_client_record_that_rotted_is_written_again_by_whoever_remembers_it,
+    something_that_could_announce_new_keys_is_announced_in_its_place,
+    the_command_says_what_is_given_up_and_waits_for_a_word,
+];
+
 const JUNK: &[u8] =
     b"it may have been a record once, and it is long enough to be one; now it is nothing";
 
@@ -44,11 +53,11 @@ fn rot(scene: &Scene, name: &ObjectName) {
 /// A key that only reads, and may add objects.
 fn thief(scene: &Scene) -> World {
     let key = scene.admin.cut_key(Role::Verify, 0);
-    World::with_key(&plain(&scene.inner), &key).expect("the key opens")
+    World::with_key(&scene.place.store(), &key).expect("the key opens")
 }
 
 fn fresh(scene: &Scene) -> World {
-    scene.admin.another(&plain(&scene.inner)).expect("the words open it")
+    scene.admin.another(&scene.place.store()).expect("the words open it")
 }
 
 /// The newest snapshot that can be used is what is in the source now.
@@ -103,14 +112,13 @@ fn kinds(scene: &Scene, draw: &World) -> Vec<(Vec<ObjectName>, bool, bool)> {
 }
 
 fn count() -> usize {
-    let scene = Scene::new();
+    let scene = Scene::new(at);
     kinds(&scene, &scene.admin).len()
 }
 
-#[test]
-fn whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along() {
+fn whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along(at: At) {
     for at in 0..count() {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         let packs = scene.packs();
         let (names, stops_backup, stops_prune) = kinds(&scene, &scene.admin).swap_remove(at);
         let by = match names[0] {
@@ -165,10 +173,9 @@ fn whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along() {
 
 /// A collection that deleted packs and ended, and whose records rotted. A machine that knows these packs
 /// by a segment which came late must not rely on them.
-#[test]
-fn what_a_collection_deleted_whose_records_rotted_is_stored_anew() {
+fn what_a_collection_deleted_whose_records_rotted_is_stored_anew(at: At) {
     for is_past in [false, true] {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         let knowing = fresh(&scene);
         refresh(&knowing.repo, &knowing.index, &silent()).expect("it refreshes");
         let forgotten = scene.admin.newest();
@@ -230,9 +237,8 @@ fn what_a_collection_deleted_whose_records_rotted_is_stored_anew() {
     }
 }
 
-#[test]
-fn a_snapshot_whose_record_rotted_is_forgotten_and_comes_back_where_it_is_remembered() {
-    let scene = Scene::new();
+fn a_snapshot_whose_record_rotted_is_forgotten_and_comes_back_where_it_is_remembered(at: At) {
+    let scene = Scene::new(at);
     let session = scene.admin.newest().session;
     let flags = commits::list_one(&scene.admin.repo, session).expect("it lists");
     let random = *flags.commits.keys().next().expect("it was committed");
@@ -254,11 +260,10 @@ fn a_snapshot_whose_record_rotted_is_forgotten_and_comes_back_where_it_is_rememb
     scene.assert_kept(&packs, "a snapshot that came back");
 }
 
-#[test]
-fn a_client_record_that_rotted_is_written_again_by_whoever_remembers_it() {
-    let mut scene = Scene::new();
+fn a_client_record_that_rotted_is_written_again_by_whoever_remembers_it(at: At) {
+    let mut scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Backup, 0);
-    let client = World::with_key(&plain(&scene.inner), &key).expect("the key opens");
+    let client = World::with_key(&scene.place.store(), &key).expect("the key opens");
     client.backup(&scene.source).expect("the backup runs");
     let id = client.repo.keys().identity().expect("the key file has one").client;
     // Looked at once, so that it is remembered.
@@ -276,17 +281,16 @@ fn a_client_record_that_rotted_is_written_again_by_whoever_remembers_it() {
     std::mem::swap(&mut admin.index, &mut scene.admin.index);
     let obstacle = unblock(&mut admin, target);
     assert!(matches!(obstacle, Obstacle::Client { record: Some(_), .. }), "{obstacle:?}");
-    let client = World::with_key(&plain(&scene.inner), &key).expect("the key opens");
+    let client = World::with_key(&scene.place.store(), &key).expect("the key opens");
     client.backup(&scene.source).expect("the backup runs");
     prune(&client).expect_err("its role may not");
     prune(&admin).expect("it runs");
     assert_eq!(client.snapshots().len(), 3);
 }
 
-#[test]
-fn something_that_could_announce_new_keys_is_announced_in_its_place() {
+fn something_that_could_announce_new_keys_is_announced_in_its_place(at: At) {
     for was_genuine in [false, true] {
-        let mut scene = Scene::new();
+        let mut scene = Scene::new(at);
         let key = scene.admin.cut_key(Role::Backup, 0);
         let name = ObjectName::Epoch(1);
         if was_genuine {
@@ -307,18 +311,17 @@ fn something_that_could_announce_new_keys_is_announced_in_its_place() {
             prune(&machine).expect("it runs");
             machine.assert_newest_is(&scene.source);
         }
-        let client = World::with_key(&plain(&scene.inner), &key).expect("it got the new keys");
+        let client = World::with_key(&scene.place.store(), &key).expect("it got the new keys");
         client.backup(&scene.source).expect("the backup runs");
         assert_eq!(client.snapshots().len(), if was_genuine { 5 } else { 4 });
     }
 }
 
-#[test]
-fn the_command_says_what_is_given_up_and_waits_for_a_word() {
+fn the_command_says_what_is_given_up_and_waits_for_a_word(at: At) {
     use crate::hostile::claims::{admin, with_key};
     use crate::hostile::machine::Machine;
 
-    let machine = Machine::new();
+    let machine = Machine::with(at);
     machine.put("source/file", b"content");
     machine.say("backup -q source --host web1").expect(0);
     machine.say("key add -q --role verify --to-key-file v.key --label reader").expect(0);

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::hostile::machine::Machine;
+use crate::hostile::place::At;
 
 const SECRETS: [(&str, &str); 6] = [
     ("AWS_ACCESS_KEY_ID", "AKIAPLANTEDPLANTED"),
@@ -52,6 +53,27 @@ fn a_command_that_is_backed_up_gets_no_secret_and_no_descriptor() {
     assert!(!printed.contains("pass"), "a descriptor of the passphrase: {printed}");
 }
 
+/// The keys of a store that is really used, in every variable that has them.
+#[test]
+fn no_child_gets_the_keys_of_the_store() {
+    let machine = Machine::with(At::S3);
+    machine.put("says.sh", SAYS.as_bytes());
+    machine.say("backup -q --stdin-from-command -- sh says.sh").expect(0);
+    let backed_up = machine.say("cat latest:/stdin").expect(0).stdout;
+    let script = format!("({SAYS}) > seen; echo correct horse battery staple");
+    machine.put("ask.sh", script.as_bytes());
+    machine.run(["--password-command", "sh ask.sh", "snapshots"]).expect(0);
+    let asked = std::fs::read_to_string(machine.path("seen")).expect("it ran");
+    let given = machine.command([""; 0]);
+    let given = given.get_envs().filter(|(name, _)| name.to_string_lossy().contains("KEY"));
+    let secrets: Vec<_> = given.filter_map(|(_, value)| value?.to_str()).collect();
+    assert_eq!(secrets.len(), 2);
+    for printed in [backed_up, asked] {
+        assert!(printed.contains("AWS_REGION"), "{printed}");
+        assert!(!secrets.iter().any(|secret| printed.contains(secret)), "{printed}");
+    }
+}
+
 #[test]
 fn a_command_that_prints_the_passphrase_gets_no_other_secret() {
     let machine = Machine::new();
@@ -95,7 +117,8 @@ fn look(folder: &Path, found: &mut Vec<String>) {
         }
         let text = std::fs::read_to_string(&path).expect("source");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        if code.contains("Command::new(") {
+        // Those of the command line are of another kind.
+        if code.contains("Command::new(") && code.contains("process::") {
             let shown = path.to_string_lossy().into_owned();
             found.push(shown.split_once("../").map_or(shown.clone(), |(_, rest)| rest.to_owned()));
         }

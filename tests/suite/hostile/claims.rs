@@ -3,8 +3,6 @@
 //! The thief here has a key file that the administrator made for some machine, and signs whatever
 //! record it likes with it. The honest program on the other side is the real one.
 
-use std::sync::Arc;
-
 use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
 use engine::format::session::SessionKind;
@@ -13,27 +11,36 @@ use engine::format::snapshot::{Original, Snapshot};
 use engine::index::catalog;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::{self, CommitOutcome};
-use engine::store::Store;
-use engine::store::location::{Location, StoreOptions};
-use object_store::memory::InMemory;
 use serde_json::Value;
 use system_tests::trees::put;
-use system_tests::world::{World, clock};
+use system_tests::world::{World, clock, new_place};
 
 use crate::hostile::machine::{Machine, PASSPHRASE, Ran};
+use crate::hostile::place::{At, Place, everywhere, on_a_real_server};
+
+everywhere![
+    a_key_of_another_machine_makes_no_latest_of_a_host,
+    a_host_that_two_clients_claim_is_asked_for,
+    forged_snapshots_displace_none_of_another_machine,
+    reports_and_drills_count_nothing_that_another_machine_made,
+    offboarding_takes_the_snapshots_of_one_client,
+    a_backup_carries_over_nothing_that_another_client_made,
+    only_who_may_forget_speaks_for_another_client,
+    a_machine_with_another_name_goes_on_as_the_host_of_its_key,
+    machines_of_one_name_have_a_history_each,
+    a_replaced_machine_goes_on_with_the_history,
+    a_machine_that_lost_its_state_is_joined_with_what_it_was,
+    words_about_hosts_that_make_no_sense_are_refused,
+];
+
+on_a_real_server![a_key_of_another_machine_makes_no_latest_of_a_host];
 
 /// 2100-01-01.
 const FAR: Timestamp = Timestamp { seconds: 4_102_444_800, nanos: 0 };
 
-fn store(machine: &Machine) -> Store {
-    let path = machine.path("repository");
-    let location = Location::parse(&path.to_string_lossy()).expect("a path");
-    Store::open(&location, &StoreOptions::default(), false).expect("the repository is there")
-}
-
 /// The administrator, with a state folder of its own.
 pub(crate) fn admin(machine: &Machine) -> World {
-    let repo = open(&store(machine), clock(), &Unlock::Passphrase(PASSPHRASE.as_bytes()));
+    let repo = open(&machine.place.store(), clock(), &Unlock::Passphrase(PASSPHRASE.as_bytes()));
     World::around(repo.expect("the passphrase opens"))
 }
 
@@ -41,7 +48,7 @@ pub(crate) fn admin(machine: &Machine) -> World {
 pub(crate) fn thief(machine: &Machine, key: &str) -> World {
     let text = std::fs::read_to_string(machine.path(key)).expect("there is a key file");
     let key = KeyFile::parse(&text).expect("it is one");
-    World::with_key(&store(machine), &key).expect("the key opens")
+    World::with_key(&machine.place.store(), &key).expect("the key opens")
 }
 
 /// Commits a record like that, as session `number` of whoever holds the key, with some changes.
@@ -106,8 +113,8 @@ pub(crate) fn latest(machine: &Machine, options: &str) -> String {
 
 /// Two machines, `web1` and `web2`, each with its own key, bound to its host; `web1` has made so many
 /// snapshots and `web2` one.
-fn two_machines(count: usize) -> (Machine, Vec<String>) {
-    let machine = Machine::new();
+fn two_machines(at: At, count: usize) -> (Machine, Vec<String>) {
+    let machine = Machine::with(at);
     for name in ["web1", "web2"] {
         key(&machine, name, &format!("--client-host {name}"));
     }
@@ -134,9 +141,8 @@ fn report(machine: &Machine, name: &str) -> Value {
     serde_json::from_slice(&text).expect("JSON")
 }
 
-#[test]
-fn a_key_of_another_machine_makes_no_latest_of_a_host() {
-    let (machine, genuine) = two_machines(1);
+fn a_key_of_another_machine_makes_no_latest_of_a_host(at: At) {
+    let (machine, genuine) = two_machines(at, 1);
     let (admin, thief) = (admin(&machine), thief(&machine, "web2.key"));
     let like = like(&admin);
     let forged = [
@@ -163,9 +169,8 @@ fn a_key_of_another_machine_makes_no_latest_of_a_host() {
     machine.run(["restore", "-q", &id, "--target", "forged"]).expect(0);
 }
 
-#[test]
-fn a_host_that_two_clients_claim_is_asked_for() {
-    let (machine, genuine) = two_machines(1);
+fn a_host_that_two_clients_claim_is_asked_for(at: At) {
+    let (machine, genuine) = two_machines(at, 1);
     // Nobody has said which host this key is for: it takes the one that it names first.
     key(&machine, "fresh", "");
     let like = like(&admin(&machine));
@@ -187,11 +192,10 @@ fn a_host_that_two_clients_claim_is_asked_for() {
     assert!(ran.stderr.contains("there is no client nobody"), "{}", ran.stderr);
 }
 
-#[test]
-fn forged_snapshots_displace_none_of_another_machine() {
+fn forged_snapshots_displace_none_of_another_machine(at: At) {
     for (key_of_thief, options) in [("web2", "--client-host web2"), ("fresh", "")] {
         for group_by in ["", "--group-by paths"] {
-            let (machine, genuine) = two_machines(6);
+            let (machine, genuine) = two_machines(at, 6);
             if key_of_thief == "fresh" {
                 key(&machine, key_of_thief, options);
             }
@@ -217,9 +221,8 @@ fn forged_snapshots_displace_none_of_another_machine() {
     }
 }
 
-#[test]
-fn reports_and_drills_count_nothing_that_another_machine_made() {
-    let (machine, genuine) = two_machines(2);
+fn reports_and_drills_count_nothing_that_another_machine_made(at: At) {
+    let (machine, genuine) = two_machines(at, 2);
     let admin = admin(&machine);
     let like = like(&admin);
     let own = admin.snapshots().into_iter().find(|one| one.snapshot.host == "web2");
@@ -252,9 +255,8 @@ fn reports_and_drills_count_nothing_that_another_machine_made() {
     assert!(!systems.contains(&"web1"), "{systems:?}");
 }
 
-#[test]
-fn offboarding_takes_the_snapshots_of_one_client() {
-    let (machine, _) = two_machines(2);
+fn offboarding_takes_the_snapshots_of_one_client(at: At) {
+    let (machine, _) = two_machines(at, 2);
     key(&machine, "fresh", "");
     let like = like(&admin(&machine));
     let other = commit(&thief(&machine, "fresh.key"), 0, &like, |_| {}).to_snapshot_hex();
@@ -264,11 +266,10 @@ fn offboarding_takes_the_snapshots_of_one_client() {
     assert_eq!(counting(&machine, "--host web1"), [other]);
 }
 
-#[test]
-fn a_backup_carries_over_nothing_that_another_client_made() {
-    let inner = Arc::new(InMemory::new());
-    let mut admin = World::in_store(Arc::clone(&inner) as _);
-    let store = Store::from_object_store(Arc::clone(&inner) as _, "memory", true);
+fn a_backup_carries_over_nothing_that_another_client_made(at: At) {
+    let folder = new_place();
+    let store = Place::new(at, folder.path(), "repository").store();
+    let mut admin = World::create(&store);
     let source = admin.new_folder("source");
     put(&source.join("file"), b"genuine");
     let genuine = admin.backup(&source).expect("the backup runs").snapshot;
@@ -284,9 +285,8 @@ fn a_backup_carries_over_nothing_that_another_client_made() {
     assert_eq!(report.parent, genuine);
 }
 
-#[test]
-fn only_who_may_forget_speaks_for_another_client() {
-    let (machine, genuine) = two_machines(6);
+fn only_who_may_forget_speaks_for_another_client(at: At) {
+    let (machine, genuine) = two_machines(at, 6);
     let admin = admin(&machine);
     let like = like(&admin);
     let first = admin.snapshots().into_iter().find(|one| one.snapshot.host == "web1");
@@ -306,9 +306,8 @@ fn only_who_may_forget_speaks_for_another_client() {
     machine.say("ls latest --host web1").expect(0);
 }
 
-#[test]
-fn a_machine_with_another_name_goes_on_as_the_host_of_its_key() {
-    let machine = Machine::new();
+fn a_machine_with_another_name_goes_on_as_the_host_of_its_key(at: At) {
+    let machine = Machine::with(at);
     key(&machine, "web1", "--client-host web1");
     key(&machine, "first", "");
     machine.put("source/file", b"content");
@@ -335,9 +334,8 @@ fn a_machine_with_another_name_goes_on_as_the_host_of_its_key() {
     assert_eq!(counting(&machine, "--client new").len(), 2);
 }
 
-#[test]
-fn machines_of_one_name_have_a_history_each() {
-    let machine = Machine::new();
+fn machines_of_one_name_have_a_history_each(at: At) {
+    let machine = Machine::with(at);
     for name in ["one", "two", "three"] {
         key(&machine, name, "--client-host localhost");
         for content in [b"a", b"b"] {
@@ -357,9 +355,8 @@ fn machines_of_one_name_have_a_history_each() {
     assert!(ran.stderr.contains("2 clients"), "{}", ran.stderr);
 }
 
-#[test]
-fn a_replaced_machine_goes_on_with_the_history() {
-    let (machine, genuine) = two_machines(3);
+fn a_replaced_machine_goes_on_with_the_history(at: At) {
+    let (machine, genuine) = two_machines(at, 3);
     key(&machine, "replaced", "--succeeds web1");
     machine.put("source/file", b"later");
     with_key(&machine, "replaced.key", "backup -q source").expect(0);
@@ -374,9 +371,8 @@ fn a_replaced_machine_goes_on_with_the_history() {
     assert!(ran.stdout.contains("succeeded by replaced"), "{}", ran.stdout);
 }
 
-#[test]
-fn a_machine_that_lost_its_state_is_joined_with_what_it_was() {
-    let machine = Machine::new();
+fn a_machine_that_lost_its_state_is_joined_with_what_it_was(at: At) {
+    let machine = Machine::with(at);
     machine.put("source/file", b"content");
     machine.say("backup -q source --host laptop").expect(0);
     std::fs::remove_dir_all(machine.path("state")).expect("it was there");
@@ -392,9 +388,8 @@ fn a_machine_that_lost_its_state_is_joined_with_what_it_was() {
     assert_eq!(counting(&machine, "").len(), 1);
 }
 
-#[test]
-fn words_about_hosts_that_make_no_sense_are_refused() {
-    let machine = Machine::new();
+fn words_about_hosts_that_make_no_sense_are_refused(at: At) {
+    let machine = Machine::with(at);
     for line in [
         "key add --role verify --to-key-file x.key --client-host web1",
         "key add --role restore --to-key-file x.key --succeeds web1",

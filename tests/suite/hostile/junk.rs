@@ -10,6 +10,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+everywhere![
+    who_has_no_key_stops_nobody,
+    a_hold_that_cannot_be_read_stops_a_prune_only_if_a_keeper_can_have_made_it,
+    later_records_count_only_from_who_may_write_them,
+    what_claims_to_be_of_a_later_version_keeps_nobody_from_lists,
+];
+
 /// Every name with a code that could be about this snapshot or about nothing.
 fn names(session: SessionId, byte: u8) -> Vec<ObjectName> {
     let (client, random) = (session.client(), Nonce8::new([byte; 8]));
@@ -48,31 +55,20 @@ fn names(session: SessionId, byte: u8) -> Vec<ObjectName> {
     ]
 }
 
-fn raw(scene: &Scene, key: &str, bytes: &[u8]) {
-    use object_store::{ObjectStoreExt, path::Path};
-    let body = Bytes::copy_from_slice(bytes).into();
-    futures::executor::block_on(scene.inner.put(&Path::from(key), body)).expect("memory takes it");
-}
-
-#[test]
-fn who_has_no_key_stops_nobody() {
-    let scene = Scene::new();
+fn who_has_no_key_stops_nobody(at: At) {
+    let scene = Scene::new(at);
     let session = scene.admin.newest().session;
     let packs = scene.packs();
     let names = names(session, 5);
     assert!(names.iter().all(|name| name.coding() != Coding::None));
     // What a genuine record says, under the name of another.
-    let genuine = futures::executor::block_on(async {
-        use object_store::{ObjectStoreExt, path::Path};
-        let commit = scene.admin.repo.store().list("snap/").expect("it lists").remove(0);
-        scene.inner.get(&Path::from(commit.key)).await.expect("there").bytes().await.expect("read")
-    });
+    let genuine = scene.place.read(&scene.place.keys("snap/")[0]);
     for name in &names {
-        raw(&scene, &name.key(), b"junk");
-        raw(&scene, &format!("{name}-0123456789abcdef"), &genuine);
-        raw(&scene, &format!("{name}-"), b"");
+        scene.place.write(&name.key(), b"junk");
+        scene.place.write(&format!("{name}-0123456789abcdef"), &genuine);
+        scene.place.write(&format!("{name}-"), b"");
     }
-    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
     for machine in [&scene.admin, &fresh] {
         let catalog = catalog::snapshots(&machine.repo, &machine.index).expect("they are listed");
         assert_eq!((catalog.snapshots.len(), catalog.damaged.len()), (1, 0));
@@ -91,12 +87,11 @@ fn who_has_no_key_stops_nobody() {
     scene.assert_kept(&packs, "junk");
 }
 
-#[test]
-fn a_hold_that_cannot_be_read_stops_a_prune_only_if_a_keeper_can_have_made_it() {
-    let scene = Scene::new();
+fn a_hold_that_cannot_be_read_stops_a_prune_only_if_a_keeper_can_have_made_it(at: At) {
+    let scene = Scene::new(at);
     let packs = scene.packs();
     let key = scene.admin.cut_key(Role::Backup, 0);
-    let client = World::with_key(&plain(&scene.inner), &key).expect("the key opens");
+    let client = World::with_key(&scene.place.store(), &key).expect("the key opens");
     let session = scene.admin.newest().session;
     let draw = |machine: &World| {
         let hold = |random: Nonce8| ObjectName::Hold(HoldId::new(*random.as_bytes()));
@@ -180,14 +175,13 @@ proptest! {
 }
 
 /// Records that nothing writes yet count only from those who may write them.
-#[test]
-fn later_records_count_only_from_who_may_write_them() {
+fn later_records_count_only_from_who_may_write_them(at: At) {
     use crate::golden::history as of;
     use engine::format::announcement::{Announcement, encode_announcement};
     use engine::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
     use engine::repo::{announcement, history};
 
-    let scene = Scene::new();
+    let scene = Scene::new(at);
     let (repo, victim) = (&scene.admin.repo, scene.admin.newest().session);
     let thief = scene.enrol(Role::Backup, 0, 7);
     let (random, by) = (Nonce8::new([9; 8]), thief.client);
@@ -234,12 +228,11 @@ fn later_records_count_only_from_who_may_write_them() {
 }
 
 /// Who has any key can put up records of a version, or of an epoch, that there is not.
-#[test]
-fn what_claims_to_be_of_a_later_version_keeps_nobody_from_lists() {
+fn what_claims_to_be_of_a_later_version_keeps_nobody_from_lists(at: At) {
     use engine::format::envelope::encode_control;
     use engine::repo::machine;
 
-    let scene = Scene::new();
+    let scene = Scene::new(at);
     let (repo, like) = (&scene.admin.repo, scene.admin.newest());
     let (genuine, packs) = (like.session, scene.packs());
     let thief = scene.enrol(Role::Backup, 0, 7);
@@ -269,7 +262,7 @@ fn what_claims_to_be_of_a_later_version_keeps_nobody_from_lists() {
     }
     let confirm = later(ControlKind::Confirm, 3, 0);
     repo.store().put_new(&ObjectName::Confirm(session), confirm).expect("the store takes it");
-    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
     let listed = catalog::snapshots(&fresh.repo, &fresh.index).expect("they can be listed");
     assert!(listed.snapshots.iter().any(|one| one.snapshot.session == genuine));
     assert_eq!(machine::revocations(&fresh.repo).expect("they can be read"), []);

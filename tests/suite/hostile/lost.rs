@@ -1,34 +1,37 @@
 //! A store that was put back: machines that saw more say so, and not only when they are asked to check.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use engine::store::Store;
 use system_tests::store::hook::{Hooked, Moment, Verdict};
 use system_tests::store::record::CallKind;
 
 use super::*;
 use crate::hostile::machine::Machine;
 
-fn copy(machine: &Machine, from: &str, to: &str) {
-    std::fs::remove_dir_all(machine.path(to)).ok();
-    let mut command = Command::new("cp");
-    let status = command.arg("-a").args([machine.path(from), machine.path(to)]).status();
-    assert!(status.expect("there is cp").success());
-}
+everywhere![
+    a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest,
+    what_was_forgotten_and_collected_is_not_lost,
+    a_newest_snapshot_whose_record_cannot_be_used_is_not_passed_over_in_silence,
+    a_store_that_is_put_back_during_a_backup_costs_no_snapshot,
+];
 
-#[test]
-fn a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest() {
-    let machine = Machine::new();
+on_a_real_server![a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest];
+
+fn a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest(at: At) {
+    let machine = Machine::with(at);
     machine.put("source/file", b"first");
     machine.say("backup -q source").expect(0);
-    copy(&machine, "repository", "earlier");
+    let earlier = machine.place.objects();
     machine.put("source/file", b"second");
     machine.say("backup -q source").expect(0);
     for line in ["snapshots", "backup -q source", "restore latest -q --target whole"] {
         let ran = machine.say(line).expect(0);
         assert!(!ran.stderr.contains("gone from the store"), "{line}: {}", ran.stderr);
     }
-    copy(&machine, "earlier", "repository");
+    machine.place.put_back(&earlier);
     let gone = "snapshots are gone from the store";
     let ran = machine.say("snapshots").expect(0);
     assert!(ran.stderr.contains(gone), "{}", ran.stderr);
@@ -56,9 +59,8 @@ fn a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest(
     assert!(!ran.stderr.contains("gone"), "{}", ran.stderr);
 }
 
-#[test]
-fn what_was_forgotten_and_collected_is_not_lost() {
-    let machine = Machine::new();
+fn what_was_forgotten_and_collected_is_not_lost(at: At) {
+    let machine = Machine::with(at);
     for content in [b"a", b"b", b"c"] {
         machine.put("source/file", content);
         machine.say("backup -q source").expect(0);
@@ -68,26 +70,26 @@ fn what_was_forgotten_and_collected_is_not_lost() {
     machine.say("restore latest -q --target out").expect(0);
 }
 
-#[test]
-fn a_newest_snapshot_whose_record_cannot_be_used_is_not_passed_over_in_silence() {
-    for kind in ["flipped", "loop"] {
-        let machine = Machine::new();
+fn a_newest_snapshot_whose_record_cannot_be_used_is_not_passed_over_in_silence(at: At) {
+    let kinds: &[&str] = if at == At::Folder { &["flipped", "loop"] } else { &["flipped"] };
+    for kind in kinds {
+        let machine = Machine::with(at);
         for content in [b"first", b"other"] {
             machine.put("source/file", content);
             machine.say("backup -q source").expect(0);
         }
-        let commits = std::fs::read_dir(machine.path("repository/snap")).expect("a folder");
-        let commits = commits.flatten().map(|entry| entry.path());
         // Random digits come after the number, so that names are in the order of the runs.
-        let newest = commits.filter(|path| path.to_string_lossy().contains(".commit-")).max();
-        let newest = newest.expect("there is one");
-        match kind {
+        let commits =
+            machine.place.keys("snap/").into_iter().filter(|key| key.contains(".commit-"));
+        let newest = commits.max().expect("there is one");
+        match *kind {
             "flipped" => {
-                let mut bytes = std::fs::read(&newest).expect("it can be read");
+                let mut bytes = machine.place.read(&newest).to_vec();
                 *bytes.last_mut().expect("it is not empty") ^= 1;
-                system_tests::trees::put(&newest, &bytes);
+                machine.place.write(&newest, &bytes);
             }
             _ => {
+                let newest = machine.path("repository").join(newest);
                 std::fs::remove_file(&newest).expect("it can be removed");
                 std::os::unix::fs::symlink(&newest, &newest).expect("a link");
             }
@@ -107,21 +109,18 @@ fn a_newest_snapshot_whose_record_cannot_be_used_is_not_passed_over_in_silence()
 }
 
 /// Objects of the repository that were not there before.
-fn new_objects(machine: &Machine, before: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+fn new_objects(machine: &Machine, before: &BTreeSet<String>) -> Vec<String> {
     objects(machine).difference(before).cloned().collect()
 }
 
-fn objects(machine: &Machine) -> BTreeSet<PathBuf> {
-    let found = Command::new("find").arg(machine.path("repository")).args(["-type", "f"]).output();
-    let found = String::from_utf8(found.expect("there is find").stdout).expect("plain names");
-    found.lines().map(PathBuf::from).collect()
+fn objects(machine: &Machine) -> BTreeSet<String> {
+    machine.place.keys("").into_iter().collect()
 }
 
 /// Another machine stores what this one then relies on; while this one works, the store is put back to
 /// the time before. What it reports as a snapshot in the end restores.
-#[test]
-fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot() {
-    let machine = Machine::new();
+fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot(at: At) {
+    let machine = Machine::with(at);
     machine.say("key add -q --role backup --to-key-file other.key").expect(0);
     machine.put("source/first", b"first");
     machine.say("backup -q source").expect(0);
@@ -142,8 +141,8 @@ fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot() {
     assert!(waited, "it does not begin");
     std::thread::sleep(Duration::from_millis(700));
     assert!(child.try_wait().expect("ours").is_none(), "it is over too early");
-    for path in gone {
-        std::fs::remove_file(path).expect("it is there");
+    for key in gone {
+        machine.place.delete(&key);
     }
     let ran = child.wait_with_output().expect("ours");
     let stderr = String::from_utf8_lossy(&ran.stderr);
@@ -162,8 +161,7 @@ fn a_store_that_is_put_back_during_a_backup_costs_no_snapshot() {
 }
 
 /// Deletes all packs but those.
-fn lose(inner: &Arc<InMemory>, kept: &BTreeSet<PackId>) {
-    let store = plain(inner);
+fn lose(store: &Store, kept: &BTreeSet<PackId>) {
     for folder in ["data/", "tree/"] {
         for object in store.list(folder).expect("memory lists") {
             if let Some(ObjectName::Pack(pack)) = object.name
@@ -179,22 +177,22 @@ fn lose(inner: &Arc<InMemory>, kept: &BTreeSet<PackId>) {
 /// be there, and so no look at segments would find that anything is gone.
 #[test]
 fn packs_that_are_gone_before_their_segment_are_stored_again() {
-    let scene = Scene::new();
+    let scene = Scene::new(At::Memory);
     put(&scene.source.join("second"), &random_bytes(2, 200_000));
-    let (inner, before) = (Arc::clone(&scene.inner), scene.packs());
+    let (store, before) = (scene.place.store(), scene.packs());
     let is_done = AtomicBool::new(false);
-    let hooked = Hooked::new(Arc::clone(&scene.inner) as _, move |moment, kind, key| {
+    let hooked = Hooked::new(scene.place.object_store(), move |moment, kind, key| {
         let is_look = kind == CallKind::List && key.starts_with("data/");
         if is_look && moment == Moment::Before && !is_done.swap(true, Ordering::AcqRel) {
             // The store's own thread must not wait for itself.
-            std::thread::scope(|scope| drop(scope.spawn(|| lose(&inner, &before))));
+            std::thread::scope(|scope| drop(scope.spawn(|| lose(&store, &before))));
         }
         Verdict::Go
     });
     let through = Store::from_object_store(Arc::new(hooked), "hooked", true);
     let machine = scene.admin.another(&through).expect("the words open it");
     machine.backup(&scene.source).expect("it stores them again");
-    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
     fresh.assert_newest_is(&scene.source);
     fresh.assert_sound();
 }

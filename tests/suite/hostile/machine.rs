@@ -1,4 +1,4 @@
-//! A machine with the real program, a repository in a folder, and whatever a test plants around it.
+//! A machine with the real program, a repository somewhere, and whatever a test plants around it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::hostile::place::{At, Place};
+
 /// The passphrase of every repository here.
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
 /// The machine; its folder goes with it.
 pub(crate) struct Machine {
     pub(crate) folder: tempfile::TempDir,
+    /// Where its repository is.
+    pub(crate) place: Place,
 }
 
 /// What a run of the program said.
@@ -44,16 +48,27 @@ impl Ran {
 }
 
 impl Machine {
-    /// Without a repository.
+    /// Without a repository, which would be in a folder.
     pub(crate) fn bare() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        std::fs::create_dir(folder.path().join("source")).expect("a folder");
-        Self { folder }
+        Self::bare_with(At::Folder)
     }
 
-    /// With an empty repository.
+    /// With an empty repository in a folder.
     pub(crate) fn new() -> Self {
-        let machine = Self::bare();
+        Self::with(At::Folder)
+    }
+
+    /// Without a repository, which would be at such a place.
+    pub(crate) fn bare_with(at: At) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::create_dir(folder.path().join("source")).expect("a folder");
+        let place = Place::new(at, folder.path(), "repository");
+        Self { folder, place }
+    }
+
+    /// With an empty repository at such a place.
+    pub(crate) fn with(at: At) -> Self {
+        let machine = Self::bare_with(at);
         machine.run(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
         machine
     }
@@ -75,12 +90,12 @@ impl Machine {
             .args(words)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("MAINSTAY_REPOSITORY", self.path("repository"))
             .env("MAINSTAY_STATE_DIR", self.path("state"))
             .env("MAINSTAY_PASSWORD", PASSPHRASE)
             .env("TMPDIR", self.folder.path())
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
+        self.place.point(&mut command);
         command
     }
 

@@ -9,6 +9,13 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::hostile::machine::{Machine, pipe, runs};
+use crate::hostile::place::{At, everywhere};
+
+everywhere![
+    a_full_drill_of_live_databases_passes_and_they_were_opened,
+    a_test_of_the_user_reaches_what_was_restored_and_nothing_else,
+    what_somebody_planted_in_scratch_keeps_no_drill,
+];
 
 /// A database in the middle of its life: `kind` of its journal, with rows that are only there.
 fn live_database(folder: &Path, name: &str, kind: &str) {
@@ -49,9 +56,8 @@ fn tally(drill: &Value, machine: &Machine, probe: &str) -> [u64; 3] {
     })
 }
 
-#[test]
-fn a_full_drill_of_live_databases_passes_and_they_were_opened() {
-    let machine = Machine::new();
+fn a_full_drill_of_live_databases_passes_and_they_were_opened(at: At) {
+    let machine = Machine::with(at);
     let source = machine.path("source");
     live_database(&source, "wal.db", "WAL");
     live_database(&source, "hot.db", "DELETE");
@@ -130,16 +136,15 @@ fn test_with(machine: &Machine, script: &str, more: &[&str], code: i32) -> Value
     machine.run(words.iter().chain(more)).expect(code).json()
 }
 
-fn with_one_file() -> Machine {
-    let machine = Machine::new();
+fn with_one_file(at: At) -> Machine {
+    let machine = Machine::with(at);
     machine.put("source/file", b"content");
     machine.say("backup -q source").expect(0);
     machine
 }
 
-#[test]
-fn a_test_of_the_user_reaches_what_was_restored_and_nothing_else() {
-    let machine = with_one_file();
+fn a_test_of_the_user_reaches_what_was_restored_and_nothing_else(at: At) {
+    let machine = with_one_file(at);
     let secret = machine.put("secret", b"a secret");
     // Whatever it can reach and should not ends with a code of its own.
     let script = format!(
@@ -153,7 +158,7 @@ fn a_test_of_the_user_reaches_what_was_restored_and_nothing_else() {
          ls /proc/self/fd | grep -vx '[0123]' && exit 8\n\
          echo y > \"$MAINSTAY_RESTORED/new\" || exit 9\n\
          echo y > \"$TMPDIR/new\" || exit 10\n\
-         cat /proc/$PPID/environ /proc/1/environ 2>/dev/null | grep -q PASSWORD && exit 11\n\
+         cat /proc/$PPID/environ /proc/1/environ 2>/dev/null | grep -q 'PASSWORD\\|AWS_' && exit 11\n\
          exit 0\n",
         secret = secret.display()
     );
@@ -175,7 +180,7 @@ fn a_test_of_the_user_reaches_what_was_restored_and_nothing_else() {
 
 #[test]
 fn a_test_passes_fails_or_cannot_tell_and_says_why() {
-    let machine = with_one_file();
+    let machine = with_one_file(At::Folder);
     let said = |script: &str, more: &[&str], code: i32| {
         test_with(&machine, script, more, code)["findings"].to_string()
     };
@@ -193,7 +198,7 @@ fn a_test_passes_fails_or_cannot_tell_and_says_why() {
 
 #[test]
 fn a_test_that_leaves_its_group_ends_with_its_time_all_the_same() {
-    let machine = with_one_file();
+    let machine = with_one_file(At::Folder);
     for (number, script) in [
         "setsid sh -c 'sleep NUMBER & sleep NUMBER' & sleep NUMBER",
         "(setsid setsid sleep NUMBER &) ; (setsid sleep NUMBER &) ; sleep NUMBER",
@@ -218,7 +223,7 @@ fn without_name_spaces_a_test_is_confined_in_part_and_the_result_says_so() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let machine = with_one_file();
+    let machine = with_one_file(At::Folder);
     let root = machine.path("root");
     std::fs::create_dir(&root).expect("a folder");
     let sleep = format!("{}.75", 200_000 + std::process::id());
@@ -267,7 +272,7 @@ fn without_name_spaces_a_test_is_confined_in_part_and_the_result_says_so() {
 
 #[test]
 fn a_test_with_many_small_processes_ends_when_together_they_use_too_much() {
-    let machine = with_one_file();
+    let machine = with_one_file(At::Folder);
     let script = "hold() { x=$(head -c 40000000 /dev/zero | tr '\\0' x); sleep 50; }\n\
                   for n in 1 2 3 4 5 6 7 8; do hold & done; wait\n";
     let drill = test_with(&machine, script, &["--command-memory", "200M"], 21);
@@ -275,9 +280,8 @@ fn a_test_with_many_small_processes_ends_when_together_they_use_too_much() {
     assert!(findings.contains("more memory than it may"), "{findings}");
 }
 
-#[test]
-fn what_somebody_planted_in_scratch_keeps_no_drill() {
-    let machine = with_one_file();
+fn what_somebody_planted_in_scratch_keeps_no_drill(at: At) {
+    let machine = with_one_file(at);
     let planted = machine.path("common/mainstay-drill-0000");
     std::fs::create_dir_all(&planted).expect("a folder");
     pipe(&planted.join(".mainstay-drill.lock"));

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::hostile::machine::{Machine, pipe};
+use crate::hostile::place::{At, everywhere};
+
+everywhere![an_untrusted_restore_leaves_out_what_lends_rights_and_says_so,];
 
 fn find(folder: &Path, name: &str) -> Option<std::fs::Metadata> {
     let found = Command::new("find").arg(folder).args(["-name", name]).output().expect("find");
@@ -21,9 +24,8 @@ fn attributes(folder: &Path, name: &str) -> String {
     String::from_utf8_lossy(&names[..length]).into_owned()
 }
 
-#[test]
-fn an_untrusted_restore_leaves_out_what_lends_rights_and_says_so() {
-    let machine = Machine::new();
+fn an_untrusted_restore_leaves_out_what_lends_rights_and_says_so(at: At) {
+    let machine = Machine::with(at);
     let program = machine.put("source/program", b"#!/bin/sh\n");
     let plain = machine.put("source/plain", b"content");
     pipe(&machine.path("source/pipe"));

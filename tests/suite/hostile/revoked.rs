@@ -20,14 +20,28 @@ use engine::repo::{machine as records, private, session};
 use engine::store::ObjectName;
 use restore_verify::evidence::event::{Act, Event};
 use restore_verify::evidence::shelf::{Author, Shelf};
-use system_tests::damage::Vault;
 use system_tests::trees::content::random_bytes;
 use system_tests::trees::put;
 use system_tests::world::{World, silent};
 
 use crate::hostile::claims::{admin, commit, key, latest, listed, thief, with_key};
 use crate::hostile::machine::Machine;
+use crate::hostile::place::{At, everywhere};
 use crate::hostile::{Scene, register, session_of};
+
+everywhere![
+    a_revoked_key_is_told_so,
+    what_comes_after_revocation_counts_for_nothing,
+    no_number_and_no_date_leads_before_a_revocation,
+    evidence_after_revocation_is_left_out,
+    no_copy_of_a_revoked_client_counts,
+    nobody_relies_on_packs_of_a_revoked_client,
+    a_revoked_client_holds_up_no_collector,
+    a_revocation_that_is_hidden_stays_in_force_where_it_was_seen,
+    only_the_administrator_revokes,
+    a_key_that_may_forget_forgets_nothing_after_its_revocation,
+    a_fresh_machine_judges_alike,
+];
 
 fn revocation(client: ClientId) -> Revocation {
     Revocation {
@@ -45,8 +59,8 @@ fn revoke(scene: &Scene, client: ClientId) {
 }
 
 /// A machine whose key was stolen after it had made so many snapshots.
-fn robbed(count: usize) -> (Machine, Vec<String>) {
-    let machine = Machine::new();
+fn robbed(at: At, count: usize) -> (Machine, Vec<String>) {
+    let machine = Machine::with(at);
     key(&machine, "web1", "--client-host web1");
     for number in 0..count {
         machine.put("source/file", format!("genuine {number}").as_bytes());
@@ -64,9 +78,8 @@ fn doubts(machine: &Machine) -> Vec<(String, bool)> {
     all.iter().map(one).collect()
 }
 
-#[test]
-fn a_revoked_key_is_told_so() {
-    let (machine, genuine) = robbed(2);
+fn a_revoked_key_is_told_so(at: At) {
+    let (machine, genuine) = robbed(at, 2);
     let ran = machine.say("key revoke web1 --reason stolen --dry-run").expect(0);
     assert!(ran.stdout.contains("would revoke web1"), "{}", ran.stdout);
     with_key(&machine, "web1.key", "backup -q source").expect(0);
@@ -87,9 +100,8 @@ fn a_revoked_key_is_told_so() {
     assert!(ran.stdout.contains("revoked 20"), "{}", ran.stdout);
 }
 
-#[test]
-fn what_comes_after_revocation_counts_for_nothing() {
-    let (machine, genuine) = robbed(6);
+fn what_comes_after_revocation_counts_for_nothing(at: At) {
+    let (machine, genuine) = robbed(at, 6);
     machine.say("key revoke -q web1").expect(0);
     let (admin, thief) = (admin(&machine), thief(&machine, "web1.key"));
     let like = admin.newest();
@@ -121,9 +133,8 @@ fn what_comes_after_revocation_counts_for_nothing() {
     machine.say("check --read-data -q").expect(0);
 }
 
-#[test]
-fn no_number_and_no_date_leads_before_a_revocation() {
-    let (machine, genuine) = robbed(4);
+fn no_number_and_no_date_leads_before_a_revocation(at: At) {
+    let (machine, genuine) = robbed(at, 4);
     let third = &genuine[2][..16];
     machine.run(["key", "revoke", "-q", "web1", "--last", third]).expect(0);
     let (admin, thief) = (admin(&machine), thief(&machine, "web1.key"));
@@ -153,9 +164,8 @@ fn no_number_and_no_date_leads_before_a_revocation() {
     assert_eq!(latest(&machine, "--host web1"), genuine[2]);
 }
 
-#[test]
-fn evidence_after_revocation_is_left_out() {
-    let (machine, _) = robbed(1);
+fn evidence_after_revocation_is_left_out(at: At) {
+    let (machine, _) = robbed(at, 1);
     machine.say("key add -q --role verify --to-key-file prover.key --label prover").expect(0);
     with_key(&machine, "prover.key", "drill latest -q").expect(0);
     let count = || {
@@ -180,14 +190,27 @@ fn evidence_after_revocation_is_left_out() {
     let ran = machine.say("evidence list").expect(0);
     assert!(ran.stderr.contains("1 record from after the revocation"), "{}", ran.stderr);
     assert!(ran.stdout.contains("drill"), "what it proved before counts: {}", ran.stdout);
+    // Whoever has a bundle and no repository is told the same.
+    let made = machine.say("evidence export --to b.zip --purpose audit --json").expect(0).json();
+    let key = made["fingerprint"].as_str().expect("text");
+    let ran = machine.run(["evidence", "verify", "b.zip", "--key", key]).expect(0);
+    assert!(ran.stdout.contains("    revoked 20"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 record from after that counts for nothing"), "{}", ran.stdout);
+    for words in [
+        &["evidence", "verify", "--json"][..],
+        &["evidence", "verify", "b.zip", "--key", key, "--json"],
+    ] {
+        let verdict = machine.run(words).expect(0).json();
+        assert_eq!(verdict["after_revocation"].as_array().map(Vec::len), Some(1), "{verdict}");
+        assert_eq!(verdict["good"], true, "{verdict}");
+    }
 }
 
 /// A genuine copy, as in the test without a revocation, and one with wrong bytes under right ids.
-#[test]
-fn no_copy_of_a_revoked_client_counts() {
+fn no_copy_of_a_revoked_client_counts(at: At) {
     for is_genuine in [true, false] {
         for when in ["before", "after"] {
-            let scene = Scene::new();
+            let scene = Scene::new(at);
             let (packs, good) = (scene.packs(), scene.pack(PackKind::Data));
             let other = scene.enrol(Role::Backup, 0, 0xff);
             let session = session_of(other.client);
@@ -217,19 +240,13 @@ fn no_copy_of_a_revoked_client_counts() {
     }
 }
 
-#[test]
-fn nobody_relies_on_packs_of_a_revoked_client() {
+fn nobody_relies_on_packs_of_a_revoked_client(at: At) {
     for is_known in [true, false] {
-        let scene = Scene::new();
+        let scene = Scene::new(at);
         put(&scene.source.join("second"), &random_bytes(2, 200_000));
         let other = {
             let key = scene.admin.cut_key(Role::Backup, 0);
-            let store = engine::store::Store::from_object_store(
-                std::sync::Arc::clone(&scene.inner) as _,
-                "memory",
-                true,
-            );
-            World::with_key(&store, &key).expect("the key opens")
+            World::with_key(&scene.place.store(), &key).expect("the key opens")
         };
         other.backup(&scene.source).expect("the backup runs");
         if is_known {
@@ -244,9 +261,8 @@ fn nobody_relies_on_packs_of_a_revoked_client() {
     }
 }
 
-#[test]
-fn a_revoked_client_holds_up_no_collector() {
-    let scene = Scene::new();
+fn a_revoked_client_holds_up_no_collector(at: At) {
+    let scene = Scene::new(at);
     let good = scene.pack(PackKind::Data);
     let honest = scene.enrol(Role::Backup, 0, 0xff);
     let session = session_of(honest.client);
@@ -279,17 +295,14 @@ fn a_revoked_client_holds_up_no_collector() {
     assert_eq!(report.deleted_packs, 1, "{report:?}");
 }
 
-#[test]
-fn a_revocation_that_is_hidden_stays_in_force_where_it_was_seen() {
-    let (machine, genuine) = robbed(2);
+fn a_revocation_that_is_hidden_stays_in_force_where_it_was_seen(at: At) {
+    let (machine, genuine) = robbed(at, 2);
     machine.say("key revoke -q web1").expect(0);
     machine.say("snapshots -q").expect(0);
-    let folder = machine.path("repository/clients");
-    let all = std::fs::read_dir(&folder).expect("there are clients").flatten();
-    let is_revocation = |path: &std::path::PathBuf| path.to_string_lossy().contains(".revoked-");
-    let hidden: Vec<_> = all.map(|entry| entry.path()).filter(is_revocation).collect();
+    let mut hidden = machine.place.keys("clients/");
+    hidden.retain(|key| key.contains(".revoked-"));
     assert_eq!(hidden.len(), 1);
-    std::fs::remove_file(&hidden[0]).expect("a store may");
+    machine.place.delete(&hidden[0]);
     let (admin, thief) = (admin(&machine), thief(&machine, "web1.key"));
     commit(&thief, 2, &admin.newest(), |it| it.started = it.finished);
     assert_eq!(latest(&machine, "--host web1"), genuine[1]);
@@ -297,9 +310,8 @@ fn a_revocation_that_is_hidden_stays_in_force_where_it_was_seen() {
     assert!(admin.snapshots().iter().all(|one| one.doubt.is_none()));
 }
 
-#[test]
-fn only_the_administrator_revokes() {
-    let scene = Scene::new();
+fn only_the_administrator_revokes(at: At) {
+    let scene = Scene::new(at);
     let victim = scene.admin.newest().client;
     let name = |byte| ObjectName::Revoked(victim, Nonce8::new([byte; 8]));
     for (byte, role) in [(1, Role::Backup), (2, Role::Maintain), (3, Role::Verify)] {
@@ -311,7 +323,7 @@ fn only_the_administrator_revokes() {
     }
     // A right name with anything under it.
     let key = scene.admin.repo.store().key_of(&name(4));
-    Vault::of(&scene.inner).set(&key, Some(b"junk".to_vec().into()));
+    scene.place.write(&key, b"junk");
     let listed = catalog::snapshots(&scene.admin.repo, &scene.admin.index).expect("they list");
     assert_eq!((listed.snapshots.len(), listed.snapshots[0].doubt), (1, None));
     scene.admin.backup(&scene.source).expect("nobody has revoked it");
@@ -320,9 +332,8 @@ fn only_the_administrator_revokes() {
     assert_eq!(named, 4, "{:?}", found.damage.keys());
 }
 
-#[test]
-fn a_key_that_may_forget_forgets_nothing_after_its_revocation() {
-    let scene = Scene::new();
+fn a_key_that_may_forget_forgets_nothing_after_its_revocation(at: At) {
+    let scene = Scene::new(at);
     let repo = &scene.admin.repo;
     let snapshot = scene.admin.snapshots().pop().expect("there is one");
     let target = (snapshot.snapshot.session, snapshot.digest);
@@ -342,9 +353,8 @@ fn a_key_that_may_forget_forgets_nothing_after_its_revocation() {
 }
 
 /// What a revoked client's history is in the catalog of a machine that sees it the first time.
-#[test]
-fn a_fresh_machine_judges_alike() {
-    let (machine, _) = robbed(2);
+fn a_fresh_machine_judges_alike(at: At) {
+    let (machine, _) = robbed(at, 2);
     machine.say("key revoke -q web1").expect(0);
     let thief = thief(&machine, "web1.key");
     let like = admin(&machine).newest();

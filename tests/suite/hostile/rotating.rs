@@ -7,8 +7,6 @@ use engine::format::pack::PackHeader;
 use engine::repo::error::RepoError;
 use engine::repo::open::{KeyFile, Known, Unlock, open, open_knowing};
 use engine::repo::{rotation, slots};
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 use system_tests::world::{PASSPHRASE, clock};
 
 use super::machine::Machine;
@@ -16,48 +14,29 @@ use super::*;
 
 mod announced;
 
+everywhere![
+    everybody_who_is_left_reads_what_is_old_and_what_is_new,
+    whoever_was_removed_reads_what_is_old_and_nothing_that_is_new,
+    a_machine_that_began_before_takes_no_record_of_a_new_epoch_for_junk,
+    announcements_that_others_made_up_take_nothing_away,
+    a_store_that_hides_new_keys_is_noticed_by_whoever_has_seen_them,
+    the_program_changes_keys_and_says_whom_it_leaves_out,
+];
+
 fn with_key(scene: &Scene, key: &KeyFile) -> Result<World, RepoError> {
-    World::with_key(&plain(&scene.inner), key)
+    World::with_key(&scene.place.store(), key)
 }
 
 fn rotate(scene: &mut Scene) -> rotation::Rotated {
     rotation::rotate(&mut scene.admin.repo).expect("an administrator may")
 }
 
-fn keys_below(inner: &Arc<InMemory>, prefix: &str) -> Vec<String> {
-    let listed = plain(inner).list(prefix).expect("it lists");
-    listed.into_iter().map(|object| object.key).collect()
-}
-
-fn copied(inner: &Arc<InMemory>) -> Arc<InMemory> {
-    let copy = Arc::new(InMemory::new());
-    for key in keys_below(inner, "") {
-        raw(&copy, &key, &read(inner, &key));
-    }
-    copy
-}
-
-fn read(inner: &Arc<InMemory>, key: &str) -> Bytes {
-    let got = async { inner.get(&Path::from(key)).await.expect("it is there").bytes().await };
-    futures::executor::block_on(got).expect("it can be read")
-}
-
-fn raw(inner: &Arc<InMemory>, key: &str, bytes: &[u8]) {
-    let (path, body) = (Path::from(key), Bytes::copy_from_slice(bytes).into());
-    futures::executor::block_on(inner.put(&path, body)).expect("memory takes it");
-}
-
-fn delete(inner: &Arc<InMemory>, key: &str) {
-    futures::executor::block_on(inner.delete(&Path::from(key))).expect("memory forgets it");
-}
-
 fn class<T>(result: Result<T, impl Classified>) -> Option<ErrorClass> {
     result.err().map(|error| error.class())
 }
 
-#[test]
-fn everybody_who_is_left_reads_what_is_old_and_what_is_new() {
-    let mut scene = Scene::new();
+fn everybody_who_is_left_reads_what_is_old_and_what_is_new(at: At) {
+    let mut scene = Scene::new(at);
     let roles = [Role::Backup, Role::Maintain, Role::Verify, Role::Restore];
     let before: Vec<_> = roles.iter().map(|role| scene.admin.cut_key(*role, 0)).collect();
     let old = scene.admin.newest();
@@ -71,7 +50,9 @@ fn everybody_who_is_left_reads_what_is_old_and_what_is_new() {
     put(&scene.source.join("new"), &random_bytes(9, 200_000));
     let mut stored = Vec::new();
     for keys in [&before, &between] {
-        let [backup, maintain, verify, restore] = keys.as_slice() else { panic!("four roles") };
+        let [backup, maintain, verify, restore] = keys.as_slice() else {
+            unreachable!("four roles")
+        };
         let client = with_key(&scene, backup).expect("it opens");
         let report = client.backup(&scene.source).expect("the backup runs");
         stored.push(report.summary.data_chunks_new > 0);
@@ -88,7 +69,7 @@ fn everybody_who_is_left_reads_what_is_old_and_what_is_new() {
     }
     assert_eq!(stored, [true, false], "what the first one stored, the second one finds");
     for unlock in [Unlock::Passphrase(PASSPHRASE), Unlock::Words(&scene.admin.recovery_words)] {
-        let repo = open(&plain(&scene.inner), clock(), &unlock).expect("it opens");
+        let repo = open(&scene.place.store(), clock(), &unlock).expect("it opens");
         let fresh = World::around(repo);
         fresh.assert_newest_is(&scene.source);
         fresh.assert_sound();
@@ -102,13 +83,12 @@ fn everybody_who_is_left_reads_what_is_old_and_what_is_new() {
     scene.assert_kept(&BTreeSet::new(), "after two changes of keys");
 }
 
-#[test]
-fn whoever_was_removed_reads_what_is_old_and_nothing_that_is_new() {
-    let mut scene = Scene::new();
+fn whoever_was_removed_reads_what_is_old_and_nothing_that_is_new(at: At) {
+    let mut scene = Scene::new(at);
     let (thief, other) =
         (scene.admin.cut_key(Role::Restore, 0), scene.admin.cut_key(Role::Backup, 0));
     let (slot, old) = (ObjectName::Slot(thief.slot).key(), scene.admin.newest());
-    let bytes = read(&scene.inner, &slot);
+    let bytes = scene.place.read(&slot);
     slots::remove(&scene.admin.repo, &thief.slot.to_string()).expect("an administrator may");
     let given = rotate(&mut scene).given;
     assert!(given.iter().all(|given| given.slot != thief.slot));
@@ -118,16 +98,16 @@ fn whoever_was_removed_reads_what_is_old_and_nothing_that_is_new() {
     honest.backup(&scene.source).expect("the backup runs");
     let new = honest.newest().session;
     // With a copy of the slot, and the store as it is.
-    raw(&scene.inner, &slot, &bytes);
+    scene.place.write(&slot, &bytes);
     let refused = with_key(&scene, &thief).map(drop).expect_err("it was left out");
     assert!(matches!(refused, RepoError::LeftOut { epoch: 1 }), "{refused}");
     assert_eq!(refused.class(), ErrorClass::Rekeyed);
     // With a store of its own making, in which keys were never changed.
-    let copy = copied(&scene.inner);
-    for key in keys_below(&copy, "epochs/") {
-        delete(&copy, &key);
+    let copy = scene.place.fork();
+    for key in copy.keys("epochs/") {
+        copy.delete(&key);
     }
-    let spy = World::with_key(&plain(&copy), &thief).expect("it opens");
+    let spy = World::with_key(&copy.store(), &thief).expect("it opens");
     let seen: Vec<_> = spy.snapshots().iter().map(|one| one.snapshot.session).collect();
     assert_eq!(seen, [old.session], "it sees what came later");
     let written: Vec<_> = scene.packs().difference(&packs).copied().collect();
@@ -135,7 +115,7 @@ fn whoever_was_removed_reads_what_is_old_and_nothing_that_is_new() {
     let last = spy.repo.keys();
     for pack in written {
         assert!(read_footer(&spy.repo, pack).is_err(), "it reads the index");
-        let bytes = read(&copy, &ObjectName::Pack(pack).key());
+        let bytes = copy.read(&ObjectName::Pack(pack).key());
         assert!(PackOpener::new(&spy.repo, pack, &bytes).is_err(), "it reads content");
         // Not even if it passes over what the header says of epochs.
         let header = PackHeader::decode(&bytes).expect("a header");
@@ -145,16 +125,15 @@ fn whoever_was_removed_reads_what_is_old_and_nothing_that_is_new() {
             assert!(opened.is_err(), "a new pack opens with an old key");
         }
     }
-    assert!(keys_below(&copy, "snap/").iter().any(|key| key.contains(&new.to_string())));
+    assert!(copy.keys("snap/").iter().any(|key| key.contains(&new.to_string())));
     // What was there before is not taken from it.
     let target = spy.out.path().join("old");
     spy.restore(&old, &scene.source, &target).expect("the old one restores");
 }
 
 /// What stands in GC.md: a machine that began before meets records that it cannot read.
-#[test]
-fn a_machine_that_began_before_takes_no_record_of_a_new_epoch_for_junk() {
-    let mut scene = Scene::new();
+fn a_machine_that_began_before_takes_no_record_of_a_new_epoch_for_junk(at: At) {
+    let mut scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Backup, 0);
     let mut machine = with_key(&scene, &key).expect("it opens");
     machine.backup(&scene.source).expect("the backup runs");
@@ -183,7 +162,7 @@ fn a_machine_that_began_before_takes_no_record_of_a_new_epoch_for_junk() {
     }
     let announced = gc::run(&scene.admin.repo, &scene.admin.index, &options, &Recording::default());
     announced.expect("it runs");
-    assert!(keys_below(&scene.inner, "gc/").iter().any(|key| key.contains(".condemn-")));
+    assert!(scene.place.keys("gc/").iter().any(|key| key.contains(".condemn-")));
     let refused = machine.backup(&scene.source);
     assert_eq!(class(refused), Some(ErrorClass::Rekeyed), "it passes over what is condemned");
     let refused = catalog::snapshots(&machine.repo, &machine.index);
@@ -200,21 +179,20 @@ fn forged(record: &EpochRecord) -> Vec<u8> {
     [encode_announcement(record), vec![7; 64]].concat()
 }
 
-#[test]
-fn announcements_that_others_made_up_take_nothing_away() {
-    let scene = Scene::new();
+fn announcements_that_others_made_up_take_nothing_away(at: At) {
+    let scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Backup, 0);
     let record = crate::golden::history::epoch();
     // Without a key: under no name that counts.
-    raw(&scene.inner, "epochs/00000001", &forged(&record));
-    raw(&scene.inner, "epochs/00000001-0123456789abcdef", &forged(&record));
+    scene.place.write("epochs/00000001", &forged(&record));
+    scene.place.write("epochs/00000001-0123456789abcdef", &forged(&record));
     let machine = with_key(&scene, &key).expect("it opens");
     assert!(machine.repo.doubts().is_empty());
     machine.backup(&scene.source).expect("the backup runs");
     // With some key: under a right name, which may be a genuine one that rotted. Whoever reads goes on.
     let name = ObjectName::Epoch(1);
     machine.repo.store().put_new(&name, forged(&record).into()).expect("it is stored");
-    let reader = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let reader = scene.admin.another(&scene.place.store()).expect("the words open it");
     assert_eq!(reader.repo.doubts().len(), 1);
     reader.assert_newest_is(&scene.source);
     let check = reader.check_all().expect("the check runs");
@@ -227,32 +205,30 @@ fn announcements_that_others_made_up_take_nothing_away() {
     assert_eq!(class(refused), Some(ErrorClass::Corrupt));
     assert!(rotation::plan(&reader.repo).is_err());
     // Somebody looks after it.
-    for key in keys_below(&scene.inner, "epochs/") {
-        delete(&scene.inner, &key);
+    for key in scene.place.keys("epochs/") {
+        scene.place.delete(&key);
     }
     with_key(&scene, &key).expect("it opens").backup(&scene.source).expect("the backup runs");
     assert_eq!(EpochRecord::WHAT, "record of an epoch");
 }
 
-#[test]
-fn a_store_that_hides_new_keys_is_noticed_by_whoever_has_seen_them() {
-    let mut scene = Scene::new();
+fn a_store_that_hides_new_keys_is_noticed_by_whoever_has_seen_them(at: At) {
+    let mut scene = Scene::new(at);
     rotate(&mut scene);
-    for key in keys_below(&scene.inner, "epochs/") {
-        delete(&scene.inner, &key);
+    for key in scene.place.keys("epochs/") {
+        scene.place.delete(&key);
     }
     let unlock = Unlock::Passphrase(PASSPHRASE);
     let seen = |_: engine::base::id::RepositoryId| Some(1);
     let known = Known { epoch: Some(&seen), ..Known::default() };
-    let repo = open_knowing(&plain(&scene.inner), clock(), &unlock, known).expect("it opens");
+    let repo = open_knowing(&scene.place.store(), clock(), &unlock, known).expect("it opens");
     assert!(matches!(repo.doubts(), [doubt] if doubt.is_gone));
     assert_eq!(class(repo.require_all_epochs()), Some(ErrorClass::Corrupt));
-    open(&plain(&scene.inner), clock(), &unlock).expect("others cannot know it");
+    open(&scene.place.store(), clock(), &unlock).expect("others cannot know it");
 }
 
-#[test]
-fn the_program_changes_keys_and_says_whom_it_leaves_out() {
-    let machine = Machine::new();
+fn the_program_changes_keys_and_says_whom_it_leaves_out(at: At) {
+    let machine = Machine::with(at);
     machine.put("source/file", &random_bytes(1, 100_000));
     machine.say("key add -q --role backup --to-key-file web1.key").expect(0);
     machine.say("key add -q --role restore --to-key-file gone.key").expect(0);
@@ -261,7 +237,7 @@ fn the_program_changes_keys_and_says_whom_it_leaves_out() {
     let mut listed = listed.as_array().expect("an array").iter();
     let gone = listed.find(|one| one["role"] == "restore").expect("it is listed");
     let gone = gone["id"].as_str().expect("an id").to_owned();
-    let kept = std::fs::read(machine.path(&format!("repository/keys/{gone}"))).expect("there");
+    let kept = machine.place.read(&format!("keys/{gone}"));
     machine.say(&format!("key remove -q {gone}")).expect(0);
     let dry = machine.say("key rotate --dry-run").expect(0).stdout;
     assert!(dry.contains("would begin epoch 1"), "{dry}");
@@ -277,14 +253,16 @@ fn the_program_changes_keys_and_says_whom_it_leaves_out() {
         Machine::output(&mut command)
     };
     with_key("web1.key", "backup -q source").expect(0);
-    machine.put(&format!("repository/keys/{gone}"), &kept);
+    machine.place.write(&format!("keys/{gone}"), &kept);
     let refused = with_key("gone.key", "snapshots").expect(12);
     assert!(refused.stderr.contains("did not get the new ones"), "{}", refused.stderr);
     assert!(refused.stderr.contains("mainstay key add"), "{}", refused.stderr);
     let denied = with_key("web1.key", "key rotate").expect(12);
     assert!(denied.stderr.contains("role backup"), "{}", denied.stderr);
     // A store that was put back shows older keys to whoever has seen newer ones.
-    std::fs::remove_dir_all(machine.path("repository/epochs")).expect("it is there");
+    for key in machine.place.keys("epochs/") {
+        machine.place.delete(&key);
+    }
     let listed = machine.say("snapshots").expect(0);
     assert!(listed.stderr.contains("does not show it any more"), "{}", listed.stderr);
     let refused = machine.say("backup -q source").expect(20);

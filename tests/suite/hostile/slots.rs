@@ -6,28 +6,18 @@ use engine::format::announcement::{KnownSlot, SlotSet, encode_announcement};
 use engine::format::slot::SlotKind;
 use engine::repo::slots::{self, Standing};
 use engine::repo::{Repo, slot_sets};
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 
 use super::*;
 
-fn all(inner: &Arc<InMemory>) -> BTreeSet<String> {
-    let listed = plain(inner).list("").expect("it lists");
-    listed.into_iter().map(|object| object.key).collect()
-}
+everywhere![
+    a_flipped_byte_in_the_slot_of_the_recovery_words_is_named,
+    two_administrators_who_change_slots_at_once_lose_neither_change,
+    slots_that_nobody_signed_for_are_named_and_can_be_removed,
+    a_set_that_others_made_up_replaces_nothing,
+];
 
-fn read(inner: &Arc<InMemory>, key: &str) -> Vec<u8> {
-    let got = async { inner.get(&Path::from(key)).await.expect("it is there").bytes().await };
-    futures::executor::block_on(got).expect("it can be read").to_vec()
-}
-
-fn write(inner: &Arc<InMemory>, key: &str, bytes: Vec<u8>) {
-    let (path, body) = (Path::from(key), Bytes::from(bytes).into());
-    futures::executor::block_on(inner.put(&path, body)).expect("memory takes it");
-}
-
-fn delete(inner: &Arc<InMemory>, key: &str) {
-    futures::executor::block_on(inner.delete(&Path::from(key))).expect("memory forgets it");
+fn all(place: &Place) -> BTreeSet<String> {
+    place.keys("").into_iter().collect()
 }
 
 fn standing(repo: &Repo, slot: SlotId) -> Standing {
@@ -46,63 +36,58 @@ fn named(machine: &World, key: &str) -> String {
     report.damage.get(key).map(|damage| damage.findings.join("; ")).unwrap_or_default()
 }
 
-#[test]
-fn a_flipped_byte_in_the_slot_of_the_recovery_words_is_named() {
-    let scene = Scene::new();
+fn a_flipped_byte_in_the_slot_of_the_recovery_words_is_named(at: At) {
+    let scene = Scene::new(at);
     let repo = &scene.admin.repo;
     for (kind, words) in
         [(SlotKind::Phrase, "recovery words"), (SlotKind::Passphrase, "passphrase")]
     {
         let slot = slot_of(repo, kind);
         let key = ObjectName::Slot(slot).key();
-        let sound = read(&scene.inner, &key);
+        let sound = scene.place.read(&key);
         assert_eq!(
             (standing(repo, slot), named(&scene.admin, &key)),
             (Standing::Good, String::new())
         );
         for at in 0..sound.len() {
-            let mut flipped = sound.clone();
+            let mut flipped = sound.to_vec();
             flipped[at] ^= 1 << (at % 8);
-            write(&scene.inner, &key, flipped);
+            scene.place.write(&key, &flipped);
             assert_eq!(standing(repo, slot), Standing::Changed, "byte {at}");
             if at % 100 == 0 {
                 let why = named(&scene.admin, &key);
                 assert!(why.contains(words) && why.contains("opens nothing"), "byte {at}: {why}");
             }
         }
-        delete(&scene.inner, &key);
+        scene.place.delete(&key);
         assert_eq!(standing(repo, slot), Standing::Missing);
         let why = named(&scene.admin, &key);
         assert!(why.contains("missing") && why.contains(words), "{why}");
-        write(&scene.inner, &key, sound);
+        scene.place.write(&key, &sound);
     }
     scene.admin.assert_sound();
     // A store that hides the sets hides them from nobody who checks.
-    for key in all(&scene.inner).into_iter().filter(|key| key.starts_with("slots/")) {
-        delete(&scene.inner, &key);
+    for key in all(&scene.place).into_iter().filter(|key| key.starts_with("slots/")) {
+        scene.place.delete(&key);
     }
     assert!(named(&scene.admin, "slots/").contains("no set of key slots"));
 }
 
-#[test]
-fn two_administrators_who_change_slots_at_once_lose_neither_change() {
-    let scene = Scene::new();
-    let before = all(&scene.inner);
-    let fork = Arc::new(InMemory::new());
-    for key in &before {
-        write(&fork, key, read(&scene.inner, key));
-    }
-    let other = scene.admin.another(&plain(&fork)).expect("the words open it");
+fn two_administrators_who_change_slots_at_once_lose_neither_change(at: At) {
+    let scene = Scene::new(at);
+    let before = all(&scene.place);
+    let fork = scene.place.fork();
+    let other = scene.admin.another(&fork.store()).expect("the words open it");
     // One adds a key file and removes another one's; neither sees what the other does.
     let removed = slot_of(&other.repo, SlotKind::Passphrase);
     slots::remove(&other.repo, &removed.to_string()).expect("the words are left");
     let added = scene.admin.cut_key(Role::Restore, 0).slot;
-    let (ours, theirs) = (all(&scene.inner), all(&fork));
+    let (ours, theirs) = (all(&scene.place), all(&fork));
     for key in theirs.difference(&ours).filter(|key| !before.contains(*key)) {
-        write(&scene.inner, key, read(&fork, key));
+        scene.place.write(key, &fork.read(key));
     }
     for gone in before.difference(&theirs) {
-        delete(&scene.inner, gone);
+        scene.place.delete(gone);
     }
     let repo = &scene.admin.repo;
     let known = slot_sets::known(repo).expect("they can be read");
@@ -119,19 +104,18 @@ fn two_administrators_who_change_slots_at_once_lose_neither_change() {
     scene.admin.assert_sound();
 }
 
-#[test]
-fn slots_that_nobody_signed_for_are_named_and_can_be_removed() {
-    let scene = Scene::new();
+fn slots_that_nobody_signed_for_are_named_and_can_be_removed(at: At) {
+    let scene = Scene::new(at);
     let repo = &scene.admin.repo;
     let key = scene.admin.cut_key(Role::Backup, 7);
     let (name, planted) = (ObjectName::Slot(key.slot).key(), SlotId::new([9; 8]));
-    let bytes = read(&scene.inner, &name);
+    let bytes = scene.place.read(&name);
     slots::remove(repo, &key.slot.to_string()).expect("an administrator may");
     // The store brings back one that was removed, and somebody puts up junk and a copy.
-    write(&scene.inner, &name, bytes.clone());
-    write(&scene.inner, &ObjectName::Slot(planted).key(), bytes);
+    scene.place.write(&name, &bytes);
+    scene.place.write(&ObjectName::Slot(planted).key(), &bytes);
     let junk = SlotId::new([8; 8]);
-    write(&scene.inner, &ObjectName::Slot(junk).key(), b"junk".to_vec());
+    scene.place.write(&ObjectName::Slot(junk).key(), b"junk");
     assert_eq!(standing(repo, key.slot), Standing::Removed);
     assert_eq!(standing(repo, planted), Standing::Unlisted);
     assert_eq!(standing(repo, junk), Standing::Unlisted);
@@ -147,9 +131,8 @@ fn slots_that_nobody_signed_for_are_named_and_can_be_removed() {
     assert!(report.is_sound() && report.stray_slots.is_empty(), "{report:?}");
 }
 
-#[test]
-fn a_set_that_others_made_up_replaces_nothing() {
-    let scene = Scene::new();
+fn a_set_that_others_made_up_replaces_nothing(at: At) {
+    let scene = Scene::new(at);
     let repo = &scene.admin.repo;
     let genuine = slot_sets::known(repo).expect("they can be read");
     let planted = SlotId::new([9; 8]);
@@ -172,12 +155,12 @@ fn a_set_that_others_made_up_replaces_nothing() {
     let bytes = encode_announcement(&forged);
     let name = ObjectName::SlotSet { number: u32::MAX, random: Nonce8::new([7; 8]) };
     let signature = SigningKey::generate().sign(&bytes);
-    write(&scene.inner, &name.key(), [bytes.as_slice(), &signature].concat());
+    scene.place.write(&name.key(), &[bytes.as_slice(), &signature].concat());
     // The genuine one under another name is another set, too.
     let (number, random) = genuine.in_force()[0];
-    let copied = read(&scene.inner, &ObjectName::SlotSet { number, random }.key());
+    let copied = scene.place.read(&ObjectName::SlotSet { number, random }.key());
     let elsewhere = ObjectName::SlotSet { number: number + 7, random: Nonce8::new([7; 8]) };
-    write(&scene.inner, &elsewhere.key(), copied);
+    scene.place.write(&elsewhere.key(), &copied);
     let known = slot_sets::known(repo).expect("they can be read");
     assert_eq!(known.in_force(), genuine.in_force());
     assert!(known.get(planted).is_none());
@@ -186,7 +169,7 @@ fn a_set_that_others_made_up_replaces_nothing() {
         assert!(named(&scene.admin, &forged.key()).contains("signature"), "{forged}");
     }
     // Whoever opens is not kept from it, and changes go on.
-    scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    scene.admin.another(&scene.place.store()).expect("the words open it");
     let _ = scene.admin.cut_key(Role::Restore, 0);
     let known = slot_sets::known(repo).expect("they can be read");
     assert_eq!((known.in_force().len(), known.iter().count()), (1, 3));

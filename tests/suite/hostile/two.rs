@@ -4,10 +4,19 @@ use engine::repo::marks::put_release;
 
 use crate::hostile::claims::{admin, thief, with_key};
 use crate::hostile::machine::Machine;
+use crate::hostile::place::{At, everywhere};
+
+everywhere![
+    the_release_of_a_hold_takes_two,
+    a_release_that_one_key_has_forged_ends_no_hold,
+    a_release_from_before_there_was_an_approver_counts,
+    offboarding_and_a_collection_over_the_brake_take_two,
+    revoking_the_approver_lifts_nothing,
+];
 
 /// Two keys of role maintain, of which `a.key` is that of an approver, and one snapshot.
-fn place() -> Machine {
-    let machine = Machine::new();
+fn place(at: At) -> Machine {
+    let machine = Machine::with(at);
     for (name, more) in [("a", " --approver"), ("b", "")] {
         let line = format!(
             "key add -q --role maintain --to-key-file {name}.key --label person-{name}{more}"
@@ -32,9 +41,8 @@ fn holds(machine: &Machine) -> usize {
     listed.as_array().expect("an array").len()
 }
 
-#[test]
-fn the_release_of_a_hold_takes_two() {
-    let machine = place();
+fn the_release_of_a_hold_takes_two(at: At) {
+    let machine = place(at);
     let hold = hold(&machine);
     let release = format!("hold release {hold} --reason over");
     let approve = format!("approve release {hold} --reason agreed");
@@ -53,9 +61,8 @@ fn the_release_of_a_hold_takes_two() {
     assert!(listed.stderr.contains("approvers: person-a"), "{}", listed.stderr);
 }
 
-#[test]
-fn a_release_that_one_key_has_forged_ends_no_hold() {
-    let machine = place();
+fn a_release_that_one_key_has_forged_ends_no_hold(at: At) {
+    let machine = place(at);
     let hold = hold(&machine);
     let thief = thief(&machine, "b.key");
     let identity = thief.repo.keys().identity().expect("the key file has one");
@@ -70,9 +77,8 @@ fn a_release_that_one_key_has_forged_ends_no_hold() {
     assert_eq!(holds(&machine), 0);
 }
 
-#[test]
-fn a_release_from_before_there_was_an_approver_counts() {
-    let machine = Machine::new();
+fn a_release_from_before_there_was_an_approver_counts(at: At) {
+    let machine = Machine::with(at);
     machine.put("source/file", b"content");
     machine.say("backup -q source").expect(0);
     let held = hold(&machine);
@@ -86,9 +92,8 @@ fn a_release_from_before_there_was_an_approver_counts() {
     machine.say(&format!("hold release {held} --reason over")).expect(23);
 }
 
-#[test]
-fn offboarding_and_a_collection_over_the_brake_take_two() {
-    let machine = place();
+fn offboarding_and_a_collection_over_the_brake_take_two(at: At) {
+    let machine = place(at);
     let offboard = "offboard web1 --confirm web1";
     machine.say("offboard web1 --dry-run").expect(0);
     let refused = machine.say(offboard).expect(23).stderr;
@@ -101,7 +106,7 @@ fn offboarding_and_a_collection_over_the_brake_take_two() {
     with_key(&machine, "a.key", "approve offboard web1 --reason gone").expect(0);
     machine.say(offboard).expect(0);
     let prune = "prune --grace 0s --confirm-mass-delete 100";
-    let stored = || std::fs::read_dir(machine.path("repository/tree")).map_or(0, Iterator::count);
+    let stored = || machine.place.keys("tree/").len();
     machine.say("prune --grace 0s").expect(23);
     let refused = machine.say(prune).expect(23).stderr;
     assert!(refused.contains("mainstay approve prune "), "{refused}");
@@ -113,9 +118,8 @@ fn offboarding_and_a_collection_over_the_brake_take_two() {
     assert_eq!(stored(), 0);
 }
 
-#[test]
-fn revoking_the_approver_lifts_nothing() {
-    let machine = place();
+fn revoking_the_approver_lifts_nothing(at: At) {
+    let machine = place(at);
     let held = hold(&machine);
     machine.say("key revoke person-a --reason left").expect(0);
     with_key(&machine, "a.key", &format!("approve release {held} --reason x")).expect(12);

@@ -8,6 +8,9 @@ use std::time::Duration;
 use restore_verify::evidence::container::{self, Files};
 
 use crate::hostile::machine::Machine;
+use crate::hostile::place::{At, everywhere};
+
+everywhere![credentials_of_an_authority_are_refused_and_end_nowhere,];
 
 /// Escape sequences, a change of direction, a line of its own, bytes that are no text.
 const EVIL: &[u8] = b"a\x1b]0;owned\x07\xe2\x80\xae\nsnapshot 00000000 saved\r\xff.txt";
@@ -87,9 +90,8 @@ fn no_name_drives_a_terminal_in_any_command() {
     }
 }
 
-#[test]
-fn credentials_of_an_authority_are_refused_and_end_nowhere() {
-    let machine = Machine::new();
+fn credentials_of_an_authority_are_refused_and_end_nowhere(at: At) {
+    let machine = Machine::with(at);
     machine.put("source/file", b"content");
     machine.say("backup -q source").expect(0);
     for url in [

@@ -1,32 +1,43 @@
 //! Announcements of new keys that are late, lost, interrupted or made twice, and what holders of older
 //! keys put under the names of newer records.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::crypt::hash::{derive, mac};
 use engine::crypt::secret::SecretKey;
 use engine::format::machine::Revocation;
 use engine::repo::machine as records;
+use engine::store::Store;
 use engine::store::code::spelled;
 use engine::store::retry::RetrySettings;
 use system_tests::store::hook::{Hooked, Verdict};
 
 use super::*;
 
+everywhere![
+    a_lost_announcement_is_made_again,
+    a_damaged_announcement_takes_no_snapshot_from_an_administrator,
+    of_two_administrators_who_change_keys_at_once_one_is_told,
+    a_client_that_was_revoked_gets_no_new_keys,
+    whoever_was_left_out_cannot_stop_writing,
+    what_lies_under_an_older_code_of_a_name_hides_nothing,
+];
+
 /// An administrator's machine that has seen the first epoch.
 fn admin_that_has_seen(scene: &Scene) -> World {
     let seen = |_: engine::base::id::RepositoryId| Some(1);
     let known = Known { epoch: Some(&seen), ..Known::default() };
     let unlock = Unlock::Words(&scene.admin.recovery_words);
-    let repo = open_knowing(&plain(&scene.inner), clock(), &unlock, known);
+    let repo = open_knowing(&scene.place.store(), clock(), &unlock, known);
     let mut world = World::around(repo.expect("an administrator opens it"));
     world.recovery_words.clone_from(&scene.admin.recovery_words);
     world
 }
 
 /// A scene with a snapshot of the first epoch, and a key of role backup that is older.
-fn rotated() -> (Scene, KeyFile) {
-    let mut scene = Scene::new();
+fn rotated(at: At) -> (Scene, KeyFile) {
+    let mut scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Backup, 0);
     rotate(&mut scene);
     put(&scene.source.join("new"), &random_bytes(9, 200_000));
@@ -35,13 +46,12 @@ fn rotated() -> (Scene, KeyFile) {
 }
 
 fn announcement(scene: &Scene) -> String {
-    keys_below(&scene.inner, "epochs/").pop().expect("there is one")
+    scene.place.keys("epochs/").pop().expect("there is one")
 }
 
-#[test]
-fn a_lost_announcement_is_made_again() {
-    let (scene, key) = rotated();
-    delete(&scene.inner, &announcement(&scene));
+fn a_lost_announcement_is_made_again(at: At) {
+    let (scene, key) = rotated(at);
+    scene.place.delete(&announcement(&scene));
     let mut admin = admin_that_has_seen(&scene);
     assert!(matches!(admin.repo.doubts(), [doubt] if doubt.is_gone && doubt.epoch == 1));
     admin.assert_newest_is(&scene.source);
@@ -54,22 +64,21 @@ fn a_lost_announcement_is_made_again() {
     client.backup(&scene.source).expect("the backup runs");
     assert_eq!(client.snapshots().len(), 4);
     // A machine that never saw it begins the same epoch with the same keys.
-    delete(&scene.inner, &announcement(&scene));
-    let mut fresh = admin.another(&plain(&scene.inner)).expect("the words open it");
+    scene.place.delete(&announcement(&scene));
+    let mut fresh = admin.another(&scene.place.store()).expect("the words open it");
     let again = rotation::rotate(&mut fresh.repo).expect("an administrator may");
     assert_eq!((again.epoch, again.is_repeated), (1, false));
     assert_eq!(fresh.snapshots().len(), 4);
     fresh.assert_newest_is(&scene.source);
 }
 
-#[test]
-fn a_damaged_announcement_takes_no_snapshot_from_an_administrator() {
-    let (scene, key) = rotated();
+fn a_damaged_announcement_takes_no_snapshot_from_an_administrator(at: At) {
+    let (scene, key) = rotated(at);
     let name = announcement(&scene);
-    let mut bytes = read(&scene.inner, &name).to_vec();
+    let mut bytes = scene.place.read(&name).to_vec();
     bytes[40] ^= 1;
-    raw(&scene.inner, &name, &bytes);
-    let admin = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    scene.place.write(&name, &bytes);
+    let admin = scene.admin.another(&scene.place.store()).expect("the words open it");
     assert!(matches!(admin.repo.doubts(), [doubt] if !doubt.is_gone));
     admin.assert_newest_is(&scene.source);
     assert_eq!(class(admin.backup(&scene.source)), Some(ErrorClass::Corrupt));
@@ -78,7 +87,7 @@ fn a_damaged_announcement_takes_no_snapshot_from_an_administrator() {
     let client = with_key(&scene, &key).expect("it opens");
     assert_eq!(client.snapshots().len(), 1);
     assert_eq!(class(client.backup(&scene.source)), Some(ErrorClass::Corrupt));
-    delete(&scene.inner, &name);
+    scene.place.delete(&name);
     let mut admin = admin_that_has_seen(&scene);
     rotation::rotate(&mut admin.repo).expect("an administrator may");
     let client = with_key(&scene, &key).expect("it opens");
@@ -86,25 +95,24 @@ fn a_damaged_announcement_takes_no_snapshot_from_an_administrator() {
     client.backup(&scene.source).expect("the backup runs");
 }
 
-#[test]
-fn of_two_administrators_who_change_keys_at_once_one_is_told() {
-    let mut scene = Scene::new();
-    let mut other = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+fn of_two_administrators_who_change_keys_at_once_one_is_told(at: At) {
+    let mut scene = Scene::new(at);
+    let mut other = scene.admin.another(&scene.place.store()).expect("the words open it");
     rotate(&mut scene);
     let refused = rotation::rotate(&mut other.repo);
     assert_eq!(class(refused), Some(ErrorClass::Rekeyed));
-    let mut again = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let mut again = scene.admin.another(&scene.place.store()).expect("the words open it");
     assert_eq!(rotation::rotate(&mut again.repo).expect("an administrator may").epoch, 2);
 }
 
 #[test]
 fn a_change_of_keys_that_ends_at_any_request_can_be_repeated() {
     for end in 0.. {
-        let scene = Scene::new();
+        let scene = Scene::new(At::Memory);
         let key = scene.admin.cut_key(Role::Backup, 0);
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);
-        let hooked = Hooked::new(Arc::clone(&scene.inner) as _, move |_, _, _| {
+        let hooked = Hooked::new(scene.place.object_store(), move |_, _, _| {
             match counted.fetch_add(1, Ordering::AcqRel) == end {
                 true => Verdict::Crash,
                 false => Verdict::Go,
@@ -119,7 +127,7 @@ fn a_change_of_keys_that_ends_at_any_request_can_be_repeated() {
         put(&scene.source.join("new"), &random_bytes(9, 100_000));
         let client = with_key(&scene, &key).expect("it opens");
         client.backup(&scene.source).expect("the backup runs");
-        let mut admin = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+        let mut admin = scene.admin.another(&scene.place.store()).expect("the words open it");
         assert!(admin.repo.doubts().is_empty());
         admin.assert_newest_is(&scene.source);
         rotation::rotate(&mut admin.repo).expect("an administrator may");
@@ -132,9 +140,8 @@ fn a_change_of_keys_that_ends_at_any_request_can_be_repeated() {
     }
 }
 
-#[test]
-fn a_client_that_was_revoked_gets_no_new_keys() {
-    let mut scene = Scene::new();
+fn a_client_that_was_revoked_gets_no_new_keys(at: At) {
+    let mut scene = Scene::new(at);
     let key = scene.admin.cut_key(Role::Verify, 0);
     let known = engine::repo::slot_sets::known(&scene.admin.repo).expect("they can be read");
     let client = known.get(key.slot).and_then(|slot| slot.client).expect("it is a client");
@@ -161,43 +168,43 @@ fn coded(base: &str, control: &SecretKey) -> String {
     format!("{base}-{digits}")
 }
 
-#[test]
-fn whoever_was_left_out_cannot_stop_writing() {
-    let (scene, key) = rotated();
+fn whoever_was_left_out_cannot_stop_writing(at: At) {
+    let (scene, key) = rotated(at);
     let base = ObjectName::Epoch(2).key();
     let forged = forged(&crate::golden::history::epoch());
-    raw(&scene.inner, &coded(&base, scene.admin.repo.keys().first_control()), &forged);
+    scene.place.write(&coded(&base, scene.admin.repo.keys().first_control()), &forged);
     let client = with_key(&scene, &key).expect("it opens");
     assert!(client.repo.doubts().is_empty(), "it is junk");
     client.backup(&scene.source).expect("the backup runs");
     // With the newest keys, it is not.
-    raw(&scene.inner, &coded(&base, scene.admin.repo.keys().control().0), &forged);
+    scene.place.write(&coded(&base, scene.admin.repo.keys().control().0), &forged);
     let client = with_key(&scene, &key).expect("it opens");
     assert_eq!(class(client.backup(&scene.source)), Some(ErrorClass::Corrupt));
 }
 
-#[test]
-fn what_lies_under_an_older_code_of_a_name_hides_nothing() {
-    let (scene, key) = rotated();
+fn what_lies_under_an_older_code_of_a_name_hides_nothing(at: At) {
+    let (scene, key) = rotated(at);
     let keys = scene.admin.repo.keys();
     let controls = [keys.first_control().clone(), keys.control().0.clone()];
     let before =
-        format!("{:?}", scene.admin.another(&plain(&scene.inner)).expect("ok").snapshots());
-    std::thread::sleep(std::time::Duration::from_millis(5));
+        format!("{:?}", scene.admin.another(&scene.place.store()).expect("ok").snapshots());
+    // What comes in the same moment of the store's clock may be taken for damage.
+    let moment_ms = if at == At::Folder { 5 } else { 1100 };
+    std::thread::sleep(Duration::from_millis(moment_ms));
     let mut planted = 0;
-    for whole in keys_below(&scene.inner, "") {
+    for whole in scene.place.keys("") {
         let base = spelled(&whole).expect("nothing else is there").key();
         // The other code of each name that has one.
         let others: Vec<_> = controls.iter().map(|control| coded(&base, control)).collect();
         if others.contains(&whole) && !base.starts_with("epochs/") {
             for other in others.iter().filter(|other| **other != whole) {
-                raw(&scene.inner, other, b"junk");
+                scene.place.write(other, b"junk");
                 planted += 1;
             }
         }
     }
     assert!(planted >= 10, "{planted}");
-    let fresh = scene.admin.another(&plain(&scene.inner)).expect("the words open it");
+    let fresh = scene.admin.another(&scene.place.store()).expect("the words open it");
     assert_eq!(format!("{:?}", fresh.snapshots()), before, "times or states changed");
     fresh.assert_newest_is(&scene.source);
     let check = fresh.check_all().expect("the check runs");
