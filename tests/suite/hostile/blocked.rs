@@ -111,16 +111,16 @@ fn kinds(scene: &Scene, draw: &World) -> Vec<(Vec<ObjectName>, bool, bool)> {
     ]
 }
 
-fn count() -> usize {
+fn count(at: At) -> usize {
     let scene = Scene::new(at);
     kinds(&scene, &scene.admin).len()
 }
 
 fn whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along(at: At) {
-    for at in 0..count() {
+    for number in 0..count(at) {
         let scene = Scene::new(at);
         let packs = scene.packs();
-        let (names, stops_backup, stops_prune) = kinds(&scene, &scene.admin).swap_remove(at);
+        let (names, stops_backup, stops_prune) = kinds(&scene, &scene.admin).swap_remove(number);
         let by = match names[0] {
             // Nobody else can make such a name.
             ObjectName::Hold(_) => fresh(&scene),
@@ -163,9 +163,11 @@ fn whatever_cannot_be_read_has_a_way_out_and_takes_no_snapshot_along(at: At) {
             _ => drop(unblock(&mut machine, target)),
         }
         for machine in [machine, fresh(&scene)] {
-            put(&scene.source.join("more"), &random_bytes(at as u64 + 10, 50_000));
-            machine.backup(&scene.source).unwrap_or_else(|error| panic!("{what}: {error}"));
-            prune(&machine).unwrap_or_else(|error| panic!("{what}: {error}"));
+            put(&scene.source.join("more"), &random_bytes(number as u64 + 10, 50_000));
+            let saved = machine.backup(&scene.source);
+            assert!(saved.is_ok(), "{what}: {:?}", saved.err());
+            let pruned = prune(&machine);
+            assert!(pruned.is_ok(), "{what}: {:?}", pruned.err());
             assert_kept(&scene, &packs, &what);
         }
     }
