@@ -52,9 +52,11 @@ impl Store {
         if !matches!(failed.class(), ErrorClass::Conflict | ErrorClass::Transient) {
             return Err(failed);
         }
-        // Who has never answered does not say either what came of it.
+        // A store that has never answered does not say what came of it either. One whose answers are
+        // not believed may.
         if link.backend.can_misbehave()
             && !link.backend.heard.has_answered()
+            && !matches!(failed, StoreError::NotBelieved { .. })
             && is_unreachable(&failed)
         {
             return Err(failed);
