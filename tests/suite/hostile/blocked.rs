@@ -256,10 +256,10 @@ fn a_snapshot_whose_record_rotted_is_forgotten_and_comes_back_where_it_is_rememb
     engine::retain::undelete::undelete(repo, index, "admin", session, &Recording::default())
         .expect("it is whole");
     prune(&other).expect("it runs");
-    let again = fresh(&scene).newest();
-    assert_eq!(again.original.map(|original| original.session), Some(session));
-    let packs = scene.packs();
-    scene.assert_kept(&packs, "a snapshot that came back");
+    let (catalog, _) = catalog::marked(&other.repo, &other.index).expect("they are listed");
+    let again = &catalog.snapshots.last().expect("it is back").snapshot;
+    assert_eq!(again.original.as_ref().map(|original| original.session), Some(session));
+    assert_kept(&scene, &scene.packs(), "a snapshot that came back");
 }
 
 fn a_client_record_that_rotted_is_written_again_by_whoever_remembers_it(at: At) {
