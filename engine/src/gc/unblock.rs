@@ -166,10 +166,15 @@ fn snapshot(repo: &Repo, index: &Index, session: SessionId) -> Result<Obstacle, 
     for random in flags.commits.keys() {
         match commits::read(repo, session, *random) {
             Ok(_) => {}
-            Err(RepoError::Corrupt { key, .. }) if key.starts_with(prefix::CLIENTS) => {
-                return client(repo, index, session.client());
-            }
             Err(error) if is_of_one_object(&error) => {
+                let key = if let RepoError::Corrupt { key, .. } = &error { key } else { "" };
+                if key.starts_with(prefix::CLIENTS) {
+                    let signer = client(repo, index, session.client())?;
+                    // One that can be read belongs to a client that may not write snapshots.
+                    if !matches!(signer, Obstacle::Nothing(_)) {
+                        return Ok(signer);
+                    }
+                }
                 is_unread |= !commits::is_beside_confirmed(repo, session, *random, &flags)?;
             }
             Err(error) => return Err(error.into()),
