@@ -163,7 +163,9 @@ impl Fault {
         fault.hint = hint.map(str::to_owned);
         if let Some(remedy) = remedy::find(error.source()) {
             fault.hint = Some(remedy.hint);
-            if let (true, Some(code)) = (exit != ExitCode::Interrupted, remedy.code) {
+            // What the store says of one object is about no other.
+            let is_of_all = !matches!(exit, ExitCode::Interrupted | ExitCode::Damage);
+            if let (true, Some(code)) = (is_of_all, remedy.code) {
                 (fault.exit, fault.code) = (ExitCode::Store, code);
             }
         }

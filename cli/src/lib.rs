@@ -64,8 +64,8 @@ pub fn run(arguments: &[OsString], surroundings: &Surroundings) -> u8 {
         Ok(exit) => exit,
         Err(fault) => {
             // Whatever broke off because somebody wanted to stop.
-            let is_stopped =
-                surroundings.cancel.is_asked() && fault.exit_code() == ExitCode::Failed;
+            let is_effect = matches!(fault.exit_code(), ExitCode::Failed | ExitCode::Key);
+            let is_stopped = surroundings.cancel.is_asked() && is_effect;
             let fault = if is_stopped { fault.exit(ExitCode::Interrupted) } else { fault };
             fault.print(&ui);
             fault.exit_code()

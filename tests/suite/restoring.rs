@@ -204,6 +204,40 @@ fn what_a_deletion_leaves_because_nothing_is_proved_is_counted() {
     assert_eq!((kept, place.path("source/folder/more").exists()), ([true, true], false));
 }
 
+#[test]
+fn a_tree_pack_that_is_gone_costs_what_is_in_it() {
+    let place = Place::with_repository();
+    fs::remove_dir_all(place.path("source")).expect("it is there");
+    for number in 0..60 {
+        for folder in ["a/b", "c"] {
+            put(&place.path(&format!("source/{folder}/{number}")), format!("{number}").as_bytes());
+        }
+    }
+    for name in ["one", "two"] {
+        place.run(["backup", "-q", "source"]).expect(0);
+        put(&place.path(&format!("source/c/{name}")), b"new");
+    }
+    place.run(["backup", "-q", "source"]).expect(0);
+    let listed = |folder: &str| {
+        let mut packs = files_below(&place.path(folder));
+        packs.sort();
+        packs
+    };
+    let first = listed("repository/tree").swap_remove(0);
+    fs::remove_file(place.path("repository/tree").join(first)).expect("it is there");
+    let from = format!("latest:{}", place.path("source").display());
+    for words in [
+        vec!["restore", &from, "--target", "part"],
+        vec!["restore", "latest", "--target", "whole"],
+        vec!["ls", "latest"],
+        vec!["find", "two"],
+    ] {
+        let said = place.run(&words).fails(20);
+        assert!(said.contains("not in the store"), "{words:?}: {said}");
+    }
+    assert!(place.path("part").exists(), "nothing was restored");
+}
+
 /// What a snapshot proves not to have been there may be what this program needs now.
 #[test]
 fn neither_the_repository_nor_the_key_goes_because_a_snapshot_has_none() {

@@ -224,6 +224,23 @@ fn a_forced_run_reads_all_and_compares_all_the_same() {
 }
 
 #[test]
+fn a_named_folder_that_is_a_tagged_cache_is_saved() {
+    let place = empty();
+    for name in ["s/cache/f", "s/cache/inner/f", "s/inner/f"] {
+        file(&place, name);
+    }
+    let tag = b"Signature: 8a477f597d28d172789f06886806bc55\n";
+    put(&place.path("s/cache/CACHEDIR.TAG"), tag);
+    put(&place.path("s/cache/inner/CACHEDIR.TAG"), tag);
+    backup(&place, &["s/cache", "--exclude-caches"]);
+    let expected = ["s", "s/cache", "s/cache/CACHEDIR.TAG", "s/cache/f", "s/cache/inner"];
+    assert_eq!(saved(&place)[..5], expected);
+    assert!(!saved(&place).contains(&"s/cache/inner/f".to_owned()));
+    backup(&place, &["s", "--exclude-caches"]);
+    assert!(!saved(&place).contains(&"s/cache/f".to_owned()));
+}
+
+#[test]
 fn exceptions_bring_back_what_lies_in_a_folder_that_is_left_out() {
     let place = empty();
     for name in ["s/a/deep/keep", "s/a/drop", "s/b/drop", "s/f"] {

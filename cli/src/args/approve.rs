@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::args::epilogue;
+use crate::args::values;
 use crate::units;
 
 /// Agree to what takes two people
@@ -96,6 +97,6 @@ pub struct ConsentArgs {
     pub lasts: Duration,
 
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::words)]
     pub reason: String,
 }

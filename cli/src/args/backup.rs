@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use engine::base::limits::READ_CONCURRENCY_MAX;
 
 use crate::args::epilogue;
@@ -64,7 +65,7 @@ pub struct BackupArgs {
     pub stdin: bool,
 
     /// Name of the file that holds what came in or what the command printed [default: stdin]
-    #[arg(long, value_name = "NAME", requires = "stream")]
+    #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().try_map(|name| values::file_name(&name)), requires = "stream")]
     pub stdin_filename: Option<OsString>,
 
     /// Tags of the snapshot (a,b; may be repeated)
@@ -76,7 +77,7 @@ pub struct BackupArgs {
     pub host: Option<String>,
 
     /// A remark for people
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::words)]
     pub description: Option<String>,
 
     /// Store nothing; say what would be stored

@@ -74,7 +74,7 @@ pub struct KeyAddArgs {
     pub new_password_file: Option<PathBuf>,
 
     /// A name for people
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::label)]
     pub label: Option<String>,
 
     /// A host that the new client may name in its snapshots (may be repeated); without it, the one

@@ -9,7 +9,7 @@ use restore_verify::evidence::verify::Trust;
 
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
-use crate::args::values::{SnapshotPath, ValueError};
+use crate::args::values::{self, SnapshotPath, ValueError};
 use crate::fault::ExitCode;
 use crate::units;
 
@@ -133,11 +133,11 @@ pub struct DrillArgs {
     pub retest: Option<String>,
 
     /// The ticket that this belongs to
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = values::label)]
     pub ticket: Option<String>,
 
     /// Who causes it, as evidence names it; the default is the user's name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::label)]
     pub actor: Option<String>,
 
     /// What `latest` means.
@@ -228,19 +228,19 @@ pub struct NoteArgs {
     pub finding: String,
 
     /// The ticket; without it the one that is known
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = values::label)]
     pub ticket: Option<String>,
 
     /// What was done about it: it is fixed, and a test has to show it
-    #[arg(long, value_name = "WORDS", conflicts_with = "words")]
+    #[arg(long, value_name = "WORDS", value_parser = values::words, conflicts_with = "words")]
     pub fixed: Option<String>,
 
     /// Anything else
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = values::words)]
     pub words: Option<String>,
 
     /// Who says so, as evidence names it; the default is the user's name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::label)]
     pub actor: Option<String>,
 }
 

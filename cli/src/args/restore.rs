@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
-use crate::args::values::{Overwrite, SnapshotPath};
+use crate::args::values::{self, Overwrite, SnapshotPath};
 
 /// Write files of a snapshot to a folder
 ///
@@ -106,11 +106,11 @@ pub struct RestoreArgs {
     pub untrusted: bool,
 
     /// Why it is done, for evidence
-    #[arg(long, value_name = "WORDS", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "WORDS", value_parser = values::words, conflicts_with = "dry_run")]
     pub reason: Option<String>,
 
     /// The ticket that it belongs to, for evidence
-    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "ID", value_parser = values::label, conflicts_with = "dry_run")]
     pub ticket: Option<String>,
 
     /// What `latest` means.

@@ -9,7 +9,7 @@ use crate::args::deed::DeedArgs;
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
 use crate::args::rules::KeepArgs;
-use crate::args::values::{Selector, TagSet};
+use crate::args::values::{self, Selector, TagSet};
 use crate::fault::ExitCode;
 use crate::units;
 
@@ -47,7 +47,7 @@ pub struct ForgetArgs {
     pub dry_run: bool,
 
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::words)]
     pub reason: Option<String>,
 
     /// Let up to N snapshots go in this run, the newest of clients among them
@@ -167,7 +167,7 @@ pub struct HoldAddArgs {
     pub filter: FilterArgs,
 
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::words)]
     pub reason: String,
 
     /// When somebody should release it: a date, or a time from now such as 90d. It does not end by itself
@@ -197,7 +197,7 @@ pub struct HoldReleaseArgs {
     pub overdue: bool,
 
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::words)]
     pub reason: String,
 }
 

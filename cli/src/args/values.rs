@@ -7,7 +7,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use engine::base::limits::{
-    KDF_MEMORY_KIB_MAX, KDF_MEMORY_KIB_MIN, PACK_TARGET_MAX_BYTES, PACK_TARGET_MIN_BYTES,
+    FACT_MAX_BYTES, FILE_NAME_MAX_BYTES, KDF_MEMORY_KIB_MAX, KDF_MEMORY_KIB_MIN,
+    PACK_TARGET_MAX_BYTES, PACK_TARGET_MIN_BYTES, WORDS_MAX_BYTES,
 };
 use engine::base::path::TreePath;
 
@@ -192,10 +193,11 @@ impl std::str::FromStr for TagSet {
             return Ok(Self::default());
         }
         let tags: Vec<_> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
-        match tags.iter().any(String::is_empty) {
-            true => Err(ValueError("a tag is empty; write for example daily or daily,db".into())),
-            false => Ok(Self(tags)),
+        if tags.iter().any(String::is_empty) {
+            return Err(ValueError("a tag is empty; write for example daily or daily,db".into()));
         }
+        tags.iter().try_for_each(|tag| bounded(tag, FACT_MAX_BYTES))?;
+        Ok(Self(tags))
     }
 }
 
@@ -207,9 +209,55 @@ pub fn host(text: &str) -> Result<String, ValueError> {
     if text.chars().any(char::is_control) {
         return Err(ValueError::new("it has control characters"));
     }
+    bounded(text, FACT_MAX_BYTES)?;
     match text.trim() == text {
         true => Ok(text.to_owned()),
         false => Err(ValueError::new("it begins or ends with a space")),
+    }
+}
+
+/// A name for people, or the number of a ticket: at most [`FACT_MAX_BYTES`] bytes.
+///
+/// # Errors
+/// [`ValueError`] for a longer one: it would make lists unreadable, or the record.
+pub fn label(text: &str) -> Result<String, ValueError> {
+    bounded(text, FACT_MAX_BYTES).map(|()| text.to_owned())
+}
+
+/// Words for a record: at most [`WORDS_MAX_BYTES`] bytes.
+///
+/// # Errors
+/// [`ValueError`] for more: nobody could read the record any more.
+pub fn words(text: &str) -> Result<String, ValueError> {
+    bounded(text, WORDS_MAX_BYTES).map(|()| text.to_owned())
+}
+
+fn bounded(text: &str, most_bytes: usize) -> Result<(), ValueError> {
+    match text.len() <= most_bytes {
+        true => Ok(()),
+        false => Err(ValueError(format!(
+            "it has {} bytes, and may have {}",
+            units::count(text.len() as u64),
+            units::count(most_bytes as u64)
+        ))),
+    }
+}
+
+/// The name of the file that a stream becomes.
+///
+/// # Errors
+/// [`ValueError`] for one that no folder could hold when it is restored.
+pub fn file_name(name: &OsStr) -> Result<OsString, ValueError> {
+    if matches!(name.as_bytes(), b"." | b"..") {
+        return Err(ValueError::new("a folder is called that; write for example shop.sql"));
+    }
+    match name.len() <= FILE_NAME_MAX_BYTES {
+        true => Ok(name.to_owned()),
+        false => Err(ValueError(format!(
+            "it has {} bytes, and no file system of this machine takes more than \
+             {FILE_NAME_MAX_BYTES}",
+            units::count(name.len() as u64)
+        ))),
     }
 }
 

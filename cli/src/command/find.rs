@@ -43,7 +43,7 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let mut searched = Searched::default();
     for one in chosen {
         let mut matches = Vec::new();
-        let mut hits = 0;
+        let (mut hits, mut said) = (0, None);
         let mut cursor = EntryCursor::except(&fetcher, one.snapshot.root, &mut searched);
         while let Some(item) = cursor.next() {
             match item {
@@ -63,11 +63,16 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
                     }
                 }
                 Ok(_) => {}
-                Err(error) => {
-                    let snapshot = format!("snapshot {}", short_id(one.snapshot.session));
-                    context.ui.problem("searching", snapshot.as_bytes(), &error.to_string());
+                Err(error) if error.is_local_to_one_node() => {
+                    if said.as_ref() != Some(&error.to_string()) {
+                        let snapshot = format!("snapshot {}", short_id(one.snapshot.session));
+                        let words = error.to_string();
+                        context.ui.problem("searching", snapshot.as_bytes(), &words);
+                        said = Some(words);
+                    }
                     damage = Some(Fault::from(error));
                 }
+                Err(error) => return Err(error.into()),
             }
             if context.ui.is_closed() {
                 return Ok(ExitCode::Ok);
@@ -81,7 +86,11 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     if context.ui.is_json() {
         context.ui.document(&found).map_err(|error| Fault::local("no JSON").because(&error))?;
     } else if found.is_empty() {
-        context.ui.note("nothing found");
+        let words = match damage.is_some() {
+            true => "nothing found in what can be read",
+            false => "nothing found",
+        };
+        context.ui.note(words);
     }
     damage.map_or(Ok(ExitCode::Ok), Err)
 }

@@ -60,7 +60,8 @@ struct Lister<'a> {
 }
 
 impl Lister<'_> {
-    /// What was asked for, all of which must be there; the root has no entry.
+    /// What was asked for, all of which must be there. The root has no entry, and nothing whose entry
+    /// cannot be read.
     fn tops(&self) -> Result<Vec<(TreePath, Option<Entry>)>, Fault> {
         let asked = match (self.args.paths.is_empty(), &self.args.source.path) {
             (true, path) => vec![path.clone().unwrap_or_default()],
@@ -79,24 +80,39 @@ impl Lister<'_> {
                 tops.push((top, None));
                 continue;
             }
-            let entry = find(self.fetcher, self.snapshot.root, &top)?;
-            let missing = RestoreError::NoSuchPath { path: top.to_string() };
-            tops.push((top, Some(entry.ok_or_else(|| trouble::restore(&missing))?)));
+            match find(self.fetcher, self.snapshot.root, &top) {
+                Ok(Some(entry)) => tops.push((top, Some(entry))),
+                Ok(None) => {
+                    let missing = RestoreError::NoSuchPath { path: top.to_string() };
+                    return Err(trouble::restore(&missing));
+                }
+                // Listing says it, with what can be read below.
+                Err(error) if error.is_local_to_one_node() => tops.push((top, None)),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(tops)
     }
 
     /// Lists what is in a folder. What cannot be read is told and answered in the end.
     fn list(&mut self, top: &TreePath) -> Result<(), Fault> {
-        let mut damage = Ok(());
+        let (mut damage, mut said) = (Ok(()), None);
         let mut cursor = EntryCursor::from(self.fetcher, self.snapshot.root, top);
         while let Some(item) = cursor.next().filter(|_| !self.context.ui.is_closed()) {
             let (path, entry) = match item {
                 Ok(item) => item,
                 Err(error) => {
-                    self.context.ui.problem("listing", &top.to_slashes(), &error.to_string());
+                    if said.as_ref() != Some(&error.to_string()) {
+                        let words = error.to_string();
+                        self.context.ui.problem("listing", &top.to_slashes(), &words);
+                        said = Some(words);
+                    }
+                    let is_over = cursor.is_past(top);
                     damage = Err(Fault::from(error));
-                    continue;
+                    match is_over {
+                        true => break,
+                        false => continue,
+                    }
                 }
             };
             if !top.contains(&path) {

@@ -1,9 +1,11 @@
 //! From the flags of every command to an opened repository with its local index.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use engine::base::id::RepositoryId;
 use engine::base::monitor::Monitor;
+use engine::base::path::escape;
 use engine::disk::fleeting::FleetingFolder;
 use engine::format::slot::Role;
 use engine::index::catalog::{self, Catalog};
@@ -21,6 +23,7 @@ use engine::store::location::{Location, StoreOptions};
 use zeroize::Zeroizing;
 
 use crate::command::context::Context;
+use crate::command::place::overlap;
 use crate::command::trouble;
 use crate::config::aws;
 use crate::config::credential::{self, Credential};
@@ -320,6 +323,7 @@ pub fn store(
 ) -> Result<(Store, Place, Location), Fault> {
     let mut place = resolve(flags, context.around)?;
     let location = Location::parse(&place.location)?;
+    require_apart(&place, &location, context)?;
     let found = match place.location.starts_with("s3://") {
         true => aws::find(context.around)?,
         false => aws::Found { settings: context.around.store_variables()?, keys: None },
@@ -350,6 +354,27 @@ pub fn store(
         }
     })?;
     Ok((store, place, location))
+}
+
+/// The repository's folder holds objects alone, and the state of this machine none of them.
+fn require_apart(place: &Place, location: &Location, context: &Context<'_>) -> Result<(), Fault> {
+    let folders = location.local_path().zip(place.state_dir.as_deref());
+    let Some((repository, states)) = folders.filter(|_| !context.global.no_index) else {
+        return Ok(());
+    };
+    match overlap(repository, states) {
+        false => Ok(()),
+        true => Err(Fault::usage(format!(
+            "the state folder {} and the repository {} lie in one another",
+            shown(states),
+            shown(repository)
+        ))
+        .hint("choose another state folder with --cache-dir or MAINSTAY_STATE_DIR")),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
 }
 
 /// Reads a key file, whose permissions have been looked at.

@@ -41,6 +41,16 @@ pub fn is_inside(path: &Path, folder: &Path) -> bool {
     }
 }
 
+/// Whether one of two folders lies in the other, or both are one; links resolved, what does not
+/// exist yet included.
+#[must_use]
+pub fn overlap(one: &Path, other: &Path) -> bool {
+    match (resolved(one), resolved(other)) {
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+        _ => false,
+    }
+}
+
 fn resolved(path: &Path) -> Option<PathBuf> {
     let mut rest: Vec<&OsStr> = Vec::new();
     for existing in path.ancestors() {

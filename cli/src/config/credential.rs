@@ -256,6 +256,9 @@ fn run_command(line: &str, around: &Surroundings) -> Result<Secret, Fault> {
     };
     let status = child.wait().map_err(|error| failed().because(&error))?;
     let bytes = bytes.map_err(|error| failed().because(&error))?;
+    if !status.success() && around.cancel.is_asked() {
+        return Err(Fault::interrupted());
+    }
     if bytes.len() <= engine::base::limits::PASSPHRASE_MAX_BYTES && !status.success() {
         return Err(failed().hint(format!("run it by hand; it {}", ending(status))));
     }

@@ -41,8 +41,8 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
             }));
         }
         if let Some(redirect) = error.downcast_ref::<RefusedRedirect>() {
-            let code = (!redirect.region.is_empty()).then_some("E_REGION");
-            return Some(Remedy { hint: of_redirect(redirect), code });
+            let code = if redirect.region.is_empty() { "E_STORE" } else { "E_REGION" };
+            return Some(Remedy { hint: of_redirect(redirect), code: Some(code) });
         }
         if error.is::<NotBelieved>() {
             return Some(hint(
@@ -186,7 +186,15 @@ fn of_answer(answer: &Answered) -> Option<Remedy> {
         _ if matches!(answer.status, 401 | 403) => Some(hint(
             "check the permissions of this access key on the bucket: listing, reading and writing",
         )),
-        _ => None,
+        _ => match answer.status {
+            // These have words of their own, by their class.
+            404 | 408 | 409 | 412 | 425 | 429 | 500 | 502..=599 => None,
+            _ => coded(
+                "E_STORE",
+                "look at what the store, or a proxy before it, says of this request in its log; check \
+                 that the endpoint speaks the protocol of the location",
+            ),
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stopping on SIGINT and SIGTERM: first asked, then at once.
+//! Stopping on SIGINT, SIGTERM and SIGHUP: first asked, then at once.
 //!
 //! An operation that can stop safely holds an [`Observer`]; the first signal then only sets a
 //! flag, and the operation ends in a state that the next run goes on from. With nobody observing,
@@ -56,7 +56,8 @@ pub struct Observer {
 }
 
 impl Cancel {
-    /// Listens to SIGINT and SIGTERM from now on, for the life of the process.
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on, for the life of the process; not to
+    /// SIGHUP where it is ignored, as under `nohup`.
     ///
     /// # Errors
     /// If the thread or the signal handlers cannot be made.
@@ -64,13 +65,17 @@ impl Cancel {
         let cancel = Self::default();
         let shared = Arc::clone(&cancel.shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (interrupt, terminate) = {
+        let mut signals = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]
         };
+        if !is_hangup_ignored() {
+            let _inside = runtime.enter();
+            signals.push(signal(SignalKind::hangup())?);
+        }
         std::thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || runtime.block_on(listen(&shared, interrupt, terminate)))?;
+            .spawn(move || runtime.block_on(listen(&shared, signals)))?;
         Ok(cancel)
     }
 
@@ -106,14 +111,23 @@ impl Drop for Observer {
     }
 }
 
-async fn listen(shared: &Shared, mut interrupt: Signal, mut terminate: Signal) {
-    // Two futures, first come first served, without the macros of tokio.
+/// Whether whoever started this program wants it to outlive the terminal.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Bit 0 stands for signal 1.
+    ignored.is_some_and(|mask| mask & 1 != 0)
+}
+
+async fn listen(shared: &Shared, mut signals: Vec<Signal>) {
+    // First come, first served, without the macros of tokio.
     let mut came = async || {
         std::future::poll_fn(|task| {
-            if interrupt.poll_recv(task).is_ready() {
-                std::task::Poll::Ready(())
-            } else {
-                terminate.poll_recv(task).map(|_| ())
+            let mut polled = signals.iter_mut().map(|signal| signal.poll_recv(task));
+            match polled.any(|one| one.is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
             }
         })
         .await;

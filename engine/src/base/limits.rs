@@ -54,6 +54,8 @@ pub const TREE_MAX_LEVELS: usize = 16;
 pub const PATH_MAX_BYTES: usize = 128 * KIB;
 /// Longest single name: 255 bytes on every file system that Linux mounts, 255 units of UTF-16 on NTFS.
 pub const NAME_MAX_BYTES: usize = 765;
+/// What file systems of Linux take as the name of a file.
+pub const FILE_NAME_MAX_BYTES: usize = 255;
 /// Named streams of one path; NTFS itself stops at some thousand.
 pub const NTFS_STREAMS_MAX: usize = 1024;
 /// Data of a reparse point: `MAXIMUM_REPARSE_DATA_BUFFER_SIZE`.
@@ -74,6 +76,9 @@ pub const SNAPSHOT_MAX_BYTES: usize = 4 * MIB;
 pub const EVIDENCE_MAX_HEADS: usize = 64;
 /// A text among the facts of a snapshot record.
 pub const FACT_MAX_BYTES: usize = KIB;
+/// Words that somebody gives for a record: a reason, a description. With them a hold of
+/// [`HOLD_MAX_SNAPSHOTS`] still is a control object.
+pub const WORDS_MAX_BYTES: usize = 4 * KIB;
 /// Ends of names that a snapshot record counts files by; a page of a report has room for fewer.
 pub const SUFFIXES_MAX: usize = 256;
 /// Tables whose rows a snapshot record counts. With names of their usual length 200 KiB.

@@ -15,7 +15,7 @@ use crate::chunk::gear::GearTable;
 use crate::chunk::level::Level;
 use crate::chunk::profile::{DETECT_BYTES, Profile, detect};
 use crate::chunk::squeeze::Compressor;
-use crate::crypt::aead::BlockCipher;
+use crate::crypt::aead::{BLOCK_SALT_BYTES, BlockCipher};
 use crate::crypt::hash::{ChunkIdKey, digest};
 use crate::crypt::secret::SecretKey;
 
@@ -83,12 +83,13 @@ pub(super) fn measure(
     let cipher = BlockCipher::new(&key);
     let seal = |buffer: &mut Vec<u8>, number| -> Never<Option<u64>> {
         buffer.clear();
+        buffer.resize(BLOCK_SALT_BYTES, 0);
         buffer.extend_from_slice(piece(number));
         let tag = cipher.seal_in_place(number as u32, b"", buffer);
         buffer.extend_from_slice(&tag);
         // A pack is hashed whole once it is complete.
         std::hint::black_box(digest(buffer));
-        Ok(Some(buffer.len() as u64))
+        Ok(Some(piece(number).len() as u64))
     };
     report.stages.push(turns.measure(StageKind::Seal, BUDGET, Vec::new, seal)?);
     Ok(())

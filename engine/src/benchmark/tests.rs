@@ -57,3 +57,15 @@ fn a_source_without_content_measures_nothing() {
     let place = tempfile::tempdir().expect("a folder");
     assert!(matches!(run_on(&[place.path()], None), Err(BenchmarkError::NoData)));
 }
+
+#[test]
+fn the_smallest_files_are_measured_too() {
+    for size in [1, 2, 7, 8, 9] {
+        let place = tempfile::tempdir().expect("a folder");
+        let file = std::fs::File::create(place.path().join("f")).expect("a file");
+        file.set_len(size).expect("there is space");
+        let report = run_on(&[place.path()], None).expect("measured");
+        assert_eq!(report.sample_bytes, size);
+        assert!(report.limit().is_some(), "{size}");
+    }
+}

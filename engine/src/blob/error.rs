@@ -37,7 +37,10 @@ pub enum BlobError {
 impl Classified for BlobError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Unknown { .. } | Self::Damaged { .. } => ErrorClass::Corrupt,
+            // Whoever asks for a pack has it from a record of the repository.
+            Self::Unknown { .. }
+            | Self::Damaged { .. }
+            | Self::Store(StoreError::NotFound { .. }) => ErrorClass::Corrupt,
             Self::Repo(error) => error.class(),
             Self::Index(error) => error.class(),
             Self::Store(error) => error.class(),
@@ -50,9 +53,17 @@ impl BlobError {
     /// flipped bit makes a pack claim it. So does what this one object is refused for.
     #[must_use]
     pub fn is_local_to_one_copy(&self) -> bool {
-        matches!(
-            self.class(),
-            ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer | ErrorClass::Unreadable
-        )
+        match self.class() {
+            ErrorClass::Corrupt | ErrorClass::Newer | ErrorClass::Unreadable => true,
+            // A store that is gone as a whole has no other copy.
+            ErrorClass::Missing => !matches!(self, Self::Store(StoreError::FolderMissing { .. })),
+            _ => false,
+        }
+    }
+
+    /// Whether the store does not have what was asked for, rather than a damaged form of it.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::Store(StoreError::NotFound { .. }))
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ChunkId, PackId};
 use crate::base::limits::FETCH_GAP_MAX_BYTES;
 use crate::base::monitor::Silent;
@@ -142,7 +141,7 @@ impl<'a> ChunkFetcher<'a> {
             Err(poisoned) => poisoned.into_inner(),
         };
         match self.any_copy(&mut state, id) {
-            Err(error) if is_gone(&error) && state.refreshes_left > 0 => {
+            Err(error) if error.is_gone() && state.refreshes_left > 0 => {
                 state.refreshes_left -= 1;
                 refresh(self.repo, self.index, &Silent)?;
                 state.reader.refresh_view()?;
@@ -223,9 +222,4 @@ impl<'a> ChunkFetcher<'a> {
         opener.verify_chunk(id, bytes)?;
         Ok(bytes.to_vec())
     }
-}
-
-/// Whether a chunk is nowhere, rather than damaged where it is.
-fn is_gone(error: &BlobError) -> bool {
-    matches!(error, BlobError::Unknown { .. }) || error.class() == ErrorClass::Missing
 }

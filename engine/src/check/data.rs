@@ -85,7 +85,7 @@ pub(super) fn read_packs(
                     report.bytes_read += bytes;
                     report.authenticated.push(pack);
                 }
-                Err(error) if error.class() == ErrorClass::Missing => spoilt.gone.push(pack),
+                Err(error) if error.is_gone() => spoilt.gone.push(pack),
                 Err(error)
                     if matches!(error.class(), ErrorClass::Corrupt | ErrorClass::Unreadable) =>
                 {

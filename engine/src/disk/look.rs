@@ -160,6 +160,10 @@ impl Looker {
             }
             let found = self.excludes.tags().iter().filter(|tag| is_tagged(fd, &names, tag));
             tags = found.map(|tag| tag.name.as_bytes().to_vec()).collect();
+            // Whoever names a folder wants it, as with a name that a pattern leaves out.
+            if !tags.is_empty() && self.named.lead(path) == Lead::Here {
+                tags.clear();
+            }
             if has_named {
                 names.add(&named);
             }

@@ -58,7 +58,7 @@ fn sealed_data(repo: &Repo, name: &ObjectName, kind: ControlKind) -> Vec<u8> {
 /// Signs, seals and stores a control object; returns the hash of the stored bytes.
 ///
 /// # Errors
-/// [`RepoError::Store`].
+/// [`RepoError::Store`]; [`RepoError::Refused`] if it is longer than readers take.
 pub fn put_control<T: Encode<()>>(
     repo: &Repo,
     name: &ObjectName,
@@ -67,9 +67,22 @@ pub fn put_control<T: Encode<()>>(
     signer: &SigningKey,
 ) -> Result<Digest, RepoError> {
     let bytes = seal_control(repo, name, kind, record, signer);
+    require_bounded(kind, &bytes)?;
     let digest = hash::digest(&bytes);
     repo.store().put_new(name, Bytes::from(bytes))?;
     Ok(digest)
+}
+
+/// What readers refuse is not written.
+fn require_bounded(kind: ControlKind, bytes: &[u8]) -> Result<(), RepoError> {
+    let (most, what) = (kind.max_bytes(), kind.what());
+    match bytes.len() <= most {
+        true => Ok(()),
+        false => {
+            let why = format!("the {what} would have {} bytes, and may have {most}", bytes.len());
+            Err(RepoError::Refused { why })
+        }
+    }
 }
 
 /// The stored form of a control object.
@@ -107,7 +120,7 @@ fn seal_signed(repo: &Repo, name: &ObjectName, kind: ControlKind, signed: &[u8])
 /// Seals and stores what [`sign_body`] made.
 ///
 /// # Errors
-/// [`RepoError::Store`].
+/// [`RepoError::Store`]; [`RepoError::Refused`] if it is longer than readers take.
 pub fn put_signed(
     repo: &Repo,
     name: &ObjectName,
@@ -115,6 +128,7 @@ pub fn put_signed(
     signed: &[u8],
 ) -> Result<(), RepoError> {
     let bytes = seal_signed(repo, name, kind, signed);
+    require_bounded(kind, &bytes)?;
     repo.store().put_new(name, Bytes::from(bytes))?;
     Ok(())
 }

@@ -327,6 +327,10 @@ pub(super) fn put(
     suite: Option<Suite>,
 ) -> Result<KnownSlot, RepoError> {
     let bytes = slot.encode();
+    if bytes.len() > CONTROL_MAX_BYTES {
+        let why = format!("the slot would have {} bytes: take a shorter label", bytes.len());
+        return Err(RepoError::Refused { why });
+    }
     let digest = hash::digest(&bytes);
     store.put_new(&ObjectName::Slot(slot.slot), Bytes::from(bytes))?;
     let recipient = bundle.recipient.zip(suite);

@@ -28,6 +28,7 @@ use crate::restore::ready::Ready;
 use crate::restore::report::RestoreReport;
 use crate::restore::way::Way;
 use crate::restore::window::{Wanted, Window, plan};
+use crate::tree::TreeError;
 use crate::tree::cursor::subtree;
 use crate::tree::extents::ExtentCursor;
 
@@ -52,6 +53,8 @@ pub(super) struct Pass<'a> {
     /// Those of them that matched what the snapshot has only the name of.
     nameless: BTreeSet<usize>,
     pub(super) tells_changes: bool,
+    /// Where a part of the tree could not be read last, and why.
+    unread: Option<(TreePath, String)>,
 }
 
 impl<'a> Pass<'a> {
@@ -75,6 +78,7 @@ impl<'a> Pass<'a> {
             idle: (0..work.options.patterns.len()).collect(),
             nameless: BTreeSet::new(),
             tells_changes: work.to.monitor.wants_changes(),
+            unread: None,
         }
     }
 
@@ -91,18 +95,26 @@ impl<'a> Pass<'a> {
             }
             match item {
                 Ok((path, entry)) => self.take(&path, entry)?,
-                Err(error) => {
-                    self.open.iter_mut().for_each(|open| open.is_complete = false);
-                    let path = self.open.last().map(|open| open.path.clone()).unwrap_or_default();
-                    let why = in_one_line(&error);
-                    let problem = Problem { path, action: "reading the tree below", why };
-                    work.to.tally.damage(work.to.monitor, problem);
-                    work.to.tally.leave_unfinished();
-                }
+                Err(error) if error.is_local_to_one_node() => self.leave_unread(&error),
+                Err(error) => return Err(error.into()),
             }
             self.hand_over_if_full()?;
         }
         self.end()
+    }
+
+    /// A part of the tree cannot be read: what is in it is missing from some folder that is open.
+    fn leave_unread(&mut self, error: &TreeError) {
+        self.open.iter_mut().for_each(|open| open.is_complete = false);
+        let (to, why) = (self.work.to, in_one_line(error));
+        to.tally.leave_unfinished();
+        let path = self.open.last().map(|open| open.path.clone()).unwrap_or_default();
+        // One pack holds many nodes, of all of which this would be said.
+        if self.unread.as_ref().is_some_and(|(at, said)| *at == path && *said == why) {
+            return;
+        }
+        self.unread = Some((path.clone(), why.clone()));
+        to.tally.damage(to.monitor, Problem { path, action: "reading the tree below", why });
     }
 
     /// Plans entries under the names that come with them.

@@ -15,7 +15,6 @@ use crate::disk::error::DiskError;
 use crate::disk::mounts::is_one_volume;
 use crate::disk::stage::STAGE_PREFIX;
 use crate::disk::write::{FolderTimes, Target, is_root};
-use crate::format::entry::EntryKind;
 use crate::format::snapshot::Snapshot;
 use crate::index::{Index, IndexReader};
 use crate::repo::Repo;
@@ -31,7 +30,7 @@ use crate::restore::report::{RestoreReport, Tally};
 use crate::restore::space::require_space;
 use crate::restore::totals::totals;
 use crate::restore::verify::{Verifier, verify};
-use crate::tree::cursor::find;
+use crate::tree::cursor::is_folder;
 
 /// Restores what lies at and below `from` in `snapshot` into `folder`.
 ///
@@ -155,9 +154,8 @@ impl Place {
         if from.is_root() {
             return Ok(below(TreePath::root()));
         }
-        let entry = find(fetcher, snapshot.root, from)?;
-        let kind = entry.ok_or_else(|| RestoreError::NoSuchPath { path: from.to_string() })?.kind;
-        if kind == EntryKind::Directory {
+        let found = is_folder(fetcher, snapshot.root, from)?;
+        if found.ok_or_else(|| RestoreError::NoSuchPath { path: from.to_string() })? {
             return Ok(below(from.clone()));
         }
         let base = from.parent().unwrap_or_default();

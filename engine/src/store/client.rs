@@ -413,6 +413,13 @@ impl Store {
                         self.pause(&mut backoff, error).await?;
                     }
                     Err(error) if self.renews(&error, &mut is_renewed) => {}
+                    Err(error) if error.is_refusal() => {
+                        let is_alone = match key {
+                            Some(key) => self.link().fails_alone(key, &error).await,
+                            None => false,
+                        };
+                        return Err(if is_alone { error.of_this_object() } else { error });
+                    }
                     other => return other,
                 }
             }

@@ -248,11 +248,20 @@ impl StoreError {
     /// The same as an error of this one object.
     pub(crate) fn of_this_object(self) -> Self {
         match self {
-            Self::Unavailable { action, key, source } | Self::Denied { action, key, source } => {
+            Self::Unavailable { action, key, source }
+            | Self::Denied { action, key, source }
+            | Self::Redirected { action, key, source, .. }
+            | Self::Refused { action, key, source, .. }
+            | Self::NotSupported { action, key, source } => {
                 Self::Unreadable { action, key, source }
             }
             other => other,
         }
+    }
+
+    /// Whether the store answered, and will answer the same to the same request.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Redirected { .. } | Self::Refused { .. } | Self::NotSupported { .. })
     }
 }
 
@@ -266,6 +275,7 @@ impl Classified for StoreError {
             Self::Unavailable { .. }
             | Self::NotBelieved { .. }
             | Self::ShortBody { .. }
+            | Self::EndlessListing { .. }
             | Self::Inconsistent { .. } => ErrorClass::Transient,
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::BadLocation { .. }
@@ -273,9 +283,7 @@ impl Classified for StoreError {
             | Self::Redirected { .. }
             | Self::Refused { .. }
             | Self::NotSupported { .. } => ErrorClass::Usage,
-            Self::TooLarge { .. } | Self::OutOfRange { .. } | Self::EndlessListing { .. } => {
-                ErrorClass::Corrupt
-            }
+            Self::TooLarge { .. } | Self::OutOfRange { .. } => ErrorClass::Corrupt,
             Self::Local { .. } => ErrorClass::Local,
             Self::Interrupted => ErrorClass::Interrupted,
         }
@@ -387,7 +395,9 @@ fn from_status(action: &'static str, key: String, answer: Answered) -> StoreErro
         (404, _) => StoreError::NotFound { action, key, source },
         (501, _) | (_, "NotImplemented") => StoreError::NotSupported { action, key, source },
         (408 | 425 | 429 | 500..=599, _) => StoreError::Unavailable { action, key, source },
-        (409 | 412, _) => StoreError::Conflict { key },
+        // Two requests met at one key: what came of them is not said, and the next one finds out.
+        (409, "OperationAborted") => StoreError::Unavailable { action, key, source },
+        (409 | 412, _) if action == "writing" => StoreError::Conflict { key },
         _ => StoreError::Refused { action, key, status, code, source },
     }
 }

@@ -216,12 +216,16 @@ impl Link {
         }
     }
 
-    /// Whether the store fails at this object alone: it says that something went wrong inside it, and
-    /// another object that could be read before is still there.
+    /// Whether the store fails at this object alone: it refuses it, or says that something went wrong
+    /// inside it, and another object that could be read before is still there.
     pub(crate) async fn fails_alone(&self, key: &str, error: &StoreError) -> bool {
-        let StoreError::Unavailable { source, .. } = error else { return false };
-        let is_inside = source.downcast_ref::<Answered>().is_some_and(|it| it.status == 500);
-        match self.first_read.get().filter(|other| is_inside && *other != key) {
+        let may_be_alone = match error {
+            StoreError::Unavailable { source, .. } => {
+                source.downcast_ref::<Answered>().is_some_and(|it| it.status == 500)
+            }
+            error => error.is_refusal(),
+        };
+        match self.first_read.get().filter(|other| may_be_alone && *other != key) {
             Some(other) => self.size_once(other).await.is_ok(),
             None => false,
         }

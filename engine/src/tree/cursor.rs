@@ -3,7 +3,9 @@
 //! Nothing in a tree is believed: levels must fall by one, keys must rise over the whole walk and
 //! end where the parent says. So no node is entered twice on one level: a tree cannot be endless,
 //! nor larger than what is stored of it, and cannot name one path twice. A node that cannot be
-//! read or does not fit is reported once and stepped over; the rest of the tree still comes.
+//! read or does not fit is reported once and stepped over; the rest of the tree still comes. An error
+//! that is not of one node ends the walk: where the store does not answer, each node would be waited
+//! for.
 //!
 //! Who searches many trees for one thing lends the cursor a [`Searched`]: a node says which paths are
 //! below it, so one in which nothing was found need not be read again where another tree shares it.
@@ -12,7 +14,7 @@ use hashbrown::HashSet;
 
 use crate::base::id::ChunkId;
 use crate::base::path::TreePath;
-use crate::format::entry::Entry;
+use crate::format::entry::{Entry, EntryKind};
 use crate::format::node::{Child, Node};
 use crate::tree::error::TreeError;
 use crate::tree::source::NodeRead;
@@ -72,6 +74,13 @@ impl<'a> EntryCursor<'a> {
         if let Some(frame) = self.stack.last_mut() {
             frame.is_fruitful = true;
         }
+    }
+
+    /// Whether the walk is past everything at and below `path`.
+    #[must_use]
+    pub fn is_past(&self, path: &TreePath) -> bool {
+        let passed = self.passed.as_deref().map(TreePath::from_key);
+        passed.and_then(Result::ok).is_some_and(|passed| passed > *path && !path.contains(&passed))
     }
 
     fn is_searched(&self, node: &ChunkId) -> bool {
@@ -192,7 +201,12 @@ impl Iterator for EntryCursor<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key, entry) = match self.step()? {
             Ok(item) => item,
-            Err(error) => return Some(Err(error)),
+            Err(error) => {
+                if !error.is_local_to_one_node() {
+                    self.stack.clear();
+                }
+                return Some(Err(error));
+            }
         };
         let path = TreePath::from_key(&key);
         self.passed = Some(key);
@@ -219,15 +233,54 @@ pub fn find(
     }
 }
 
-/// The entries at and below `path`.
-pub fn subtree<'a>(
-    source: &'a dyn NodeRead,
+/// Whether `path` is a folder, by what can be read of the tree: by its entry, or, where that cannot be
+/// read, by what lies below it.
+///
+/// # Errors
+/// [`TreeError`] if its entry cannot be read, and nothing below it either.
+pub fn is_folder(
+    source: &dyn NodeRead,
     root: ChunkId,
     path: &TreePath,
-) -> impl Iterator<Item = Result<(TreePath, Entry), TreeError>> + use<'a> {
-    let top = path.clone();
-    EntryCursor::from(source, root, path).take_while(move |item| match item {
-        Ok((path, _)) => top.contains(path),
-        Err(_) => true,
-    })
+) -> Result<Option<bool>, TreeError> {
+    let error = match find(source, root, path) {
+        Ok(entry) => return Ok(entry.map(|entry| entry.kind == EntryKind::Directory)),
+        Err(error) => error,
+    };
+    let below = subtree(source, root, path).find_map(Result::ok);
+    if below.is_some_and(|(below, _)| below != *path) { Ok(Some(true)) } else { Err(error) }
+}
+
+/// The entries at and below `path`, and the errors of nodes in which others may be.
+#[must_use]
+pub fn subtree<'a>(source: &'a dyn NodeRead, root: ChunkId, path: &TreePath) -> Subtree<'a> {
+    Subtree { cursor: EntryCursor::from(source, root, path), top: path.clone(), is_over: false }
+}
+
+/// Iterates over a part of a tree.
+pub struct Subtree<'a> {
+    cursor: EntryCursor<'a>,
+    top: TreePath,
+    is_over: bool,
+}
+
+impl Iterator for Subtree<'_> {
+    type Item = Result<(TreePath, Entry), TreeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let item = self.cursor.next()?;
+        match &item {
+            Ok((path, _)) if !self.top.contains(path) => {
+                self.is_over = true;
+                return None;
+            }
+            Ok(_) => {}
+            // What comes next is behind the node, and so is none of it.
+            Err(_) => self.is_over = self.cursor.is_past(&self.top),
+        }
+        Some(item)
+    }
 }

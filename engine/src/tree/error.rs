@@ -49,6 +49,17 @@ pub enum TreeError {
     Blob(#[from] BlobError),
 }
 
+impl TreeError {
+    /// Whether the rest of the tree may still be read. Where the store does not answer, it cannot.
+    #[must_use]
+    pub fn is_local_to_one_node(&self) -> bool {
+        match self {
+            Self::Blob(error) => error.is_local_to_one_copy(),
+            _ => true,
+        }
+    }
+}
+
 impl Classified for TreeError {
     fn class(&self) -> ErrorClass {
         match self {

@@ -221,10 +221,11 @@ impl Restorer<'_> {
         observed.start_ms = start.map_or(0.0, |(wall_ms, _)| wall_ms);
         for (number, stretch) in stretches.into_iter().enumerate() {
             let Stretch { group, entries, bytes, .. } = stretch;
-            if self.room_bytes.saturating_sub(bytes) < least {
+            let Some(room) = self.room_bytes.checked_sub(bytes).filter(|room| *room >= least)
+            else {
                 continue;
-            }
-            self.room_bytes -= bytes;
+            };
+            self.room_bytes = room;
             let folder = scratch.fresh(&format!("stretch-{number}"))?;
             if let Some((wall_ms, load)) = self.timed(entries, &folder) {
                 observed.all.push(Observation { group, load, wall_ms });

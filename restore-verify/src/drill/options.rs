@@ -185,6 +185,9 @@ pub enum DrillError {
     /// The local index.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Somebody wanted it to stop before it had an answer.
+    #[error("the drill was interrupted; no result is recorded")]
+    Interrupted,
     /// A file of this machine.
     #[error("{action} {path} failed")]
     File {
@@ -211,6 +214,7 @@ impl Classified for DrillError {
             Self::Shelf(error) => error.class(),
             Self::Repo(error) => error.class(),
             Self::Index(error) => error.class(),
+            Self::Interrupted => ErrorClass::Interrupted,
             Self::File { .. } => ErrorClass::Local,
         }
     }

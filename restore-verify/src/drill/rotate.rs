@@ -197,9 +197,9 @@ fn read_turn(
                     ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Unreadable
                 ) =>
             {
-                let why = match error.class() {
-                    ErrorClass::Missing => "the pack is missing".to_owned(),
-                    _ => in_one_line(&error),
+                let why = match error.is_gone() {
+                    true => "the pack is missing".to_owned(),
+                    false => in_one_line(&error),
                 };
                 findings.fail("rotation", About::Object(&pack.key), why);
                 pack.last_ms = None;

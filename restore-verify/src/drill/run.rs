@@ -339,6 +339,10 @@ impl Running<'_> {
         done: Done,
         mut findings: Findings,
     ) -> Result<DrillReport, DrillError> {
+        if self.place.monitor.is_cancelled() && findings.outcome() == Outcome::NotProved {
+            // Whoever stops a drill has not shown that nothing can be proved.
+            return Err(DrillError::Interrupted);
+        }
         self.judge_expectations(&done.survey, &mut findings);
         let drill = self.describe(begun, &done, &findings, memory)?;
         let Done { survey, results, .. } = done;

@@ -165,7 +165,8 @@ impl Model<'_> {
         for step in way.iter().rev() {
             let parent = step.parent().expect("because it lies below a named path");
             let is_tag = step.name() == b"CACHEDIR.TAG";
-            if self.rules.exclude_caches && self.drawn.is_tagged(&parent) && !is_tag {
+            let is_tagged = parent != start && self.drawn.is_tagged(&parent);
+            if self.rules.exclude_caches && is_tagged && !is_tag {
                 return false;
             }
             standing = self.excludes.judge(standing, step);
