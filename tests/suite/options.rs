@@ -178,3 +178,63 @@ fn conditions_that_no_snapshot_meets_are_said() {
     place.run(["tag", "add", "new", "--host", "nobody"]).fails(23);
     place.run(["find", "*", "--host", "nobody"]).fails(2);
 }
+
+/// What no reader would take is not written.
+#[test]
+fn texts_that_are_too_long_are_refused_before_anything_is_done() {
+    let place = Place::with_repository();
+    place.backup();
+    let (name, label, words) = ("n".repeat(300), "l".repeat(2_000), "w".repeat(5_000));
+    for line in [
+        &["backup", "--stdin-filename", &name, "--stdin-from-command", "--", "printf", "x"][..],
+        &["backup", "source", "--description", &words],
+        &["backup", "source", "--tag", &label],
+        &["key", "add", "--role", "backup", "--to-key-file", "web.key", "--label", &label],
+        &["hold", "add", "latest", "--reason", &words],
+    ] {
+        place.run(line).fails(2);
+    }
+    assert!(!place.path("web.key").exists());
+    place.run(["check", "-q"]).expect(0);
+}
+
+#[test]
+fn state_lies_apart_from_the_repository() {
+    let place = Place::with_repository();
+    let repository = place.path("repository");
+    for state in [repository.clone(), repository.join("state"), place.path(".")] {
+        let words = ran(place.command(["snapshots"]).env("MAINSTAY_STATE_DIR", &state)).fails(2);
+        assert!(words.contains("state folder") && words.contains("--cache-dir"), "{words}");
+    }
+    place.run(["check", "-q"]).expect(0);
+}
+
+#[test]
+fn a_drill_without_room_proves_nothing_and_says_so() {
+    let place = Place::with_repository();
+    place.backup();
+    for quota in ["0", "1"] {
+        place.run(["drill", "latest", "--quota", quota]).fails(21);
+    }
+}
+
+/// Whoever stops a password command by a signal has not typed a wrong passphrase.
+#[test]
+fn a_signal_during_a_password_command_is_no_wrong_password() {
+    use nix::sys::signal::{Signal, kill};
+    let place = Place::with_repository();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut command = place.command(["snapshots", "--password-command", "sleep 60"]);
+        let mut run = command
+            .env_remove("MAINSTAY_PASSWORD")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        std::thread::sleep(Duration::from_millis(1_500));
+        let id = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a process"));
+        kill(id, signal).expect("it is there");
+        let ended = run.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(130), "{signal}");
+    }
+}

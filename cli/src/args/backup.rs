@@ -160,7 +160,7 @@ pub struct ExcludeArgs {
     #[arg(long, value_name = "FILE")]
     pub exclude_file: Vec<PathBuf>,
 
-    /// Leave out what is in folders with a CACHEDIR.TAG file
+    /// Leave out what is in folders with a CACHEDIR.TAG file, unless they are named themselves
     #[arg(long)]
     pub exclude_caches: bool,
 

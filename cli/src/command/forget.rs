@@ -18,6 +18,7 @@ use restore_verify::evidence::event::Event;
 use crate::args::collect::PruneArgs;
 use crate::args::retention::ForgetArgs;
 use crate::command::context::Context;
+use crate::command::lost;
 use crate::command::made::Made;
 use crate::command::no_match;
 use crate::command::open::{Opened, open, progress};
@@ -49,6 +50,7 @@ pub fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         let _ = prune::make_room(&opened, context);
     }
     let gathered = gather(&opened.repo, &opened.index).map_err(|error| trouble::retain(&error))?;
+    lost::tell(&gathered.catalog.missing, context);
     if let Some(obstacle) = gathered.marks.obstacle() {
         context.ui.note(&format!("nothing can be collected: {obstacle}"));
     }

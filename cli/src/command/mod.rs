@@ -7,10 +7,10 @@
 pub mod context;
 /// Errors whose meaning depends on what was being done.
 pub mod trouble;
-/// From flags to an opened repository.
-pub mod open;
 /// Local paths.
 pub mod place;
+/// From flags to an opened repository.
+pub mod open;
 /// When snapshots were made.
 pub mod made;
 /// Which clients are meant.

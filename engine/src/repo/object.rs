@@ -111,7 +111,9 @@ pub fn sign_body(
     [signature.as_slice(), body].concat()
 }
 
-fn seal_signed(repo: &Repo, name: &ObjectName, kind: ControlKind, signed: &[u8]) -> Vec<u8> {
+/// The stored form of what [`sign_body`] made.
+#[must_use]
+pub fn seal_signed(repo: &Repo, name: &ObjectName, kind: ControlKind, signed: &[u8]) -> Vec<u8> {
     let (key, epoch) = repo.keys().control();
     let sealed = aead::seal(key, &sealed_data(repo, name, kind), signed);
     encode_control(kind, epoch, &sealed)

@@ -287,12 +287,17 @@ impl Store {
         self.check_folder()?;
         let mut token = None;
         let (mut object_count, mut empty_count) = (0_usize, 0_usize);
-        let mut names = Names::default();
+        let (mut names, mut last) = (Names::default(), String::new());
         loop {
             let page = self.raw_page(prefix, token.clone(), None)?;
             object_count += page.objects.len();
             empty_count += usize::from(page.objects.is_empty());
             for mut object in page.objects {
+                // Some stores show an object twice where a page ends.
+                if object.key == last {
+                    continue;
+                }
+                last.clone_from(&object.key);
                 object.name = self.name_at(&object.key).filter(|_| object.is_object);
                 if let Some(object) = names.next(object)
                     && !visit(object)

@@ -35,6 +35,8 @@ fn a_store_that_was_put_back_is_told_by_every_command_that_relies_on_the_newest(
     let gone = "snapshots are gone from the store";
     let ran = machine.say("snapshots").expect(0);
     assert!(ran.stderr.contains(gone), "{}", ran.stderr);
+    let ran = machine.say("forget -n --keep-last 1").expect(0);
+    assert!(ran.stderr.contains(gone), "{}", ran.stderr);
     // What is there is restored, and nobody takes it for the newest.
     let ran = machine.say("restore latest --target out").expect(20);
     assert!(ran.stderr.contains(gone) && ran.stderr.contains("put back"), "{}", ran.stderr);
