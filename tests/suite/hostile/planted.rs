@@ -122,6 +122,8 @@ fn other_configurations_stop_nobody_and_are_named(at: At) {
     let other = Machine::bare_with(at);
     let mut init = other.command(["init", "-q", "--no-probe", "--kdf-memory", "64MiB"]);
     Machine::output(init.env("MAINSTAY_PASSWORD", "quite another passphrase")).expect(0);
+    // Of several the oldest counts, and stores that know whole seconds order nothing within one.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     plant_configuration(&other, &machine, at);
     machine.place.write("config-00000000000000000000000000000000", b"junk");
     for line in
