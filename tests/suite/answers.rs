@@ -274,6 +274,12 @@ fn one_object_at_which_the_store_fails_costs_what_is_in_it() {
         (Wrong::InternalError, "500 InternalError"),
         (Wrong::Archived, "is archived"),
         (Wrong::Forbidden, "403 AccessDenied"),
+        (Wrong::Status(400, "KMS.DisabledException"), "400 KMS.DisabledException"),
+        (Wrong::Status(405, "MethodNotAllowed"), "405 MethodNotAllowed"),
+        (Wrong::Status(409, "Conflict"), "409 Conflict"),
+        (Wrong::Status(416, "InvalidRange"), "416 InvalidRange"),
+        (Wrong::Status(501, "NotImplemented"), "501 NotImplemented"),
+        (Wrong::Redirect, "redirect with status 307"),
     ] {
         world.double.reset(&world.objects);
         world.forget_state();
@@ -299,4 +305,62 @@ fn one_object_at_which_the_store_fails_costs_what_is_in_it() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn no_answer_of_a_store_is_a_mistake_of_whoever_typed_the_command() {
+    let world = World::new();
+    for kind in [Kind::List, Kind::Get] {
+        for wrong in [
+            Wrong::Status(400, "InvalidRequest"),
+            Wrong::Status(405, "MethodNotAllowed"),
+            Wrong::Status(410, "Gone"),
+            Wrong::Status(501, "NotImplemented"),
+            Wrong::Redirect,
+        ] {
+            world.double.reset(&world.objects);
+            world.forget_state();
+            world.double.set(Rule { kind, key: "", wrong, after: 0, times: u64::MAX });
+            let said = world.run(&["snapshots"]).fails(24);
+            assert!(said.contains("  try: "), "{kind:?} {wrong:?}: {said}");
+        }
+    }
+}
+
+/// Anybody who may write can put them there.
+#[test]
+fn keys_that_are_no_paths_stop_nobody_and_are_named() {
+    let world = World::new();
+    let mut objects = world.objects.clone();
+    let any = objects.values().next().expect("there are objects").clone();
+    let odd = ["snap//junk", "data/./x", "tree/../y", "index/a\u{1}b", "keys/"];
+    for key in odd {
+        objects.insert(format!("repo/{key}"), any.clone());
+    }
+    world.double.reset(&objects);
+    world.forget_state();
+    for line in [&["snapshots"][..], &["backup", "source"], &["prune"], &["ls", "latest"]] {
+        world.run(line).expect(0);
+    }
+    let check = world.run(&["check", "--read-data"]);
+    let said = format!("{}{}", check.stdout, check.stderr);
+    assert_eq!(check.exit, 0, "{said}");
+    for key in odd {
+        let shown = key.replace('\u{1}', "\\x01");
+        let line = format!("the store holds {shown}, which is no part of this repository");
+        assert!(said.contains(&line), "{key:?}: {said}");
+    }
+}
+
+#[test]
+fn a_listing_that_repeats_keys_is_taken_once_and_said_once() {
+    let world = World::new();
+    let twice = Rule { kind: Kind::List, key: "", wrong: Wrong::Twice, after: 0, times: u64::MAX };
+    world.double.set(twice);
+    world.forget_state();
+    world.run(&["snapshots"]).expect(0);
+    let check = world.run(&["check"]);
+    let said = format!("{}{}", check.stdout, check.stderr);
+    assert_eq!(check.exit, 0, "{said}");
+    assert_eq!(said.matches("more than once").count(), 1, "{said}");
 }

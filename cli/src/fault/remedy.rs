@@ -186,9 +186,10 @@ fn of_answer(answer: &Answered) -> Option<Remedy> {
         _ if matches!(answer.status, 401 | 403) => Some(hint(
             "check the permissions of this access key on the bucket: listing, reading and writing",
         )),
+        // These have words of their own, by their class.
+        "RequestTimeout" | "SlowDown" | "ThrottlingException" | "OperationAborted" => None,
         _ => match answer.status {
-            // These have words of their own, by their class.
-            404 | 408 | 409 | 412 | 425 | 429 | 500 | 502..=599 => None,
+            404 | 408 | 425 | 429 | 500 | 502..=599 => None,
             _ => coded(
                 "E_STORE",
                 "look at what the store, or a proxy before it, says of this request in its log; check \

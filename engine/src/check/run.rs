@@ -73,6 +73,9 @@ fn look(
         }
     }
     let (mut packs, missing) = inventory::take(repo, index, &mut report)?;
+    if repo.store().repeats_keys() {
+        monitor.note("the store lists objects more than once; each is taken once");
+    }
     report_missing(repo, index, &missing, &mut report, monitor)?;
     let marks = marks::read(repo, index)?;
     catalog.set_apart_forgotten(&marks);

@@ -80,7 +80,7 @@ impl Question {
         let (parts, body) = response.into_parts();
         let bytes = self.collect(body, heard).await?;
         if status.is_success() {
-            self.check_success(status.as_u16(), &bytes)?;
+            let bytes = self.check_success(status.as_u16(), bytes)?;
             return Ok(HttpResponse::from_parts(parts, bytes.into()));
         }
         // What asks for credentials looks at these itself.
@@ -118,10 +118,11 @@ impl Question {
         }
     }
 
-    fn check_success(&self, status: u16, body: &[u8]) -> Result<(), HttpError> {
+    /// The body as the library can read it.
+    fn check_success(&self, status: u16, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
         match (self.kind, &self.listing) {
             (Kind::Listing, Some(asked)) if status == 200 => {
-                asked.check(body).map_err(|why| self.disbelief("a listing", why))
+                asked.readable(body).map_err(|why| self.disbelief("a listing", why))
             }
             (Kind::Listing, _) => Err(self.disbelief("a listing", format!("status {status}"))),
             // "Accepted" is not "stored".
@@ -129,12 +130,12 @@ impl Question {
                 Err(self.disbelief("the receipt of an upload", format!("status {status}")))
             }
             (Kind::Write, _) if self.is_ours && !body.is_empty() => {
-                Err(self.disbelief("the receipt of an upload", about(body)))
+                Err(self.disbelief("the receipt of an upload", about(&body)))
             }
             (Kind::Delete, _) if self.is_ours && !body.is_empty() => {
-                Err(self.disbelief("the receipt of a deletion", about(body)))
+                Err(self.disbelief("the receipt of a deletion", about(&body)))
             }
-            _ => Ok(()),
+            _ => Ok(body),
         }
     }
 

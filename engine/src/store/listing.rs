@@ -15,6 +15,7 @@ use crate::base::time::Timestamp;
 use crate::store::error::{StoreError, classify};
 use crate::store::listed::Listed;
 use crate::store::meter::RequestKind;
+use crate::store::odd_key::unmarked;
 use crate::store::request::{Link, time_limit, timed};
 use crate::store::walk;
 
@@ -54,7 +55,10 @@ impl Link {
         let options = PaginatedListOptions { page_token, max_keys, ..Default::default() };
         let request = pager.list_paginated(Some(&whole), options);
         let page = timed("listing", prefix, time_limit(0), request).await?;
-        let objects = page.result.objects.iter().filter_map(|meta| self.listed(meta, prefix));
+        let objects = page.result.objects.iter().filter_map(|meta| {
+            let listed = self.listed(meta, prefix)?;
+            Some(Listed { key: unmarked(&listed.key), ..listed })
+        });
         Ok(Page { objects: objects.collect(), next: page.page_token })
     }
 

@@ -17,6 +17,7 @@ mod settings;
 pub mod keys;
 pub mod location;
 pub mod retry;
+mod odd_key;
 pub mod page;
 mod answer;
 mod unreachable;

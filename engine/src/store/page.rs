@@ -4,10 +4,15 @@
 //! does not look at: a login page of a network, or an error under status 200, counted as a listing
 //! without objects. A page is believed here if it is well-formed and ends, has the right root, is
 //! of the prefix and of the place that were asked for, names only keys that begin with the prefix,
-//! and says how it goes on where it is not the last.
+//! and says how it goes on where it is not the last. Keys that the library would stop at are written
+//! in another form.
+
+use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
+
+use crate::store::odd_key;
 
 /// Why an answer is not believed, in words that continue "the answer is not a listing: ".
 pub type Why = String;
@@ -30,6 +35,8 @@ struct Page {
     key_count: Option<String>,
     has_blobs: bool,
     object_count: u64,
+    /// Where keys stand that the library does not read, and what it is given instead.
+    odd_keys: Vec<(Range<usize>, String)>,
 }
 
 impl Asked {
@@ -55,6 +62,22 @@ impl Asked {
     /// # Errors
     /// Why it is not believed.
     pub fn check(&self, body: &[u8]) -> Result<(), Why> {
+        self.look(body).map(|_| ())
+    }
+
+    /// Looks at a whole answer, and gives it back as the library can read it.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub(crate) fn readable(&self, mut body: Vec<u8>) -> Result<Vec<u8>, Why> {
+        for (range, marked) in self.look(&body)?.odd_keys.into_iter().rev() {
+            let text = quick_xml::escape::escape(marked).into_owned();
+            body.splice(range, text.into_bytes());
+        }
+        Ok(body)
+    }
+
+    fn look(&self, body: &[u8]) -> Result<Page, Why> {
         let mut page = Page::default();
         self.read(body, &mut page)?;
         if let Some(prefix) = page.prefix.as_ref().filter(|prefix| **prefix != self.prefix) {
@@ -65,7 +88,8 @@ impl Asked {
         }
         let goes_on = page.next.as_deref().is_some_and(|next| !next.is_empty());
         if self.is_azure {
-            return if page.has_blobs { Ok(()) } else { Err("it has no element Blobs".to_owned()) };
+            let why = "it has no element Blobs".to_owned();
+            return if page.has_blobs { Ok(page) } else { Err(why) };
         }
         match page.is_truncated.as_deref() {
             Some("true") if !goes_on => {
@@ -83,7 +107,7 @@ impl Asked {
             Some(count) if count > page.object_count => {
                 Err(format!("it announces {count} objects and has {}", page.object_count))
             }
-            _ => Ok(()),
+            _ => Ok(page),
         }
     }
 
@@ -92,8 +116,9 @@ impl Asked {
         reader.config_mut().expand_empty_elements = true;
         let mut path: Vec<String> = Vec::new();
         let mut text = String::new();
-        let mut is_over = false;
+        let (mut is_over, mut begins) = (false, 0);
         loop {
+            let ends = reader.buffer_position() as usize;
             let broken = |error: &dyn std::fmt::Display| format!("its XML is broken ({error})");
             match reader.read_event().map_err(|error| broken(&error))? {
                 Event::Start(start) => {
@@ -101,9 +126,10 @@ impl Asked {
                     self.begin(&name, &path, is_over)?;
                     path.push(name);
                     text.clear();
+                    begins = reader.buffer_position() as usize;
                 }
                 Event::End(_) => {
-                    self.end(&path, std::mem::take(&mut text), page)?;
+                    self.end(&path, std::mem::take(&mut text), begins..ends, page)?;
                     path.pop();
                     is_over = path.is_empty();
                 }
@@ -144,7 +170,14 @@ impl Asked {
         }
     }
 
-    fn end(&self, path: &[String], text: String, page: &mut Page) -> Result<(), Why> {
+    /// Takes in an element that ends, whose text is `text` and stands at `at`.
+    fn end(
+        &self,
+        path: &[String],
+        text: String,
+        at: Range<usize>,
+        page: &mut Page,
+    ) -> Result<(), Why> {
         let mut names = path.iter().skip(1).map(String::as_str);
         let place = (names.next(), names.next(), names.next(), names.next());
         match place {
@@ -159,6 +192,10 @@ impl Asked {
                 page.object_count += 1;
                 if !text.starts_with(self.prefix.as_str()) {
                     return Err(format!("it has the object {}", shown(&text)));
+                }
+                // An empty element has no place for a text, and an empty key is nobody's.
+                if let Some(marked) = odd_key::marked(&text).filter(|_| !at.is_empty()) {
+                    page.odd_keys.push((at, marked));
                 }
             }
             _ => {}

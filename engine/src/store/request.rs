@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) meter: Meter,
     /// Set once the store refused to know creation; plain writes are used from then on.
     pub(crate) plain_puts: AtomicBool,
+    /// Set once a listing named a key more than once.
+    pub(crate) repeats: AtomicBool,
     /// The first object that could be read.
     first_read: OnceLock<String>,
 }
@@ -43,6 +45,7 @@ impl Link {
             backend,
             meter: Meter::default(),
             plain_puts: AtomicBool::new(false),
+            repeats: AtomicBool::new(false),
             first_read: OnceLock::new(),
         }
     }

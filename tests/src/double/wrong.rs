@@ -43,10 +43,14 @@ pub enum Wrong {
     LostAnswer,
     /// Not among all: it lasts as long as the client waits.
     Hang,
+    /// Not among all: a status, with a code of S3.
+    Status(u16, &'static str),
+    /// Not among all: a listing that names each key twice.
+    Twice,
 }
 
 impl Wrong {
-    /// All of them but those that never end.
+    /// All of them but those that are said not to be.
     pub const ALL: [Self; 34] = [
         Self::LoginPage,
         Self::ErrorUnder200,
@@ -101,6 +105,7 @@ impl Wrong {
                 | Self::ShortBody
                 | Self::FlippedBit
                 | Self::WholeForPart
+                | Self::Twice
         )
     }
 
@@ -149,6 +154,8 @@ impl Wrong {
             Self::BadGateway => page(502, "Bad Gateway"),
             Self::Quota => Reply::error(403, "QuotaExceeded"),
             Self::Archived => Reply::error(403, "InvalidObjectState"),
+            Self::Status(status, code) => Reply::error(status, code),
+            Self::Twice => twice(right),
             Self::OtherRoot => changed(right, "ListBucketResult", "ListAllMyBucketsResult"),
             Self::OtherPrefix => changed(right, "<Prefix>", "<Prefix>other/"),
             Self::NoToken => changed(right, "<IsTruncated>false", "<IsTruncated>true"),
@@ -177,6 +184,19 @@ impl Wrong {
 fn changed(right: Reply, from: &str, to: &str) -> Reply {
     let text = String::from_utf8_lossy(&right.body).replace(from, to);
     Reply { body: text.into_bytes(), ..right }
+}
+
+/// A page that names each object twice.
+fn twice(right: Reply) -> Reply {
+    let text = String::from_utf8_lossy(&right.body).into_owned();
+    let mut body = String::new();
+    for piece in text.split_inclusive("</Contents>") {
+        body.push_str(piece);
+        if let Some(at) = piece.find("<Contents>") {
+            body.push_str(&piece[at..]);
+        }
+    }
+    Reply { body: body.into_bytes(), ..right }
 }
 
 /// Which answers are wrong, and how.

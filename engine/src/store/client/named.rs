@@ -61,10 +61,17 @@ impl Store {
     }
 
     pub(super) fn explain(&self, names: &Names) -> Result<(), StoreError> {
+        self.link().repeats.fetch_or(names.repeats, Ordering::Relaxed);
         match &self.watch {
             Some(watch) if names.is_strange => watch.explain(self),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a listing has named a key more than once.
+    #[must_use]
+    pub fn repeats_keys(&self) -> bool {
+        self.link().repeats.load(Ordering::Relaxed)
     }
 
     /// The name of what the store holds at `key`, if the key is one that counts.
@@ -141,11 +148,18 @@ fn weight(class: ErrorClass) -> Option<u8> {
 pub(super) struct Names {
     held: Option<Listed>,
     is_strange: bool,
+    /// Whether a key was named more than once.
+    pub(super) repeats: bool,
 }
 
 impl Names {
     /// Takes the next object; answers the one before.
     pub(super) fn next(&mut self, mut object: Listed) -> Option<Listed> {
+        // Named again, it is no second object.
+        if self.held.as_ref().is_some_and(|held| held.key == object.key) {
+            self.repeats = true;
+            return None;
+        }
         self.is_strange |= object.name.is_none() && code::is_coded(&object.key);
         if let Some(held) = &mut self.held
             && held.name.is_some()

@@ -100,6 +100,20 @@ fn other_requests_are_no_listings() {
     }
 }
 
+#[test]
+fn keys_that_are_no_paths_are_written_so_that_the_library_reads_them() {
+    let keys =
+        "<Contents><Key>r//a&amp;b</Key></Contents><Contents><Key>r/./\u{e4}</Key></Contents>";
+    let body = page("r/", &format!("{WHOLE}{ONE}{keys}"));
+    let read = asked("r/", "").readable(body.clone().into_bytes()).expect("it is believed");
+    let marked = body
+        .replace("r//a&amp;b", "r/\u{f8ff}/a&amp;b")
+        .replace("r/./\u{e4}", "r/\u{f8ff}./\u{e4}");
+    assert_eq!(String::from_utf8_lossy(&read), marked);
+    let plain = page("r/", &format!("{WHOLE}{ONE}"));
+    assert_eq!(asked("r/", "").readable(plain.clone().into_bytes()), Ok(plain.into_bytes()));
+}
+
 proptest! {
     /// A page that was cut off anywhere is not a shorter listing.
     #[test]
