@@ -295,6 +295,7 @@ impl Store {
             for mut object in page.objects {
                 // Some stores show an object twice where a page ends.
                 if object.key == last {
+                    names.repeats = true;
                     continue;
                 }
                 last.clone_from(&object.key);

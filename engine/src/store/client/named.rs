@@ -155,11 +155,6 @@ pub(super) struct Names {
 impl Names {
     /// Takes the next object; answers the one before.
     pub(super) fn next(&mut self, mut object: Listed) -> Option<Listed> {
-        // Named again, it is no second object.
-        if self.held.as_ref().is_some_and(|held| held.key == object.key) {
-            self.repeats = true;
-            return None;
-        }
         self.is_strange |= object.name.is_none() && code::is_coded(&object.key);
         if let Some(held) = &mut self.held
             && held.name.is_some()
