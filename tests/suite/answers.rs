@@ -277,6 +277,7 @@ fn one_object_at_which_the_store_fails_costs_what_is_in_it() {
         (Wrong::Status(400, "KMS.DisabledException"), "400 KMS.DisabledException"),
         (Wrong::Status(405, "MethodNotAllowed"), "405 MethodNotAllowed"),
         (Wrong::Status(409, "Conflict"), "409 Conflict"),
+        (Wrong::Status(409, "OperationAborted"), "409 OperationAborted"),
         (Wrong::Status(416, "InvalidRange"), "416 InvalidRange"),
         (Wrong::Status(501, "NotImplemented"), "501 NotImplemented"),
         (Wrong::Redirect, "redirect with status 307"),
@@ -333,7 +334,7 @@ fn keys_that_are_no_paths_stop_nobody_and_are_named() {
     let world = World::new();
     let mut objects = world.objects.clone();
     let any = objects.values().next().expect("there are objects").clone();
-    let odd = ["snap//junk", "data/./x", "tree/../y", "index/a\u{1}b", "keys/"];
+    let odd = ["snap//junk", "data/./x", "tree/../y", "", "index/a\u{1}b", "keys/"];
     for key in odd {
         objects.insert(format!("repo/{key}"), any.clone());
     }
@@ -345,7 +346,9 @@ fn keys_that_are_no_paths_stop_nobody_and_are_named() {
     let check = world.run(&["check", "--read-data"]);
     let said = format!("{}{}", check.stdout, check.stderr);
     assert_eq!(check.exit, 0, "{said}");
-    for key in odd {
+    assert!(!said.contains("more than once"), "{said}");
+    // At the location itself is what shows it as a folder.
+    for key in odd.into_iter().filter(|key| !key.is_empty()) {
         let shown = key.replace('\u{1}', "\\x01");
         let line = format!("the store holds {shown}, which is no part of this repository");
         assert!(said.contains(&line), "{key:?}: {said}");

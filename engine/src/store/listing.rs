@@ -57,7 +57,9 @@ impl Link {
         let page = timed("listing", prefix, time_limit(0), request).await?;
         let objects = page.result.objects.iter().filter_map(|meta| {
             let listed = self.listed(meta, prefix)?;
-            Some(Listed { key: unmarked(&listed.key), ..listed })
+            let key = unmarked(&listed.key);
+            // Programs that show a bucket as folders put an object at the location itself.
+            (!key.is_empty()).then_some(Listed { key, ..listed })
         });
         Ok(Page { objects: objects.collect(), next: page.page_token })
     }

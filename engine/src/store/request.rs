@@ -219,12 +219,12 @@ impl Link {
         }
     }
 
-    /// Whether the store fails at this object alone: it refuses it, or says that something went wrong
-    /// inside it, and another object that could be read before is still there.
+    /// Whether the store fails at this object alone: it refuses it, or says again and again that something
+    /// went wrong inside it or is in the way, and another object that could be read before is still there.
     pub(crate) async fn fails_alone(&self, key: &str, error: &StoreError) -> bool {
         let may_be_alone = match error {
             StoreError::Unavailable { source, .. } => {
-                source.downcast_ref::<Answered>().is_some_and(|it| it.status == 500)
+                source.downcast_ref::<Answered>().is_some_and(|it| matches!(it.status, 409 | 500))
             }
             error => error.is_refusal(),
         };
