@@ -303,9 +303,9 @@ pub const GC_DELETE_THREADS: usize = 16;
 
 /// Objects in one listing, above which the listing is refused as hostile or mistaken.
 pub const LIST_MAX_OBJECTS: usize = 50_000_000;
-/// Pages without any object that a listing may have: filtering stores send some, hostile ones
-/// for ever.
-pub const LIST_MAX_EMPTY_PAGES: usize = 1000;
+/// Pages without any object that may follow each other in a listing: filtering stores send some, hostile
+/// ones for ever.
+pub const LIST_MAX_EMPTY_PAGES: usize = 100;
 
 /// Threads of the runtime inside a store: they only move bytes and timers.
 pub const STORE_RUNTIME_THREADS: usize = 2;
@@ -336,11 +336,16 @@ pub const PACE_PIECE_BYTES: usize = 16 * KIB;
 /// Transfers that may share a limited rate at once, the restoring and checking threads among them:
 /// each gets that much more time before it counts as stuck.
 pub const PACE_SHARERS_MAX: u64 = 16;
+/// A store that has answered and then goes away, or asks to be left alone, is tried for so long: a
+/// restart takes minutes.
+pub const STORE_OUTAGE_MS: u64 = 300_000;
 /// Attempts of one request, the first included; with the waits below this lasts about a minute.
 pub const RETRY_ATTEMPTS_MAX: u32 = 10;
 /// Attempts to read one object at which the store failed inside, until another is asked for: a fault
 /// that passes is over by then.
 pub const RETRY_OF_ONE_OBJECT: u32 = 4;
+/// The same where nothing came at all, which takes a minute each time.
+pub const RETRY_OF_ONE_SILENT_OBJECT: u32 = 2;
 /// The wait after the first failed attempt; it doubles from there.
 pub const RETRY_FIRST_WAIT_MS: u64 = 200;
 /// No wait between attempts is longer.

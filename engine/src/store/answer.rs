@@ -9,7 +9,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap, LOCATION,
+    RANGE,
+};
 
 use crate::base::limits::HTTP_ANSWER_MAX_BYTES;
 use crate::store::cause::{Answered, NotBelieved, RefusedRedirect, TimedOut};
@@ -21,6 +24,9 @@ use crate::store::wait::Heard;
 pub(crate) struct Question {
     listing: Option<Asked>,
     kind: Kind,
+    /// The first byte of the part of an object that is asked for; `None` for all of it and for its end.
+    starts_at: Option<u64>,
+    is_part: bool,
     /// Whether it goes to the store, with a signature, and not for credentials.
     pub(crate) is_ours: bool,
     /// Host and port.
@@ -55,7 +61,9 @@ impl Question {
             _ => 443,
         });
         let host = format!("{}:{port}", uri.host().unwrap_or_default());
-        Self { listing, kind, is_ours, host }
+        let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
+        let starts_at = range.and_then(first_byte);
+        Self { listing, kind, starts_at, is_part: range.is_some(), is_ours, host }
     }
 
     /// Passes on what is believed, bounded; the rest becomes errors.
@@ -69,18 +77,19 @@ impl Question {
             return Err(unknown(redirect(&response)));
         }
         if self.kind == Kind::Read && status.is_success() {
-            return match foreign_type(response.headers()).filter(|_| self.is_ours) {
-                Some(kind) => Err(self.disbelief("an object", format!("it is {kind}"))),
-                None if self.is_ours && !response.headers().contains_key(CONTENT_LENGTH) => {
-                    Err(self.disbelief("an object", "it comes without its length".to_owned()))
-                }
-                None => Ok(response),
+            return match self.is_ours {
+                true => self.check_object(response),
+                false => Ok(response),
             };
         }
         let (parts, body) = response.into_parts();
         let bytes = self.collect(body, heard).await?;
         if status.is_success() {
             let bytes = self.check_success(status.as_u16(), bytes)?;
+            if self.kind == Kind::Write && self.is_ours && !parts.headers.contains_key(ETAG) {
+                let why = "it does not say what was stored (no ETag)".to_owned();
+                return Err(self.disbelief("the receipt of an upload", why));
+            }
             return Ok(HttpResponse::from_parts(parts, bytes.into()));
         }
         // What asks for credentials looks at these itself.
@@ -93,6 +102,35 @@ impl Question {
             return Err(self.disbelief("that of an object store", format!("404 with {kind}")));
         }
         Err(unknown(self.answered(status.as_u16(), &parts.headers, &bytes)))
+    }
+
+    /// Whether it can be the object, or the part of it, that was asked for; the library has no words for
+    /// what it is instead.
+    fn check_object(&self, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+        let headers = response.headers();
+        if let Some(kind) = foreign_type(headers) {
+            return Err(self.disbelief("an object", format!("it is {kind}")));
+        }
+        if !headers.contains_key(CONTENT_LENGTH) {
+            return Err(self.disbelief("an object", "it comes without its length".to_owned()));
+        }
+        if !self.is_part {
+            return Ok(response);
+        }
+        let part = "the part of an object that was asked for";
+        if response.status().as_u16() != 206 {
+            return Err(self.disbelief(part, "it is the whole of it".to_owned()));
+        }
+        let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        let Some(found) = range.and_then(first_byte) else {
+            return Err(self.disbelief(part, "it does not say which part it is".to_owned()));
+        };
+        match self.starts_at.filter(|wanted| *wanted != found) {
+            Some(wanted) => {
+                Err(self.disbelief(part, format!("it begins at byte {found} instead of {wanted}")))
+            }
+            None => Ok(response),
+        }
     }
 
     /// The whole body, bounded, without long silences while the store has still to be known.
@@ -173,6 +211,12 @@ fn foreign_type(headers: &HeaderMap) -> Option<&'static str> {
         "application/xml" | "text/xml" => Some("an XML document"),
         _ => None,
     }
+}
+
+/// Where the range of a request or of an answer begins: `bytes=5-9`, `bytes 5-9/100`.
+fn first_byte(range: &str) -> Option<u64> {
+    let rest = range.trim().strip_prefix("bytes")?;
+    rest.trim_start_matches(['=', ' ']).split_once('-')?.0.parse().ok()
 }
 
 /// What came where nothing should.

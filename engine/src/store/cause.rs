@@ -121,6 +121,19 @@ pub struct NotBelieved {
     pub why: String,
 }
 
+/// An object that is there after its deletion was confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store confirms that it is deleted, and still has it")]
+pub struct StillThere;
+
+/// A connection that broke off while an answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connection broke off while the answer came ({detail})")]
+pub struct BrokenOff {
+    /// What the network layer says.
+    pub detail: String,
+}
+
 /// A redirect that was not followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("redirect with status {status} to {target}")]

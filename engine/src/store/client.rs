@@ -14,14 +14,11 @@ use bytes::Bytes;
 use object_store::ObjectStore;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
-    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, RETRY_OF_ONE_OBJECT, STORE_BLOCKING_THREADS,
-    STORE_OPENING_MS, STORE_RUNTIME_THREADS, UPLOAD_SILENT_BYTES_PER_S,
+    LIST_MAX_EMPTY_PAGES, LIST_MAX_OBJECTS, STORE_BLOCKING_THREADS, STORE_RUNTIME_THREADS,
 };
 use crate::base::time::Timestamp;
 use crate::store::backend::Backend;
-use crate::store::cause::{Answered, NoConnection, NoKeys, Obstacle, TimedOut};
 use crate::store::code::NameCodes;
 use crate::store::connect::connect;
 use crate::store::error::StoreError;
@@ -32,13 +29,16 @@ use crate::store::location::{Location, StoreOptions};
 use crate::store::meter::{RequestKind, Usage};
 use crate::store::name::ObjectName;
 use crate::store::request::Link;
-use crate::store::retry::{Backoff, RetrySettings};
+use crate::store::retry::RetrySettings;
+use crate::store::wait::Attempts;
 
 mod named;
+mod repeat;
 mod raw;
 
 use named::Names;
 pub use named::StrangeNames;
+pub(crate) use repeat::is_unreachable;
 
 /// A connection to a store; clones share it. Blocks, so it belongs on ordinary threads.
 #[derive(Clone)]
@@ -69,38 +69,11 @@ impl Drop for Shared {
     }
 }
 
-/// What stores call keys whose time is over.
-const OLD_KEYS: [&str; 5] = [
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "TokenRefreshRequired",
-    "InvalidToken",
-    "RequestExpired",
-];
-
 /// What a read-back found.
 enum Held {
     Same,
     Other,
     Nothing,
-}
-
-/// Whether the other side could not be spoken to at all, or is not a store.
-pub(crate) fn is_unreachable(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unavailable { source, .. } => {
-            source.is::<NoConnection>() || source.is::<NoKeys>() || source.is::<TimedOut>()
-        }
-        StoreError::NotBelieved { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether the attempt was waited for until its time was over: another would take as long again.
-fn is_silence(error: &StoreError) -> bool {
-    let StoreError::Unavailable { source, .. } = error else { return false };
-    let lost = source.downcast_ref::<NoConnection>();
-    source.is::<TimedOut>() || lost.is_some_and(|lost| lost.obstacle == Obstacle::Silence)
 }
 
 impl Store {
@@ -291,7 +264,7 @@ impl Store {
         loop {
             let page = self.raw_page(prefix, token.clone(), None)?;
             object_count += page.objects.len();
-            empty_count += usize::from(page.objects.is_empty());
+            empty_count = if page.objects.is_empty() { empty_count + 1 } else { 0 };
             for mut object in page.objects {
                 // Some stores show an object twice where a page ends.
                 if object.key == last {
@@ -317,6 +290,10 @@ impl Store {
                 && token.as_ref() != Some(&next);
             if !ends {
                 return Err(StoreError::EndlessListing { prefix: prefix.to_owned() });
+            }
+            // Quick pages, one after the other, would never be late.
+            if self.link().backend.heard.is_cancelled() {
+                return Err(StoreError::Interrupted);
             }
             token = Some(next);
         }
@@ -373,7 +350,7 @@ impl Store {
         self.link().meter.request(RequestKind::Get);
         read(into)?;
         if let Some(pace) = &self.link().backend.limits.download {
-            self.wait_for(0, async {
+            self.wait_for(0, &Attempts::default(), async {
                 pace.wait(into.len()).await;
                 Ok(())
             })?;
@@ -385,94 +362,5 @@ impl Store {
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         let runtime = self.shared.runtime.as_ref();
         runtime.expect("because it is taken only when the last clone is gone").block_on(work)
-    }
-
-    /// Repeats `attempt` while its error is transient and the settings allow it.
-    fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        self.repeat_for(None, attempt)
-    }
-
-    /// The same for reading the object `key`, until it is plain that the store fails at this one alone.
-    fn repeat_for<T, F>(
-        &self,
-        key: Option<&str>,
-        mut attempt: impl FnMut() -> F,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        let mut backoff = Backoff::new(self.retry);
-        let mut is_renewed = false;
-        self.wait_for(0, async {
-            loop {
-                match attempt().await {
-                    Err(error) if error.class() == ErrorClass::Transient => {
-                        if let Some(key) = key
-                            && backoff.failed_count() + 1 >= RETRY_OF_ONE_OBJECT
-                            && self.link().fails_alone(key, &error).await
-                        {
-                            return Err(error.of_this_object());
-                        }
-                        self.pause(&mut backoff, error).await?;
-                    }
-                    Err(error) if self.renews(&error, &mut is_renewed) => {}
-                    Err(error) if error.is_refusal() => {
-                        let is_alone = match key {
-                            Some(key) => self.link().fails_alone(key, &error).await,
-                            None => false,
-                        };
-                        return Err(if is_alone { error.of_this_object() } else { error });
-                    }
-                    other => return other,
-                }
-            }
-        })
-    }
-
-    async fn pause(&self, backoff: &mut Backoff, error: StoreError) -> Result<(), StoreError> {
-        let Backend { heard, .. } = &self.link().backend;
-        let is_remote = self.link().backend.can_misbehave();
-        let is_opening = is_remote && !heard.has_answered() && is_unreachable(&error);
-        // Whoever wants to wait for longer is not stopped by a number of attempts.
-        let is_longer = is_opening && heard.opening_ms() > STORE_OPENING_MS;
-        let next = backoff.next_wait().or_else(|| is_longer.then(|| backoff.longest_wait()));
-        let Some(wait) = next else { return Err(error) };
-        if is_opening {
-            let again_ms = if is_silence(&error) { heard.connect_ms() } else { 0 };
-            if backoff.is_past(heard.opening_ms().saturating_sub(again_ms), wait) {
-                heard.gave_up();
-                return Err(error);
-            }
-        }
-        heard.failed(&error);
-        self.link().meter.retry();
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-
-    /// Whether a refusal may be over with keys that are read again: once for each request.
-    fn renews(&self, error: &StoreError, is_renewed: &mut bool) -> bool {
-        let StoreError::Denied { source, .. } = error else { return false };
-        let code = source.downcast_ref::<Answered>().map_or("", |answer| answer.code.as_str());
-        let Some(keys) = &self.link().backend.keys else { return false };
-        if !OLD_KEYS.contains(&code) || std::mem::replace(is_renewed, true) {
-            return false;
-        }
-        keys.expire();
-        true
-    }
-
-    /// Runs a request to its end, or until the user wants to stop.
-    fn wait_for<T>(
-        &self,
-        upload_bytes: usize,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let link = self.link();
-        let patience_ms = upload_bytes as u64 * 1000 / UPLOAD_SILENT_BYTES_PER_S;
-        self.block_on(link.backend.heard.watched(patience_ms, work))
     }
 }

@@ -11,7 +11,8 @@ use object_store::client::HttpError;
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::store::cause::{
-    Answered, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect, TimedOut,
+    Answered, BrokenOff, Keys, NoAccess, NoConnection, NoKeys, NotBelieved, RefusedRedirect,
+    TimedOut,
 };
 
 /// The words by which a finding tells that an object lies in an archive, as [`StoreError::Archived`]
@@ -252,8 +253,12 @@ impl StoreError {
             | Self::Denied { action, key, source }
             | Self::Redirected { action, key, source, .. }
             | Self::Refused { action, key, source, .. }
+            | Self::NotBelieved { action, key, source }
             | Self::NotSupported { action, key, source } => {
                 Self::Unreadable { action, key, source }
+            }
+            Self::ShortBody { ref key, .. } => {
+                Self::Unreadable { action: "reading", key: key.clone(), source: Box::new(self) }
             }
             other => other,
         }
@@ -352,9 +357,16 @@ fn from_chain(action: &'static str, key: String, source: Source, keys: Keys) -> 
     }
     let source = match source.to_string().contains(METADATA) {
         true => no_keys("it does not hand out any", keys),
+        false if is_remote && action == "reading" => broken_off(source.as_ref()),
         false => source,
     };
     StoreError::Unavailable { action, key, source }
+}
+
+/// Only the innermost of these errors says what happened.
+fn broken_off(error: &(dyn StdError + 'static)) -> Source {
+    let innermost = std::iter::successors(Some(error), |error| (*error).source()).last();
+    Box::new(BrokenOff { detail: innermost.unwrap_or(error).to_string() })
 }
 
 /// Where clouds hand out credentials to their machines.

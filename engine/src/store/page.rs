@@ -198,10 +198,29 @@ impl Asked {
                     page.odd_keys.push((at, marked));
                 }
             }
+            // The library would stop at these with words of its own.
+            (Some("Contents"), Some("Size"), None, _) if text.trim().parse::<u64>().is_err() => {
+                return Err(format!("it gives the size of an object as {}", shown(&text)));
+            }
+            (Some("Contents"), Some("LastModified"), None, _) if !has_time(&text) => {
+                return Err(format!("it gives the time of an object as {}", shown(&text)));
+            }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Whether this begins as a time by ISO 8601 does; the library looks at the rest.
+fn has_time(text: &str) -> bool {
+    let bytes = text.trim().as_bytes();
+    let fits = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        10 => matches!(byte, b'T' | b't' | b' '),
+        13 | 16 => *byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    bytes.len() > 19 && bytes.iter().take(19).enumerate().all(fits)
 }
 
 fn resolve(reference: &BytesRef<'_>) -> Result<String, Why> {

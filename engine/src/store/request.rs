@@ -15,17 +15,22 @@ use object_store::{
     PutOptions, PutPayload,
 };
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{ANSWER_TIMEOUT_MS, DIRECT_WRITE_MIN_BYTES, TRANSFER_MIN_BYTES_PER_S};
 use crate::store::backend::Backend;
-use crate::store::cause::{Answered, TimedOut};
+use crate::store::cause::{Answered, NoKeys, StillThere, TimedOut};
 use crate::store::direct;
 use crate::store::error::{StoreError, classify};
 use crate::store::meter::{Meter, RequestKind};
+use crate::store::name::prefix;
 use crate::store::transport::{Fault, Paced};
 
 /// Error numbers by which file systems without hard links refuse to create atomically.
 const NO_HARD_LINKS: [i32; 4] =
     [1 /* EPERM */, 31 /* EMLINK */, 38 /* ENOSYS */, 95 /* EOPNOTSUPP */];
+
+/// Where packs lie.
+const PACK_FOLDERS: [&str; 2] = [prefix::DATA, prefix::TREE];
 
 /// A connection with its counters and what was learned about it.
 pub(crate) struct Link {
@@ -35,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) plain_puts: AtomicBool,
     /// Set once a listing named a key more than once.
     pub(crate) repeats: AtomicBool,
+    /// Whether an object was seen to be gone after it was deleted.
+    deletes: AtomicBool,
     /// The first object that could be read.
     first_read: OnceLock<String>,
 }
@@ -46,6 +53,7 @@ impl Link {
             meter: Meter::default(),
             plain_puts: AtomicBool::new(false),
             repeats: AtomicBool::new(false),
+            deletes: AtomicBool::new(false),
             first_read: OnceLock::new(),
         }
     }
@@ -177,6 +185,28 @@ impl Link {
         }
     }
 
+    /// Deletes; looks whether the first pack of this connection is gone: some stores and gateways confirm
+    /// deletions that they do not carry out. What is deleted besides may not have been there.
+    pub(crate) async fn delete_and_look(&self, key: &str) -> Result<(), StoreError> {
+        self.delete_once(key).await?;
+        let is_pack = PACK_FOLDERS.iter().any(|folder| key.starts_with(folder));
+        if !is_pack || !self.backend.can_misbehave() || self.deletes.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.size_once(key).await {
+            Ok(_) => {
+                let source = Box::new(StillThere);
+                Err(StoreError::NotBelieved { action: "deleting", key: key.to_owned(), source })
+            }
+            Err(StoreError::NotFound { .. }) => {
+                self.deletes.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            // Whoever may delete need not be one who may read.
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn open(
         &self,
         key: &str,
@@ -219,16 +249,15 @@ impl Link {
         }
     }
 
-    /// Whether the store fails at this object alone: it refuses it, or says again and again that something
-    /// went wrong inside it or is in the way, and another object that could be read before is still there.
+    /// Whether the store fails at this object alone: it refuses it, or answers again and again with an
+    /// error, with something else, or not at all, and another object that could be read before is still there.
     pub(crate) async fn fails_alone(&self, key: &str, error: &StoreError) -> bool {
-        let may_be_alone = match error {
-            StoreError::Unavailable { source, .. } => {
-                source.downcast_ref::<Answered>().is_some_and(|it| matches!(it.status, 409 | 500))
-            }
-            error => error.is_refusal(),
+        // Without a connection there is nothing to ask.
+        let is_reached = match error {
+            StoreError::Unavailable { source, .. } => !source.is::<NoKeys>(),
+            error => error.is_refusal() || error.class() == ErrorClass::Transient,
         };
-        match self.first_read.get().filter(|other| may_be_alone && *other != key) {
+        match self.first_read.get().filter(|other| is_reached && *other != key) {
             Some(other) => self.size_once(other).await.is_ok(),
             None => false,
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::error::in_one_line;
+use crate::base::error::{Classified, ErrorClass, in_one_line};
 use crate::base::limits::{
     CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_LATE_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
 };
@@ -60,10 +60,30 @@ pub(crate) struct Heard {
     is_given_up: AtomicBool,
     /// When it was first seen that the user wants to stop; 0 if that was not seen.
     cancelled_ms: AtomicU64,
-    /// Whether somebody was told of the present silence.
-    is_told: AtomicBool,
+    /// Operations at present of whose silence somebody was told.
+    told_count: AtomicU64,
     watch: Mutex<Watch>,
+}
+
+/// One operation that is waited for: whether it failed and is tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
     last_failure: Mutex<Option<String>>,
+}
+
+impl Attempts {
+    /// One failed, and another will be made.
+    pub(crate) fn failed(&self, error: &StoreError) {
+        let words = match std::error::Error::source(error) {
+            Some(source) => in_one_line(source),
+            None => in_one_line(error),
+        };
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Default for Heard {
@@ -83,9 +103,8 @@ impl Heard {
             is_answered: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
             cancelled_ms: AtomicU64::new(0),
-            is_told: AtomicBool::new(false),
+            told_count: AtomicU64::new(0),
             watch: Mutex::new(watch),
-            last_failure: Mutex::default(),
         }
     }
 
@@ -96,28 +115,12 @@ impl Heard {
     /// Something came, or a request begins that breaks the silence from our side.
     pub(crate) fn sign(&self) {
         self.last_ms.store(self.now_ms(), Ordering::Relaxed);
-        if self.is_told.swap(false, Ordering::Relaxed) {
-            let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(answer) = watch.on_answer {
-                answer();
-            }
-        }
     }
 
     /// A request could be carried out.
     pub(crate) fn answered(&self) {
         self.is_answered.store(true, Ordering::Relaxed);
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.sign();
-    }
-
-    /// An attempt failed and will be repeated.
-    pub(crate) fn failed(&self, error: &StoreError) {
-        let words = match std::error::Error::source(error) {
-            Some(source) => in_one_line(source),
-            None => in_one_line(error),
-        };
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
     }
 
     /// An answer began: something on the other side works, and has its own time.
@@ -164,48 +167,81 @@ impl Heard {
         self.is_answered.load(Ordering::Relaxed)
     }
 
+    /// Whether the user wants to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.watch().is_cancelled.is_some_and(|is_cancelled| is_cancelled())
+    }
+
+    fn watch(&self) -> Watch {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits for `work`, telling and asking the watch meanwhile. `patience_ms` is silence that the
-    /// request itself explains: an upload is heard of only when it has ended.
+    /// request itself explains: an upload is heard of only when it has ended. While its attempts fail,
+    /// nothing that comes from the store ends the silence.
     pub(crate) async fn watched<T>(
         &self,
         patience_ms: u64,
+        attempts: &Attempts,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let mut work = std::pin::pin!(work);
         let began_ms = self.now_ms();
-        loop {
+        let mut is_told = false;
+        let done = loop {
             if let Ok(done) = tokio::time::timeout(TICK, &mut work).await {
-                return done;
+                break done;
             }
-            let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let now_ms = self.now_ms();
-            if watch.is_cancelled.as_ref().is_some_and(|is_cancelled| is_cancelled()) {
-                // Moments below one millisecond count as the first.
-                let now_ms = now_ms.max(1);
-                let first = self.cancelled_ms.compare_exchange(
-                    0,
-                    now_ms,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-                let since_ms = first.err().unwrap_or(now_ms);
-                let is_late = now_ms.saturating_sub(since_ms) >= STORE_CANCEL_MS;
-                if is_late && now_ms.saturating_sub(began_ms) >= STORE_LATE_MS {
-                    return Err(StoreError::Interrupted);
+            if self.is_abandoned(began_ms) {
+                break Err(StoreError::Interrupted);
+            }
+            let last_failure = attempts.last_failure();
+            let heard_ms = match last_failure {
+                Some(_) => began_ms,
+                None => self.last_ms.load(Ordering::Relaxed).max(began_ms),
+            };
+            let silent_ms = self.now_ms().saturating_sub(heard_ms);
+            if silent_ms < STORE_SILENCE_MS + patience_ms {
+                if std::mem::take(&mut is_told) {
+                    self.is_over(true);
                 }
-            }
-            let heard_ms = self.last_ms.load(Ordering::Relaxed).max(began_ms.min(now_ms));
-            let silent_ms = now_ms.saturating_sub(heard_ms);
-            if silent_ms >= STORE_SILENCE_MS + patience_ms
-                && let Some(tell) = &watch.on_wait
-            {
-                let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-                let last_failure = failure.clone();
-                drop(failure);
-                self.is_told.store(true, Ordering::Relaxed);
+            } else if let Some(tell) = &self.watch().on_wait {
+                if !std::mem::replace(&mut is_told, true) {
+                    self.told_count.fetch_add(1, Ordering::Relaxed);
+                }
                 tell(&Waiting { silent_ms, last_failure });
             }
+        };
+        if is_told {
+            // What is wrong with one object is an answer.
+            let is_lost = |error: &StoreError| {
+                matches!(error.class(), ErrorClass::Transient | ErrorClass::Interrupted)
+            };
+            self.is_over(!done.as_ref().is_err_and(is_lost));
         }
+        done
+    }
+
+    /// An operation of whose silence somebody was told is heard of again, or has ended.
+    fn is_over(&self, is_answered: bool) {
+        let is_last = self.told_count.fetch_sub(1, Ordering::Relaxed) == 1;
+        if let Some(answer) = self.watch().on_answer.filter(|_| is_last && is_answered) {
+            answer();
+        }
+    }
+
+    /// Whether the user asked to stop and an operation that began then has had its time.
+    fn is_abandoned(&self, began_ms: u64) -> bool {
+        if !self.is_cancelled() {
+            return false;
+        }
+        // Moments below one millisecond count as the first.
+        let now_ms = self.now_ms().max(1);
+        let first =
+            self.cancelled_ms.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        let since_ms = first.err().unwrap_or(now_ms);
+        now_ms.saturating_sub(since_ms) >= STORE_CANCEL_MS
+            && now_ms.saturating_sub(began_ms) >= STORE_LATE_MS
     }
 }
 
@@ -234,25 +270,49 @@ mod tests {
             is_cancelled: None,
         };
         let heard = Heard::new(watch, STORE_OPENING_MS);
-        heard.failed(&StoreError::Interrupted);
         let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
-        run(heard.watched(0, async {
-            sleep(1000).await;
-            Ok(())
-        }))
-        .expect("it ends");
+        let waits = |ms, attempts: &Attempts| {
+            run(heard.watched(0, attempts, async {
+                sleep(ms).await;
+                heard.answered();
+                Ok(())
+            }))
+        };
+        waits(1000, &Attempts::default()).expect("it ends");
         assert!(told.lock().expect("not poisoned").is_empty(), "a second is no silence");
-        run(heard.watched(0, async {
-            sleep(STORE_SILENCE_MS + 1000).await;
-            Ok(())
-        }))
-        .expect("it ends");
+        waits(STORE_SILENCE_MS + 1000, &Attempts::default()).expect("it ends");
         let told = told.lock().expect("not poisoned");
         let first = told.first().expect("somebody was told");
-        assert!(first.silent_ms >= STORE_SILENCE_MS && first.last_failure.is_some(), "{first:?}");
-        assert!(!ended.load(Ordering::Relaxed));
-        heard.answered();
+        assert!(first.silent_ms >= STORE_SILENCE_MS && first.last_failure.is_none(), "{first:?}");
         assert!(ended.load(Ordering::Relaxed) && heard.has_answered());
+    }
+
+    #[test]
+    fn an_operation_that_fails_again_and_again_is_silent_whatever_comes_meanwhile() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (to, end) = (Arc::clone(&told), Arc::clone(&ended));
+        let watch = Watch {
+            on_wait: Some(Arc::new(move |wait: &Waiting| {
+                to.lock().expect("not poisoned").push(wait.clone());
+            })),
+            on_answer: Some(Arc::new(move || end.store(true, Ordering::Relaxed))),
+            is_cancelled: None,
+        };
+        let heard = Heard::new(watch, STORE_OPENING_MS);
+        let attempts = Attempts::default();
+        let done = run(heard.watched(0, &attempts, async {
+            for _ in 0..(STORE_SILENCE_MS + 1000) / 250 {
+                heard.answered();
+                attempts.failed(&StoreError::Interrupted);
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            Err::<(), _>(StoreError::EndlessListing { prefix: String::new() })
+        }));
+        assert!(done.is_err());
+        let told = told.lock().expect("not poisoned");
+        assert!(told.iter().all(|wait| wait.last_failure.is_some()) && !told.is_empty());
+        assert!(!ended.load(Ordering::Relaxed), "it did not answer this");
     }
 
     #[test]
@@ -260,16 +320,24 @@ mod tests {
         let watch = Watch { is_cancelled: Some(Arc::new(|| true)), ..Watch::default() };
         let heard = Heard::new(watch, STORE_OPENING_MS);
         let clock = SystemClock::default();
-        let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
+        let ended = run(heard.watched(
+            0,
+            &Attempts::default(),
+            std::future::pending::<Result<(), StoreError>>(),
+        ));
         assert!(matches!(ended, Err(StoreError::Interrupted)));
         assert!(clock.monotonic() < Duration::from_millis(STORE_CANCEL_MS + 1500));
         // The next ones do not have that time again, and are still done if they are quick.
         let before = clock.monotonic();
         for _ in 0..3 {
-            let ended = run(heard.watched(0, std::future::pending::<Result<(), StoreError>>()));
+            let ended = run(heard.watched(
+                0,
+                &Attempts::default(),
+                std::future::pending::<Result<(), StoreError>>(),
+            ));
             assert!(matches!(ended, Err(StoreError::Interrupted)));
         }
         assert!(clock.monotonic() - before < Duration::from_millis(3 * (STORE_LATE_MS + 250)));
-        run(heard.watched(0, async { Ok(()) })).expect("it is done");
+        run(heard.watched(0, &Attempts::default(), async { Ok(()) })).expect("it is done");
     }
 }

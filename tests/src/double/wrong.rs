@@ -41,6 +41,12 @@ pub enum Wrong {
     FlippedBit,
     WholeForPart,
     LostAnswer,
+    OddSize,
+    OddTime,
+    NoEtag,
+    OtherRange,
+    /// Not among all: pages without objects, each of which says that there is another.
+    PagesForEver,
     /// Not among all: it lasts as long as the client waits.
     Hang,
     /// Not among all: a status, with a code of S3.
@@ -51,7 +57,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// All of them but those that are said not to be.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::LoginPage,
         Self::ErrorUnder200,
         Self::OtherRoot,
@@ -86,6 +92,10 @@ impl Wrong {
         Self::FlippedBit,
         Self::WholeForPart,
         Self::LostAnswer,
+        Self::OddSize,
+        Self::OddTime,
+        Self::NoEtag,
+        Self::OtherRange,
     ];
 
     /// Whether the request has no effect.
@@ -105,6 +115,11 @@ impl Wrong {
                 | Self::ShortBody
                 | Self::FlippedBit
                 | Self::WholeForPart
+                | Self::OddSize
+                | Self::OddTime
+                | Self::NoEtag
+                | Self::OtherRange
+                | Self::PagesForEver
                 | Self::Twice
         )
     }
@@ -155,7 +170,21 @@ impl Wrong {
             Self::Quota => Reply::error(403, "QuotaExceeded"),
             Self::Archived => Reply::error(403, "InvalidObjectState"),
             Self::Status(status, code) => Reply::error(status, code),
+            _ => self.spoiled(request, right),
+        }
+    }
+
+    /// The right answer with one thing wrong in it.
+    fn spoiled(self, request: &Request, right: Reply) -> Reply {
+        match self {
             Self::Twice => twice(right),
+            Self::OddSize => changed(right, "<Size>", "<Size>-"),
+            Self::OddTime => changed(right, "<LastModified>", "<LastModified>yesterday, "),
+            Self::NoEtag => Reply { headers: right.headers.replace("etag", "x-tag"), ..right },
+            Self::OtherRange => {
+                Reply { headers: right.headers.replace("bytes ", "bytes 1"), ..right }
+            }
+            Self::PagesForEver => Reply { body: pages_for_ever(request).into_bytes(), ..right },
             Self::OtherRoot => changed(right, "ListBucketResult", "ListAllMyBucketsResult"),
             Self::OtherPrefix => changed(right, "<Prefix>", "<Prefix>other/"),
             Self::NoToken => changed(right, "<IsTruncated>false", "<IsTruncated>true"),
@@ -177,6 +206,7 @@ impl Wrong {
                 let status = if is_part { 200 } else { right.status };
                 Reply { status, ..right }
             }
+            _ => right,
         }
     }
 }
@@ -184,6 +214,21 @@ impl Wrong {
 fn changed(right: Reply, from: &str, to: &str) -> Reply {
     let text = String::from_utf8_lossy(&right.body).replace(from, to);
     Reply { body: text.into_bytes(), ..right }
+}
+
+/// A page without objects that leads to another one.
+fn pages_for_ever(request: &Request) -> String {
+    let asked = |name: &str| request.query.get(name).map(String::as_str).unwrap_or_default();
+    let (prefix, token) = (asked("prefix"), asked("continuation-token"));
+    let own = match token.is_empty() {
+        true => String::new(),
+        false => format!("<ContinuationToken>{token}</ContinuationToken>"),
+    };
+    format!(
+        "<ListBucketResult><Prefix>{prefix}</Prefix>{own}<KeyCount>0</KeyCount>\
+         <IsTruncated>true</IsTruncated>\
+         <NextContinuationToken>{token}x</NextContinuationToken></ListBucketResult>"
+    )
 }
 
 /// A page that names each object twice.

@@ -15,22 +15,23 @@ use crate::store::error::{StoreError, classify};
 use crate::store::listing::Page;
 use crate::store::retry::Backoff;
 use crate::store::transport::Fault;
+use crate::store::wait::Attempts;
 
 impl Store {
     pub(crate) fn raw_put_new(&self, key: &str, body: Bytes) -> Result<(), StoreError> {
         if let Some(folder) = &self.link().backend.folder {
             folder.prepare(key)?;
         }
-        let mut backoff = Backoff::new(self.retry);
+        let (mut backoff, attempts) = (Backoff::new(self.retry), Attempts::default());
         let mut is_renewed = false;
-        self.wait_for(body.len(), async {
+        self.wait_for(body.len(), &attempts, async {
             loop {
                 let failed = match self.put_and_look(key, &body).await {
                     Err(error) if error.class() == ErrorClass::Transient => error,
                     Err(error) if self.renews(&error, &mut is_renewed) => continue,
                     other => return other,
                 };
-                self.pause(&mut backoff, failed).await?;
+                self.pause(&mut backoff, &attempts, failed).await?;
             }
         })
     }
@@ -145,7 +146,7 @@ impl Store {
 
     pub(crate) fn raw_delete(&self, key: &str) -> Result<(), StoreError> {
         self.check_folder()?;
-        self.repeat(|| self.link().delete_once(key))
+        self.repeat(|| self.link().delete_and_look(key))
     }
 
     pub(crate) fn raw_page(

@@ -54,6 +54,21 @@ fn what_is_no_page_of_this_listing_is_not_believed() {
         (String::new(), "empty"),
         ("   ".to_owned(), "empty"),
         ("{}".to_owned(), "text"),
+        (
+            page("r/", &format!("{WHOLE}{}", ONE.replace(">1<", ">-1<"))),
+            "size of an object as \"-1\"",
+        ),
+        (page("r/", &format!("{WHOLE}{}", ONE.replace(">1<", "><"))), "size of an object as \"\""),
+        (
+            page(
+                "r/",
+                &format!(
+                    "{WHOLE}{}",
+                    ONE.replace("<Size>", "<LastModified>now</LastModified><Size>")
+                ),
+            ),
+            "time of an object as \"now\"",
+        ),
         ("<html><body><p>Log in</p></body></html>".to_owned(), "root is \"html\""),
         ("<!DOCTYPE html><html><br></html>".to_owned(), "root is \"html\""),
         ("<Error><Code>AccessDenied</Code></Error>".to_owned(), "root is \"Error\""),
