@@ -12,6 +12,8 @@ use crate::points::own_mounts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ext4,
+    /// With inodes that have no room for fractions of seconds.
+    OldExt,
     Xfs,
     Btrfs,
     Tmpfs,
@@ -45,6 +47,7 @@ impl Disk {
         let mut mounted = vec![at.clone()];
         match kind {
             Kind::Ext4 => image(&base, &at, "mkfs.ext4", &["-q", "-F", "-I", "256", "-m", "0"]),
+            Kind::OldExt => image(&base, &at, "mkfs.ext4", &["-q", "-F", "-I", "128", "-m", "0"]),
             Kind::Xfs => image(&base, &at, "mkfs.xfs", &["-q", "-f"]),
             Kind::Btrfs => image(&base, &at, "mkfs.btrfs", &["-q", "-f"]),
             Kind::Tmpfs => tmpfs(&at),

@@ -36,4 +36,5 @@ mod places;
 mod flags;
 mod names;
 mod slash;
+mod coarse;
 mod rules;

@@ -14,7 +14,7 @@ use crate::draw::{Abilities, scene};
 use crate::look::{Tree, is_staged, touched};
 use crate::machine::{Machine, NOBODY, Ran, run};
 use crate::play::{Extent, Player, Violation};
-use crate::{flags, names, places, slash, space, spared};
+use crate::{coarse, flags, names, places, slash, space, spared};
 
 /// What a case says if it fails.
 pub(crate) type Verdict = Result<(), String>;
@@ -149,8 +149,15 @@ fn play(kind: Kind) {
     let source = machine.folder.join("src");
     let stage = Stage { machine, disk, source, place };
     let mut failed = Vec::new();
-    let all =
-        [space::CASES, places::CASES, flags::CASES, names::CASES, slash::CASES, spared::CASES];
+    let all = [
+        space::CASES,
+        places::CASES,
+        flags::CASES,
+        names::CASES,
+        slash::CASES,
+        spared::CASES,
+        coarse::CASES,
+    ];
     for (name, case) in all.into_iter().flatten() {
         fs::create_dir(&stage.place).expect("the place is free");
         fs::create_dir(&stage.source).expect("the place is free");

@@ -125,7 +125,11 @@ impl Run<'_> {
         }
         self.remark(&plan);
         let words = rules.policy.to_words();
-        let outcome = self.check_brake(plan.removed().len()).and_then(|()| {
+        let known = match plan.removed().is_empty() {
+            true => Ok(()),
+            false => lost::require_none(&self.gathered.catalog.missing),
+        };
+        let outcome = known.and_then(|()| self.check_brake(plan.removed().len())).and_then(|()| {
             let by_time = !self.args.dry_run && !plan.removed().is_empty() && !words.is_empty();
             match by_time {
                 true => require_agreement(&self.opened.repo).map_err(|e| trouble::retain(&e)),

@@ -72,6 +72,21 @@ pub fn tell(lost: &[SessionId], context: &Context<'_>) {
     }
 }
 
+/// Refuses to choose by rules what goes while it is not known what there is: what a rule keeps depends on
+/// what else it has to choose from.
+///
+/// # Errors
+/// Exit code 23 if anything is gone.
+pub fn require_none(lost: &[SessionId]) -> Result<(), Fault> {
+    match words(lost) {
+        None => Ok(()),
+        Some(words) => Err(Fault::refused(format!("nothing was forgotten: {words}")).hint(
+            "find out what happened to the store, then `mainstay index rebuild --accept-losses`; \
+             snapshots that are named can be forgotten now",
+        )),
+    }
+}
+
 /// Exit code 20 if anything is gone; what was asked for is done all the same.
 ///
 /// # Errors

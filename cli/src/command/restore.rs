@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::disk::exclude::PathMatcher;
 use engine::disk::selection::Selection;
+use engine::disk::write::is_root;
 use engine::format::snapshot::{Snapshot, SnapshotState};
 use engine::index::identity::known_identity;
 use engine::index::pin::Pin;
@@ -282,6 +283,9 @@ fn outcome(report: &RestoreReport, args: &RestoreArgs) -> Result<ExitCode, Fault
             false if args.verify && judges_by_looks => {
                 "the lines above name them; --overwrite always also replaces what differs and has \
                  the same size and time"
+            }
+            false if !is_root() => {
+                "the lines above name them; what this user may not do, root can, with --overwrite if-changed"
             }
             false => "the lines above name them",
         }));

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use crate::base::monitor::Problem;
 use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
+use crate::disk::coarse;
 use crate::disk::error::{DiskError, problem};
 use crate::disk::meta;
 use crate::disk::write::{MetadataOptions, Target, TargetFile};
@@ -37,6 +38,9 @@ pub struct Applied {
     /// did.
     pub lost_set_ids: bool,
 }
+
+/// File systems round times by less.
+const FAR_OFF_S: u64 = 3;
 
 /// The file whose metadata is set.
 struct Subject<'a> {
@@ -79,6 +83,28 @@ impl Target {
     ) -> bool {
         let Ok((fd, is_pointer, stat)) = self.subject(path, entry.kind) else { return true };
         Subject { fd: fd.as_fd(), is_pointer, place: None }.differs(entry, &stat, options)
+    }
+
+    /// Whether `found` is how the file system keeps the time `wanted` of what lies at `path`.
+    ///
+    /// # Errors
+    /// As [`Target::stat`].
+    pub fn keeps_time(
+        &self,
+        path: &TreePath,
+        wanted: Timestamp,
+        found: Timestamp,
+    ) -> Result<bool, DiskError> {
+        if wanted == found {
+            return Ok(true);
+        }
+        let action = "looking at";
+        let (fd, name) = self.holder(path, action)?;
+        match meta::stat_at(&fd, name) {
+            Ok(stat) => Ok(coarse::is_kept_as(&fd, &stat, wanted, found)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(DiskError::io(action, path, error)),
+        }
     }
 
     /// Sets only the inode flags of `entry`: those that forbid what has to be done before.
@@ -177,8 +203,9 @@ impl Subject<'_> {
             applied.hope_for(Errno::from_io_error(&error).map_or(Hope::None, Hope::after));
             applied.problems.push(problem(path, action, &error));
         };
-        if !has_times(entry, present) {
-            note("setting the times of", self.set_times(entry));
+        if !self.has_times(entry, present) {
+            let set = self.set_times(entry).and_then(|()| self.check_times(entry));
+            note("setting the times of", set);
         }
         if sets_flags(entry, options) {
             note("setting the inode flags of", self.set_inode_flags(entry.inode_flags));
@@ -193,13 +220,35 @@ impl Subject<'_> {
         let is_link = entry.kind == EntryKind::Symlink;
         owner != next
             || (!is_link && allowed_mode(entry, next) != mode_of(present))
-            || !has_times(entry, present)
+            || !self.has_times(entry, present)
             || (options.xattrs
                 && may_have_xattrs(entry)
                 && !xattr::are_equal(&self.reach(), &entry.xattrs))
             || (sets_flags(entry, options)
                 && !self.is_pointer
                 && meta::inode_flags(self.fd).ok() != Some(entry.inode_flags))
+    }
+
+    /// Whether the times are as well set as this file system can keep them.
+    fn has_times(&self, entry: &Entry, present: &Statx) -> bool {
+        let is_kept =
+            |wanted, found| coarse::is_kept_as(self.fd, present, wanted, meta::timestamp(found));
+        is_kept(entry.mtime, present.stx_mtime)
+            && entry.atime.is_none_or(|atime| is_kept(atime, present.stx_atime))
+    }
+
+    /// After times were set: whether what the file system made of one of another century is far off.
+    fn check_times(&self, entry: &Entry) -> io::Result<()> {
+        if i32::try_from(entry.mtime.seconds).is_ok() {
+            return Ok(());
+        }
+        let found = meta::timestamp(meta::stat_open(self.fd)?.stx_mtime);
+        match found.seconds.abs_diff(entry.mtime.seconds) > FAR_OFF_S {
+            true => Err(io::Error::other(
+                "the file system cannot hold a time of that year, and keeps another in its place",
+            )),
+            false => Ok(()),
+        }
     }
 
     fn reach(&self) -> Reach<'_> {
@@ -291,11 +340,6 @@ fn may_have_xattrs(entry: &Entry) -> bool {
 
 fn mode_of(stat: &Statx) -> u32 {
     u32::from(stat.stx_mode) & 0o7777
-}
-
-fn has_times(entry: &Entry, present: &Statx) -> bool {
-    meta::timestamp(present.stx_mtime) == entry.mtime
-        && entry.atime.is_none_or(|atime| meta::timestamp(present.stx_atime) == atime)
 }
 
 fn sets_flags(entry: &Entry, options: &MetadataOptions) -> bool {

@@ -105,6 +105,12 @@ impl DiskError {
         matches!(self, Self::Io { source, .. } if is_gone(source))
     }
 
+    /// Whether the system lets only root do this, wherever it is done.
+    #[must_use]
+    pub fn is_reserved_for_root(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if Errno::from_io_error(source) == Some(Errno::PERM))
+    }
+
     /// Whether something else may lie there now, or nothing, so that it is worth while to look again.
     #[must_use]
     pub fn may_be_replaced(&self) -> bool {

@@ -10,6 +10,7 @@ pub mod trust;
 pub mod fleeting;
 pub mod child;
 pub mod meta;
+mod coarse;
 mod xattr;
 mod folder;
 pub mod pattern;

@@ -215,7 +215,10 @@ pub(super) fn is_equal(
         return Ok(false);
     }
     Ok(match entry.kind {
-        EntryKind::File => there.size_bytes == entry.size_bytes && there.mtime == entry.mtime,
+        EntryKind::File => {
+            there.size_bytes == entry.size_bytes
+                && target.keeps_time(path, entry.mtime, there.mtime)?
+        }
         EntryKind::Symlink => Some(target.read_link(path)?) == entry.target,
         EntryKind::CharDevice | EntryKind::BlockDevice => {
             there.device_number == entry.device_number

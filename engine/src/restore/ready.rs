@@ -6,6 +6,7 @@ use crate::base::error::in_one_line;
 use crate::base::monitor::{Counter, Problem};
 use crate::base::path::TreePath;
 use crate::disk::error::DiskError;
+use crate::disk::write::is_root;
 use crate::format::entry::{Entry, EntryKind};
 use crate::restore::file::{Destination, RestoredFile};
 use crate::restore::journal::Note;
@@ -25,9 +26,12 @@ pub(super) fn make(to: &Destination<'_>, ready: Ready) {
         Ready::File(file, bytes) => file.write(to, &bytes, 0, 1),
         Ready::Other(path, entry, way) => {
             if let Err(error) = make_other(to, &path, &entry, way) {
+                // The same user will be refused the same again.
+                if !error.is_reserved_for_root() || is_root() {
+                    to.tally.leave_unfinished();
+                }
                 let problem = Problem { path, action: "creating", why: in_one_line(&error) };
                 to.tally.problem(to.monitor, problem);
-                to.tally.leave_unfinished();
             }
             to.monitor.add(Counter::Items, 1);
         }

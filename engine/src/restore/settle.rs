@@ -57,7 +57,11 @@ impl Pass<'_> {
             work.made_target || work.is_fresh || self.noted(Note::Folder, &TreePath::root());
         let sets_metadata = is_new || (is_selected && stat.as_ref().is_none_or(sets));
         if sets_metadata && !is_new {
-            self.tell_metadata(&TreePath::root(), &entry);
+            let before = work.modified_before;
+            let had_time = work.to.target.keeps_time(&TreePath::root(), entry.mtime, before);
+            let had_time = had_time.unwrap_or(false);
+            let now = stat.as_ref().filter(|_| had_time).map_or(entry.mtime, |there| there.mtime);
+            self.tell_metadata(&TreePath::root(), &Entry { mtime: now, ..entry.clone() });
         }
         if let Some(top) = self.open.first_mut() {
             top.sets_metadata = sets_metadata;
