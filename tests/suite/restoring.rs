@@ -226,7 +226,9 @@ fn a_tree_pack_that_is_gone_costs_what_is_in_it() {
     let first = listed("repository/tree").swap_remove(0);
     fs::remove_file(place.path("repository/tree").join(first)).expect("it is there");
     let from = format!("latest:{}", place.path("source").display());
+    let file = format!("{from}/a/b/1");
     for words in [
+        vec!["cat", &file],
         vec!["restore", &from, "--target", "part"],
         vec!["restore", "latest", "--target", "whole"],
         vec!["ls", "latest"],

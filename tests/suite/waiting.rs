@@ -177,3 +177,30 @@ fn a_signal_is_answered_while_nobody_reads_what_is_printed() {
         assert_eq!(exit, Some(130), "{line:?}");
     }
 }
+
+/// Nothing was proved, and nothing was disproved: no record says either.
+#[test]
+fn a_signal_ends_a_drill_and_its_command_without_a_result() {
+    let place = Place::with_repository();
+    place.backup();
+    let is_running = || {
+        let processes = std::fs::read_dir("/proc").expect("Linux has it").flatten();
+        let mut lines = processes.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+        lines.any(|line| line.starts_with(b"sleep\0") && line.ends_with(b"62.0417\0"))
+    };
+    for signal in [Signal::INT, Signal::TERM] {
+        let line = ["drill", "latest", "--kind", "full", "--command", "sleep 62.0417"];
+        let mut run = quiet(&mut place.command(line));
+        let began = Instant::now();
+        while !is_running() && began.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(is_running(), "the command has not begun");
+        let (took, exit) = ended_by(signal, &mut run);
+        assert!(took < SIGNAL_MAX, "{signal:?}: {took:?}");
+        assert_eq!(exit, Some(130), "{signal:?}");
+        assert!(!is_running(), "{signal:?}: the command goes on");
+    }
+    let records = place.run(["evidence", "list", "--json"]).expect(0);
+    assert!(!records.contains("\"drill"), "{records}");
+}
