@@ -132,7 +132,10 @@ impl World {
         assert!(run.exit == 0 || has_words, "{said}");
         assert!(run.exit == 0 || wrong_count > 0, "{said}");
         let is_listing = ["snapshots", "ls", "find"].contains(&arguments[0]);
-        assert!(run.exit != 0 || !is_listing || run.stdout == healthy, "{said}");
+        assert!(
+            run.exit != 0 || !is_listing || run.stdout == healthy,
+            "{said}\nhealthy: {healthy}"
+        );
         if arguments[0] == "restore" && run.exit == 0 {
             self.expect_restored(&self.place.path("out"), &said);
         }

@@ -297,7 +297,7 @@ const HABITS: &[(&str, Ends)] = &[
     ("ls ID --recursive", Ends::As(0)),
     ("find *.txt", Ends::As(0)),
     ("find --oldest 2026-01-01 --newest 2026-02-01 x", Ends::Saying("--time WHEN")),
-    ("diff latest~1 latest", Ends::Saying("mainstay ls SNAP")),
+    ("diff latest~1 latest", Ends::As(0)),
     ("dump latest /etc/fstab", Ends::Saying("mainstay cat SNAP:/path")),
     ("dump latest / -a tar", Ends::Saying("mainstay restore SNAP:/path")),
     ("mount /mnt", Ends::Saying("cannot be mounted")),

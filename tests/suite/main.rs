@@ -24,6 +24,8 @@ mod crash;
 mod index_loss;
 mod roles;
 mod searching;
+mod differing;
+mod comparing;
 mod cost;
 mod memory;
 mod store_contract;

@@ -33,7 +33,7 @@ fn small_world() -> (World, PathBuf) {
 }
 
 /// Paths of everything below `folder` that is no folder.
-fn files_below(folder: &Path) -> Vec<String> {
+pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

@@ -32,6 +32,8 @@ pub mod key;
 pub mod rules;
 /// `snapshots`, `ls`, `find`, `cat`.
 pub mod look;
+/// `diff`, `history`, `timeline`.
+pub mod compare;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// The help of the program as a whole.

@@ -10,7 +10,10 @@ use crate::args::global::{GLOBAL_HEADING, GlobalArgs};
 /// Commands in the order of use.
 pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Back up", &["init", "backup"]),
-    ("Look", &["snapshots", "ls", "find", "cat", "problems", "stats"]),
+    (
+        "Look",
+        &["snapshots", "ls", "find", "cat", "history", "diff", "timeline", "problems", "stats"],
+    ),
     ("Restore", &["restore"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),

@@ -59,6 +59,14 @@ pub mod ls;
 pub mod find;
 /// `cat`
 pub mod cat;
+/// How entries differ.
+pub mod change;
+/// `diff`.
+pub mod diff;
+/// `history`.
+pub mod history;
+/// `timeline`.
+pub mod timeline;
 /// `restore`
 pub mod restore;
 /// `prune`
@@ -123,6 +131,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::args::approve::ApproveArgs;
 use crate::args::backup::BackupArgs;
 use crate::args::collect::{PruneArgs, UnblockArgs};
+use crate::args::compare::{DiffArgs, HistoryArgs, TimelineArgs};
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
@@ -179,6 +188,9 @@ pub enum Command {
     Ls(LsArgs),
     Find(FindArgs),
     Cat(CatArgs),
+    Diff(DiffArgs),
+    History(HistoryArgs),
+    Timeline(TimelineArgs),
     Forget(Box<ForgetArgs>),
     Undelete(UndeleteArgs),
     Offboard(OffboardArgs),
@@ -230,6 +242,9 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Ls(args) => ls::run(args, context),
         Command::Find(args) => find::run(args, context),
         Command::Cat(args) => cat::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
+        Command::History(args) => history::run(args, context),
+        Command::Timeline(args) => timeline::run(args, context),
         Command::Forget(args) => forget::run(args, context),
         Command::Undelete(args) => undelete::run(args, context),
         Command::Offboard(args) => offboard::run(args, context),

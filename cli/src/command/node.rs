@@ -22,6 +22,12 @@ fn kind(kind: EntryKind) -> (char, &'static str) {
     }
 }
 
+/// The name of a kind in JSON.
+#[must_use]
+pub fn kind_name(of: EntryKind) -> &'static str {
+    kind(of).1
+}
+
 /// Kind and permissions as `ls -l` shows them: `drwxr-sr-t`.
 #[must_use]
 pub fn permissions(entry: &Entry) -> String {

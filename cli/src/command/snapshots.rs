@@ -75,7 +75,24 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
         context.ui.detail(1, &format!("{id} is not confirmed: its backup runs, or was cut off"));
     }
     lost::tell(&catalog.missing, context);
-    report_damaged(&catalog, context)
+    let holds = report_damaged_holds(&marks, context);
+    report_damaged(&catalog, context).and(holds)
+}
+
+/// Says which holds cannot be read: a snapshot may be held though the list does not say so.
+fn report_damaged_holds(marks: &Marks, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    for (hold, error) in &marks.damaged {
+        let why = engine::base::error::in_one_line(error);
+        context.ui.problem("reading the hold", hold.to_string().as_bytes(), &why);
+    }
+    match marks.damaged.first() {
+        None => Ok(ExitCode::Ok),
+        Some(_) => {
+            let message = "nobody knows which snapshots are held, because a hold cannot be read";
+            Err(Fault::new(ExitCode::Damage, "E_CORRUPT", message)
+                .hint("try again; `mainstay hold release` puts a damaged hold out of the way"))
+        }
+    }
 }
 
 /// Says which records cannot be read; the exit code is 20 then.

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRecord};
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
@@ -79,6 +80,15 @@ pub enum Message<'a> {
     Snapshot(Box<SnapshotRecord>),
     /// One entry of a snapshot (standard output).
     Node(Node),
+    /// A path that differs between two snapshots (standard output).
+    Change(ChangeRecord),
+    /// How two snapshots differ (standard output, last line).
+    Statistics(ChangeStatistics),
+    /// One version of a path (standard output).
+    #[serde(rename = "path_version")]
+    PathVersion(Box<VersionRecord>),
+    /// What changed from one snapshot to the next (standard output).
+    Night(Box<NightRecord>),
     /// What forgetting snapshots would free (standard output).
     Freed(Freed),
     /// How much a repository holds (standard output).

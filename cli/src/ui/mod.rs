@@ -14,6 +14,7 @@ pub mod cancel;
 pub mod access;
 /// What commands report as JSON.
 pub mod records;
+pub mod changes;
 pub mod keys;
 pub mod clients;
 pub mod consents;

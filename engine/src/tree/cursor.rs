@@ -27,9 +27,47 @@ struct Frame {
     items: Items,
 }
 
+impl Frame {
+    /// Drops items that end before `from_key`; whether none is left.
+    fn skip_before(&mut self, from_key: &[u8]) -> bool {
+        match &mut self.items {
+            Items::Leaf(entries) => {
+                while entries.as_slice().first().is_some_and(|(key, _)| key.as_slice() < from_key) {
+                    entries.next();
+                }
+                entries.as_slice().is_empty()
+            }
+            Items::Inner { children, .. } => {
+                while let Some(child) = children.as_slice().first()
+                    && child.last_key.as_slice() < from_key
+                {
+                    children.next();
+                }
+                children.as_slice().is_empty()
+            }
+        }
+    }
+}
+
 enum Items {
     Leaf(std::vec::IntoIter<(Vec<u8>, Entry)>),
     Inner { level: u8, children: std::vec::IntoIter<Child> },
+}
+
+/// What a walk comes to next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead<'a> {
+    /// A node that can be entered or passed over.
+    Node {
+        /// Which.
+        id: ChunkId,
+        /// Distance from the leaves; the greatest for a root that was not read yet.
+        level: u8,
+        /// The key of the last entry below it; `None` for a root.
+        last_key: Option<&'a [u8]>,
+    },
+    /// An entry with this key.
+    Entry(&'a [u8]),
 }
 
 /// The nodes that were walked to their end without that anything below them was
@@ -164,6 +202,59 @@ impl<'a> EntryCursor<'a> {
         };
         self.push(root, items);
         Ok(())
+    }
+
+    /// What comes next, without reading anything; `None` at the end.
+    pub(crate) fn ahead(&mut self) -> Option<Ahead<'_>> {
+        if let Some(id) = self.root {
+            return Some(Ahead::Node { id, level: u8::MAX, last_key: None });
+        }
+        while self.stack.last_mut()?.skip_before(&self.from_key) {
+            self.leave();
+        }
+        match &self.stack.last()?.items {
+            Items::Leaf(entries) => entries.as_slice().first().map(|(key, _)| Ahead::Entry(key)),
+            Items::Inner { level, children } => {
+                let child = children.as_slice().first()?;
+                let last_key = Some(child.last_key.as_slice());
+                // Of a child the level is one less than that of its node.
+                Some(Ahead::Node { id: child.node, level: level.saturating_sub(1), last_key })
+            }
+        }
+    }
+
+    /// Enters the node that is ahead.
+    ///
+    /// # Errors
+    /// [`TreeError`]; the walk is past the node then.
+    pub(crate) fn enter_ahead(&mut self) -> Result<(), TreeError> {
+        if let Some(root) = self.root.take() {
+            return self.enter_root(root);
+        }
+        let Some(Frame { items: Items::Inner { level, children }, .. }) = self.stack.last_mut()
+        else {
+            return Ok(());
+        };
+        let level = *level;
+        match children.next() {
+            Some(child) => self.enter(&child, level),
+            None => Ok(()),
+        }
+    }
+
+    /// Passes over the node that is ahead, with everything below it.
+    pub(crate) fn pass_over(&mut self) {
+        self.root = None;
+        if let Some(Frame { items: Items::Inner { children, .. }, .. }) = self.stack.last_mut()
+            && let Some(child) = children.next()
+        {
+            self.passed = Some(child.last_key);
+        }
+    }
+
+    /// The key that the walk is past, with everything before it.
+    pub(crate) fn passed_key(&self) -> Option<&[u8]> {
+        self.passed.as_deref()
     }
 
     fn step(&mut self) -> Option<Result<(Vec<u8>, Entry), TreeError>> {

@@ -9,6 +9,7 @@ pub mod boundary;
 pub mod build;
 pub mod source;
 pub mod cursor;
+pub mod diff;
 pub mod extents;
 pub mod reach;
 

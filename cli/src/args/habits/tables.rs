@@ -2,7 +2,6 @@
 
 /// Commands that other programs have, by one or two words.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
-    ("diff", "to compare two snapshots: `mainstay ls SNAP` of both, with --json for programs"),
     ("dump", DUMP),
     ("mount", MOUNT),
     ("umount", MOUNT),
