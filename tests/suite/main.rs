@@ -26,6 +26,7 @@ mod roles;
 mod searching;
 mod differing;
 mod comparing;
+mod dumping;
 mod cost;
 mod memory;
 mod store_contract;

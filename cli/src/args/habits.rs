@@ -106,7 +106,6 @@ mod tests {
     #[test]
     fn each_habit_has_one_line_and_only_what_is_needless_is_done() {
         for (line, words) in [
-            ("dump latest /etc/fstab", "cat SNAP"),
             ("mount /mnt", "cannot be mounted"),
             ("copy --from-repo R2 latest", "second copy"),
             ("rewrite --exclude /x latest", "never rewritten"),

@@ -34,6 +34,8 @@ pub mod rules;
 pub mod look;
 /// `diff`, `history`, `timeline`.
 pub mod compare;
+/// `dump`.
+pub mod dump;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// The help of the program as a whole.

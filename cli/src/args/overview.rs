@@ -14,7 +14,7 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
         "Look",
         &["snapshots", "ls", "find", "cat", "history", "diff", "timeline", "problems", "stats"],
     ),
-    ("Restore", &["restore"]),
+    ("Restore", &["restore", "dump"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("Fleet", &["key", "approve", "offboard"]),

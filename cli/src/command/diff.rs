@@ -251,7 +251,7 @@ impl Lines<'_> {
             parts.push(format!("{count} with other metadata"));
         }
         format!(
-            "{}\nfiles: {} added, {} removed",
+            "{}; files: {} added, {} removed",
             parts.join(", "),
             units::size(added.bytes),
             units::size(removed.bytes)

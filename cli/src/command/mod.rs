@@ -61,6 +61,8 @@ pub mod find;
 pub mod cat;
 /// How entries differ.
 pub mod change;
+/// `dump`.
+pub mod dump;
 /// `diff`.
 pub mod diff;
 /// `history`.
@@ -132,6 +134,7 @@ use crate::args::approve::ApproveArgs;
 use crate::args::backup::BackupArgs;
 use crate::args::collect::{PruneArgs, UnblockArgs};
 use crate::args::compare::{DiffArgs, HistoryArgs, TimelineArgs};
+use crate::args::dump::DumpArgs;
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
@@ -188,6 +191,7 @@ pub enum Command {
     Ls(LsArgs),
     Find(FindArgs),
     Cat(CatArgs),
+    Dump(DumpArgs),
     Diff(DiffArgs),
     History(HistoryArgs),
     Timeline(TimelineArgs),
@@ -242,6 +246,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Ls(args) => ls::run(args, context),
         Command::Find(args) => find::run(args, context),
         Command::Cat(args) => cat::run(args, context),
+        Command::Dump(args) => dump::run(args, context),
         Command::Diff(args) => diff::run(args, context),
         Command::History(args) => history::run(args, context),
         Command::Timeline(args) => timeline::run(args, context),

@@ -2,7 +2,6 @@
 
 /// Commands that other programs have, by one or two words.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
-    ("dump", DUMP),
     ("mount", MOUNT),
     ("umount", MOUNT),
     ("webdav", MOUNT),
@@ -127,7 +126,7 @@ pub(super) const DONE: &[(&str, &str)] = &[
 ];
 
 const LOCKS: &str = "there are no locks in a repository: nothing to unlock";
-const DUMP: &str = "for one file: `mainstay cat SNAP:/path`; for a folder: `mainstay restore SNAP:/path --target DIR`";
+const DUMP: &str = "for an archive: `mainstay dump SNAP:/path -a tar -o FILE`";
 const MOUNT: &str =
     "snapshots cannot be mounted: `mainstay ls`, `mainstay find` and `mainstay cat` look into them";
 const COPY: &str = "for a second copy let the machines back up to both repositories, or copy the objects with the tools of the store";
