@@ -39,7 +39,7 @@ use crate::command::context::Context;
 use crate::config::file::ConfigFile;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
-use crate::ui::output::{in_one_line, printable};
+use crate::ui::output::{in_one_line, printable, shortened};
 use crate::ui::{Settings, Ui};
 
 /// Steps from the best niceness to the worst; the kernel stops at the end of its scale.
@@ -115,6 +115,7 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
     let (mut cli, matches) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
+            let error = without_guesses(error);
             if let Some(habit) = habits::find(arguments).filter(|_| error.use_stderr()) {
                 return match habit.is_done {
                     true => {
@@ -127,7 +128,7 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
             if let Some(fault) = in_our_words(&error, arguments) {
                 return Err(fault);
             }
-            return explain(without_guesses(error), surroundings, ui);
+            return explain(error, surroundings, ui);
         }
     };
     if let Some(name) = empty::find(&Cli::command(), &matches) {
@@ -190,7 +191,8 @@ fn in_our_words(error: &clap::Error, arguments: &[OsString]) -> Option<Fault> {
     match error.kind() {
         ErrorKind::InvalidUtf8 => {
             let odd = arguments.iter().filter(|argument| argument.to_str().is_none());
-            let odd: Vec<_> = odd.map(|argument| escape(argument.as_encoded_bytes())).collect();
+            let odd: Vec<_> =
+                odd.map(|argument| shortened(&escape(argument.as_encoded_bytes()))).collect();
             let words = format!("not UTF-8, where only text will do: {}", odd.join(", "));
             Some(Fault::usage(words).hint("only paths may be of any bytes; for others write `?`"))
         }
@@ -202,8 +204,21 @@ fn in_our_words(error: &clap::Error, arguments: &[OsString]) -> Option<Fault> {
                  --stdin-from-command -- pg_dump d",
             ))
         }
+        ErrorKind::UnknownArgument => negative(arguments),
         _ => None,
     }
+}
+
+/// A negative number behind an option, which is read as an option of its own.
+fn negative(arguments: &[OsString]) -> Option<Fault> {
+    let words: Vec<&str> = arguments.iter().map_while(|word| word.to_str()).collect();
+    let is_negative = |word: &str| {
+        let number = word.strip_prefix('-').unwrap_or_default();
+        number.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+    };
+    let pair = words.windows(2).find(|pair| pair[0].starts_with('-') && is_negative(pair[1]))?;
+    let words = format!("{} is given {}, which is negative", pair[0], shortened(pair[1]));
+    Some(Fault::usage(words).hint("write it without the sign, or leave the option out"))
 }
 
 /// Takes out which option might be meant: a guess that is tried is worse than none, and the nearest
@@ -227,7 +242,7 @@ fn without_guesses(mut error: clap::Error) -> clap::Error {
         [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand]
     {
         if let Some(ContextValue::String(text)) = error.get(typed) {
-            let text = ContextValue::String(printable(text));
+            let text = ContextValue::String(shortened(&printable(text)));
             error.insert(typed, text);
         }
     }

@@ -120,6 +120,8 @@ fn passphrases_and_keys() {
     story.tell("the file is empty", &["snapshots", "-p", "empty"]);
     put(&place.path("open"), b"correct horse battery staple\n");
     allow(&place.path("open"), 0o644);
+    put_private(&place.path("kit0"), b"> MAINSTAY RECOVERY KIT\n>\n> created\n");
+    story.tell("the file is a kit without words", &["snapshots", "-p", "kit0"]);
     story.tell("everybody can read the file", &["snapshots", "-p", "open"]);
     story.tell("the file is not there", &["snapshots", "-p", "nowhere"]);
     story.tell("the command fails", &["snapshots", "--password-command", "false"]);
@@ -131,6 +133,12 @@ fn passphrases_and_keys() {
     put_private(&place.path("kit"), b"MAINSTAY RECOVERY KIT\n");
     story.tell("the key file is the kit", &["snapshots", "--key-file", "kit"]);
     place.run(["key", "add", "--role", "backup", "--to-key-file", "web.key"]).expect(0);
+    story.tell("the key file is given as a passphrase", &["snapshots", "-p", "web.key"]);
+    place.run(["init", "-q", "-r", "other", "--no-probe", "--kdf-memory", "64MiB"]).expect(0);
+    let line = ["snapshots", "-r", "other", "--key-file", "web.key"];
+    story.tell_with("the key file is of another repository", &line, without);
+    let line = ["snapshots", "--password-command", "echo 'x"];
+    story.tell_with("the command has an open quote", &line, without);
     let part = place.latest("a.txt");
     let line = ["cat", &part, "--key-file", "web.key"];
     story.tell_with("the key may not read", &line, without);
@@ -176,6 +184,9 @@ fn places_of_repositories() {
         command.env_remove("MAINSTAY_REPOSITORY");
     });
     story.tell("nobody knows this kind of place", &["snapshots", "-r", "sftp://host/path"]);
+    let line = ["snapshots", "-r", "sftp://user@host/path"];
+    story.tell("nobody knows this kind of place, with a user", &line);
+    story.tell("a URL that names no folder", &["snapshots", "-r", "file://repository"]);
     story.tell("a bucket without a name", &["snapshots", "-r", "s3:///prefix"]);
     story.tell("a container without an account", &["snapshots", "-r", "az://box"]);
     story.tell_with(
@@ -230,6 +241,30 @@ fn command_lines() {
     story.tell("no snapshot of this id", &["ls", "0123456789"]);
     story.tell("not so many snapshots", &["ls", "latest~7"]);
     story.tell("no snapshot of this host", &["ls", "latest", "--host", "elsewhere"]);
+    story.tell("an option of another program", &["forget", "--unsafe-allow-remove-all"]);
+    story.tell("a list as another program names it", &["backup", "--files-from0", "list"]);
+    story.tell("a negative number", &["prune", "--max-repack-size", "-1"]);
+    story.tell("a negative duration", &["prune", "--grace", "-1s"]);
+    story.tell("minutes in a span", &["forget", "--keep-within", "1h30m"]);
+    story.tell("units in no order", &["forget", "--keep-within", "30d1y"]);
+    let hold = ["hold", "add", "latest", "--reason", "case", "--until"];
+    for (situation, until) in [
+        ("a hold until a day that is over", "2020-01-01"),
+        ("a hold until now", "0d"),
+        ("a hold for ages", "99999999999d"),
+        ("a hold until nobody knows when", "later"),
+    ] {
+        story.tell(situation, &[&hold[..], &[until]].concat());
+    }
+    let long = "l".repeat(2_000);
+    story.tell("a tag that is too long", &["backup", "source", "--tag", &long]);
+    story.tell("a pattern that is open", &["find", "["]);
+    story.tell("a pattern that takes back nothing", &["backup", "source", "-e", "!"]);
+    story.tell("no rules to play", &["policy", "simulate"]);
+    story.tell("no such evidence", &["evidence", "show", "999"]);
+    story.tell("a demonstration of a file", &["demo", "source/a.txt"]);
+    let folder = place.latest("sub");
+    story.tell("the content of a folder", &["cat", &folder]);
     story.tell_with("a setting nobody understands", &["snapshots"], |command| {
         command.env("MAINSTAY_PROGRESS_FPS", "fast");
     });
@@ -263,6 +298,10 @@ fn sources_of_backups() {
     story.tell("a stream is empty", &["backup", "--stdin"]);
     story.tell("all is left out", &["backup", "source", "--exclude", "*"]);
     put(&place.path("list"), b"\n");
+    put(&place.path("wide"), b"\xff\xfes\0o\0\n\0");
+    story.tell("a list is in UTF-16", &["backup", "--files-from", "wide"]);
+    let line = ["backup", "nowhere", "--allow-missing"];
+    story.tell("nothing that is named is there", &line);
     story.tell("a list is empty", &["backup", "--files-from", "list"]);
     story.ends_as("sources_of_backups");
 }
@@ -331,6 +370,8 @@ fn targets_of_restores() {
     put(&place.path("file"), b"");
     story.tell("the target is a file", &["restore", &part, "--target", "file"]);
     story.tell("the target is below a file", &["restore", &part, "-t", "file/x"]);
+    std::os::unix::fs::symlink("/nowhere/at/all", place.path("astray")).expect("a link");
+    story.tell("the target leads nowhere", &["restore", &part, "-t", "astray"]);
     story.tell("the target is the state folder", &["restore", &part, "-t", "state"]);
     let line = ["restore", &part, "-t", "fresh", "--include", "nomatch"];
     story.tell("nothing is included", &line);

@@ -19,6 +19,7 @@ use restore_verify::evidence::heads;
 use crate::args::backup::BackupArgs;
 use crate::args::filter::FilterArgs;
 use crate::args::values::Compression;
+use crate::command::clock;
 use crate::command::context::Context;
 use crate::command::lost;
 use crate::command::open::{Opened, open, progress};
@@ -89,6 +90,9 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         }
     }
     show(&report, args.dry_run, started, context);
+    if let Some(snapshot) = report.snapshot.filter(|_| !args.dry_run) {
+        clock::note_after_backup(snapshot, &opened, context);
+    }
     lost::judge(&report.lost)?;
     Ok(if report.problem_count > 0 { ExitCode::Partial } else { ExitCode::Ok })
 }

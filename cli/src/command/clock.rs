@@ -4,9 +4,11 @@
 //! clock is learnt by writing. Where a key may not write, the newest commit tells at least that this
 //! machine is behind.
 
+use engine::base::id::SessionId;
 use engine::base::limits::CLOCK_SLACK_S;
 use engine::base::time::Timestamp;
 use engine::index::catalog::Catalog;
+use engine::store::name::ObjectName;
 
 use crate::args::filter::FilterArgs;
 use crate::command::context::Context;
@@ -35,6 +37,29 @@ pub fn require(
 pub fn tell(filter: &FilterArgs, opened: &Opened, catalog: &Catalog, context: &Context<'_>) {
     if let Some(words) = difference(filter, opened, catalog, context) {
         context.ui.note(&words);
+    }
+}
+
+/// Says after a backup that this machine's clock is not the store's: later, lists and rules would
+/// only show a snapshot from the future, or from the past.
+pub fn note_after_backup(snapshot: SessionId, opened: &Opened, context: &Context<'_>) {
+    let store = opened.repo.store();
+    let mut received = None;
+    let listed = store.list_each(&store.key_of(&ObjectName::Confirm(snapshot)), &mut |object| {
+        received = Some(object.modified);
+        false
+    });
+    // Whoever may not list learns it from the list of another machine.
+    let (Ok(()), Some(there)) = (listed, received) else { return };
+    let here = context.around.clock.now();
+    let apart = here.since(there).max(there.since(here));
+    if apart.as_secs() > CLOCK_SLACK_S as u64 {
+        let side = if here > there { "ahead of" } else { "behind" };
+        context.ui.note(&format!(
+            "the clock of this machine is {} {side} the store's: set the one that is wrong, or lists \
+             and rules will doubt this snapshot's time",
+            units::age(apart)
+        ));
     }
 }
 

@@ -66,7 +66,8 @@ fn source(args: &DemoArgs, context: &Context<'_>) -> Result<PathBuf, Fault> {
         .map_err(|error| Fault::usage(format!("cannot find {}", path.display())).because(&error))?;
     match path.is_dir() {
         true => Ok(path),
-        false => Err(Fault::usage(format!("{} is not a folder", path.display()))),
+        false => Err(Fault::usage(format!("{} is not a folder", path.display()))
+            .hint("name a folder, or none: the demonstration then chooses one")),
     }
 }
 
@@ -79,7 +80,7 @@ struct Demo<'a> {
 impl Demo<'_> {
     fn show(&self, source: &Path) -> Result<ExitCode, Fault> {
         let shown = escape(source.as_os_str().as_bytes());
-        self.say(&format!("This backs up {shown}, restores it elsewhere and compares."));
+        self.say_prose(&format!("This backs up {shown}, restores it elsewhere and compares."), 0);
         self.say("Nothing in that folder is changed.");
         let target = self.work.join("restored");
         let path = source.as_os_str();
@@ -126,7 +127,7 @@ impl Demo<'_> {
         let command = shown_line(line);
         self.say("");
         self.say(&format!("# {title}"));
-        self.say(&format!("$ {command}"));
+        self.say_prose(&format!("$ {command}"), 4);
         let mut around = Surroundings::isolated(&[("MAINSTAY_PASSWORD", PASSPHRASE)]);
         for (name, folder) in
             [("MAINSTAY_REPOSITORY", "repository"), ("MAINSTAY_STATE_DIR", "state")]
@@ -157,7 +158,7 @@ impl Demo<'_> {
             }));
         }
         for text in [result.text(), words.text()] {
-            text.lines().for_each(|line| self.say(&format!("    {line}")));
+            text.lines().for_each(|line| self.say_prose(&format!("    {line}"), 8));
         }
         self.say(&format!("  {} ({})", exit.meaning(), units::duration(took)));
         match exit {
@@ -208,6 +209,14 @@ impl Demo<'_> {
             self.say("What you may not read was neither backed up nor compared.");
         }
         if ok { ExitCode::Ok } else { ExitCode::Failed }
+    }
+
+    /// The same for what may be wider than a terminal.
+    fn say_prose(&self, text: &str, hang: usize) {
+        let ui = self.context.ui;
+        if !ui.is_json() && !ui.is_quiet() {
+            ui.prose(text, hang);
+        }
     }
 
     fn say(&self, text: &str) {

@@ -95,6 +95,9 @@ impl Page {
                         return self.no_repository(&place, fault, "repository opens", context);
                     }
                     ExitCode::Key => self.next = Some("mainstay key test".to_owned()),
+                    ExitCode::Failed if fault.code() == "E_LOCAL" => {
+                        self.next = Some("mainstay --cache-dir DIR doctor".to_owned());
+                    }
                     _ => {}
                 }
                 self.bad("repository opens", fault);

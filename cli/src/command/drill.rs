@@ -280,10 +280,8 @@ fn tell(report: &DrillReport, context: &Context<'_>) {
     let what = format!("{}, {}", units::counted(drill.files, "file"), units::size(drill.bytes));
     let done = if drill.outcome == Outcome::Passed { "restored" } else { "looked at" };
     line(done, format!("{what} in {}", time(drill.restore_ms)));
-    line(
-        "evidence",
-        format!("{}, level L{}: {}", report.record, drill.level, level::meaning(drill.level)),
-    );
+    line("evidence", format!("{}, level L{}", report.record, drill.level));
+    line("proved", level::meaning(drill.level).to_owned());
     if !drill.lacks.is_empty() {
         line("next level", drill.lacks.clone());
     }

@@ -1,5 +1,6 @@
 //! `forget`: which snapshots go, by rules or by name, and why the others stay.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use engine::base::id::SessionId;
@@ -241,8 +242,21 @@ impl Run<'_> {
         all.map(|one| (one.snapshot.session, one)).collect()
     }
 
+    /// The same plan, newest first in the order of `snapshots`.
+    fn as_listed(&self, plan: &Plan) -> Plan {
+        let (by_id, mut plan) = (self.by_id(), plan.clone());
+        let made = Made::of(&self.gathered.catalog, self.context.around.clock.now());
+        let place = |id: &SessionId| Reverse(by_id.get(id).map(|one| made.place(&one.snapshot)));
+        for group in &mut plan.groups {
+            group.keep.sort_by_key(|kept| place(&kept.session));
+            group.remove.sort_by_key(place);
+        }
+        plan
+    }
+
     fn show(&self, plan: &Plan, is_dry: bool) -> Result<(), Fault> {
         let ui = self.context.ui;
+        let plan = &self.as_listed(plan);
         if ui.is_json() {
             let groups: Vec<_> = plan.groups.iter().map(|group| self.group_record(group)).collect();
             return ui.document(&groups).map_err(|error| Fault::local("no JSON").because(&error));

@@ -25,6 +25,8 @@ use crate::units;
 
 /// Snapshots that a table names for one hold.
 const SHOWN_MAX: usize = 2;
+/// How to say when.
+const WHEN: &str = "a date to come such as 2036-01-01, or a time from now such as 90d";
 /// Digits of a hold's id that people see; `hold release` takes them.
 const SHORT_DIGITS: usize = 8;
 
@@ -106,15 +108,22 @@ fn put(args: &HoldAddArgs, opened: &Opened, context: &Context<'_>) -> Result<Exi
 
 /// When a hold should be released: a point in time, or how long from now.
 fn reminder(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Fault> {
-    match units::parse_duration(text) {
+    let until = match units::parse_duration(text) {
         Ok(span) => {
-            Ok(Timestamp { seconds: now.seconds.saturating_add_unsigned(span.as_secs()), ..now })
+            Timestamp { seconds: now.seconds.saturating_add_unsigned(span.as_secs()), ..now }
         }
-        Err(_) => units::parse_time(text, zone).map_err(|error| {
-            Fault::usage(error.to_string())
-                .hint("a date such as 2028-01-01, or a time from now such as 90d")
-        }),
+        Err(_) => units::parse_time(text, zone)
+            .map_err(|error| Fault::usage(error.to_string()).hint(WHEN))?,
+    };
+    if until <= now {
+        return Err(Fault::usage(format!("--until {text} is over already")).hint(WHEN));
     }
+    // What no calendar writes down could not be shown again.
+    if units::rfc3339(until).starts_with('@') {
+        return Err(Fault::usage("--until lies beyond the year 9999")
+            .hint("leave it out: a hold stays until it is released"));
+    }
+    Ok(until)
 }
 
 fn filter_words(filter: &FilterArgs) -> String {

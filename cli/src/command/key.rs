@@ -11,7 +11,7 @@ use engine::index::identity::{Enrolment, enrol_as};
 use engine::repo::keyring::{Identity, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
 use engine::repo::permits::Holder;
-use engine::repo::slots::{self, Standing, Wrapping};
+use engine::repo::slots::{self, ListedSlot, Standing, Wrapping};
 use engine::store::location::Location;
 use restore_verify::evidence::event::Event;
 
@@ -25,9 +25,8 @@ use crate::command::place::{PrivateFile, absolute};
 use crate::command::store_policy;
 use crate::command::trouble;
 use crate::command::witness::{act, witness};
-use crate::config::credential::{self, Credential};
+use crate::config::credential;
 use crate::config::secret::{self, Secret};
-use crate::config::words;
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::keys::{KeyAdded, KeyRecord, KeyRemoved, KeyTested};
@@ -315,24 +314,19 @@ fn remove_slot(opened: &Opened, wanted: &str, context: &Context<'_>) -> Result<E
 /// Puts another passphrase into the place of the given one: first the new slot, then the old one
 /// goes, so that at every moment one of them opens the repository.
 fn passwd(args: &KeyPasswdArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    let credential = credential::find(&context.global.credential(), context.around)?;
     let opened = open(context)?;
     let repo = &opened.repo;
-    let is_words = |secret: &Secret| Ok::<_, Fault>(words::find(secret.expose())?.is_some());
-    let is_passphrase = match &credential {
-        Credential::Passphrase(secret) => !is_words(secret)?,
-        Credential::KeyFile(_) => false,
+    let listed = slots::list(repo).map_err(|error| trouble::repo(&error))?;
+    let is_old = |slot: &&ListedSlot| {
+        repo.slot() == Some(slot.slot) && slot.kind == Some(SlotKind::Passphrase)
     };
-    let old = if is_passphrase { repo.slot() } else { None };
-    let Some(old) = old else {
+    let Some(ListedSlot { slot: old, about, .. }) = listed.iter().find(is_old).cloned() else {
         return Err(Fault::usage("what was given to open the repository is no passphrase").hint(
             "`mainstay key add --role admin` adds a passphrase, `mainstay key remove ID` removes one",
         ));
     };
     repo.keys().admin().map_err(|error| trouble::repo(&error))?;
     let secret = new_passphrase(args.new_password_file.as_deref(), args.weak, context)?;
-    let listed = slots::list(repo).map_err(|error| trouble::repo(&error))?;
-    let about = listed.iter().find(|slot| slot.slot == old).and_then(|slot| slot.about.clone());
     let label = about.map_or_else(|| Role::Admin.name().to_owned(), |about| about.label);
     let bundle = repo.keys().cut_for(Role::Admin, SHARED_DOMAIN, None);
     let bundle = bundle.map_err(|error| trouble::repo(&error))?;

@@ -71,6 +71,14 @@ impl Made {
         self.times.get(&snapshot.session).copied().unwrap_or(snapshot.started)
     }
 
+    /// What lists are ordered by: when it was made, and of equal times the order of its client, which
+    /// is all that is known; what remains equal has an order that is the same everywhere.
+    #[must_use]
+    pub fn place(&self, snapshot: &Snapshot) -> (Timestamp, u64, Timestamp, SessionId) {
+        let session = snapshot.session;
+        (self.at(snapshot), session.sequence(), snapshot.started, session)
+    }
+
     /// How old it is; `None` for one from the future, of which nobody knows.
     #[must_use]
     pub fn age(&self, snapshot: &Snapshot) -> Option<Duration> {

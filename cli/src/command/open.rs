@@ -153,7 +153,11 @@ pub fn open(context: &Context<'_>) -> Result<Opened, Fault> {
     let state = state_folder(states, repo.config().repository);
     let opened = Index::open(&state, repo.config().repository, context.around.clock.now());
     let (index, outcome) = opened.map_err(|error| {
-        trouble::index(&error).hint("choose another state folder with --cache-dir")
+        let fault = trouble::index(&error);
+        match error.obstacle() {
+            Some(_) => fault,
+            None => fault.hint("choose another state folder with --cache-dir"),
+        }
     })?;
     if let OpenOutcome::Replaced { moved_to, why } = outcome {
         context.ui.note(&format!(
@@ -322,7 +326,11 @@ pub fn store(
     create_missing: bool,
 ) -> Result<(Store, Place, Location), Fault> {
     let mut place = resolve(flags, context.around)?;
-    let location = Location::parse(&place.location)?;
+    let location = Location::parse(&place.location).map_err(|error| {
+        Fault::during(Doing::Work, &error).hint(
+            "write a path, file:///PATH with three slashes, s3://BUCKET/PREFIX, gs://… or az://…",
+        )
+    })?;
     require_apart(&place, &location, context)?;
     let found = match place.location.starts_with("s3://") {
         true => aws::find(context.around)?,

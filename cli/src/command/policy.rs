@@ -9,7 +9,7 @@ use engine::retain::span::Span;
 use crate::args::retention::{PolicyArgs, PolicyCommand, SimulateArgs};
 use crate::command::context::Context;
 use crate::command::open::open;
-use crate::command::rules::{Rules, no_rules, resolve};
+use crate::command::rules::{Rules, nothing_to_play, resolve};
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
@@ -39,7 +39,7 @@ fn play(args: &SimulateArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let find = |wanted: &_| choice.one(wanted).map(|one| one.snapshot.session);
     let rules = resolve(&args.keep, &find, context)?;
     if rules.policy.is_empty() {
-        return Err(no_rules());
+        return Err(nothing_to_play());
     }
     let now = context.around.clock.now();
     let from = match &args.from {
@@ -77,7 +77,10 @@ fn moment(
 ) -> Result<Timestamp, Fault> {
     match text.parse::<Span>() {
         Ok(span) => Ok(shift(span)),
-        Err(_) => units::parse_time(text, &rules.zone).map_err(|e| Fault::usage(e.to_string())),
+        Err(_) => units::parse_time(text, &rules.zone).map_err(|error| {
+            Fault::usage(error.to_string())
+                .hint("a date such as 2028-01-01, or a span such as 1y6m")
+        }),
     }
 }
 

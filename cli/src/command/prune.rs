@@ -176,7 +176,8 @@ fn tell(report: &GcReport, args: &PruneArgs, context: &Context<'_>) {
     if report.announced_packs > 0 {
         let announced = packs(report.announced_packs, report.announced_bytes);
         let grace = units::duration(args.grace);
-        line("announced", format!("{announced}; a run after {grace} deletes them"));
+        let them = if report.announced_packs == 1 { "it" } else { "them" };
+        line("announced", format!("{announced}; a run after {grace} deletes {them}"));
     }
     if report.waiting_packs > 0 {
         line(

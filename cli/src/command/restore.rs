@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::base::path::escape;
 use engine::disk::exclude::PathMatcher;
 use engine::disk::selection::Selection;
 use engine::disk::write::is_root;
@@ -42,6 +43,7 @@ const STATE_FOLDER: &str = "the state folder of this program";
 /// for another reason; the rest is restored all the same.
 pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let target = absolute(&args.target, context.around)?;
+    require_lead(&target)?;
     let mut options = options(args)?;
     let opened = open(context)?;
     opened.require_content()?;
@@ -85,23 +87,14 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         context.ui.message(&Message::RestoreSummary(summary(&report, args)));
     } else if !context.ui.is_quiet() {
         let what = format!("snapshot {}", short_id(snapshot.session));
-        tell(&report, args, &what, &printable(&target.display().to_string()), context);
+        tell(&report, args, &what, &escape(target.as_os_str().as_bytes()), context);
     }
     tell_lacks(&report, snapshot, context);
+    if report.problem_count > 0 && !args.dry_run {
+        note_inodes(&target, context);
+    }
     if !args.dry_run {
-        let is_filtered = !args.include.is_empty()
-            || !args.iinclude.is_empty()
-            || !args.exclude.is_empty()
-            || !args.iexclude.is_empty();
-        let purpose = Purpose {
-            reason: args.reason.as_deref(),
-            ticket: args.ticket.as_deref(),
-            is_whole: args.source.path.is_none()
-                && !is_filtered
-                && report.unread == 0
-                && report.left_out.specials == 0,
-        };
-        restored(&opened, snapshot, &report, &purpose, context);
+        restored(&opened, snapshot, &report, &purpose(args, &report), context);
     }
     if args.source.snapshot.is_latest() {
         outcome(&report, args)?;
@@ -111,6 +104,45 @@ pub fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         lost::tell(&catalog.missing, context);
     }
     outcome(&report, args)
+}
+
+/// Refuses a link to nowhere: nobody knows whether the file or the folder behind it was meant.
+fn require_lead(target: &Path) -> Result<(), Fault> {
+    if !target.is_symlink() || target.exists() {
+        return Ok(());
+    }
+    let shown = escape(target.as_os_str().as_bytes());
+    Err(Fault::local(format!("the target {shown} is a link that leads nowhere"))
+        .hint("mount or make what it leads to, or choose another target"))
+}
+
+/// What evidence says of the restore.
+fn purpose<'a>(args: &'a RestoreArgs, report: &RestoreReport) -> Purpose<'a> {
+    let is_filtered = !args.include.is_empty()
+        || !args.iinclude.is_empty()
+        || !args.exclude.is_empty()
+        || !args.iexclude.is_empty();
+    Purpose {
+        reason: args.reason.as_deref(),
+        ticket: args.ticket.as_deref(),
+        is_whole: args.source.path.is_none()
+            && !is_filtered
+            && report.unread == 0
+            && report.left_out.specials == 0,
+    }
+}
+
+/// Says that it is inodes that a file system lacks: it calls that a lack of space.
+fn note_inodes(target: &Path, context: &Context<'_>) {
+    let there = target.ancestors().find(|path| path.exists()).unwrap_or(target);
+    let Ok(space) = rustix::fs::statvfs(there) else { return };
+    if space.f_files > 0 && space.f_favail == 0 && space.f_bavail > 0 {
+        let free = units::size(space.f_bavail.saturating_mul(space.f_frsize));
+        context.ui.note(&format!(
+            "the file system of the target has no inodes left, though {free} are free: each file and \
+             folder takes one"
+        ));
+    }
 }
 
 /// Refuses a target beside the states of all repositories: the next command would take it for one.

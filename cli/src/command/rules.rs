@@ -67,6 +67,13 @@ pub fn no_rules() -> Fault {
     )
 }
 
+/// The same for what only plays rules.
+#[must_use]
+pub fn nothing_to_play() -> Fault {
+    Fault::usage("no rule says what to keep")
+        .hint("say what to keep: --keep-daily 7 --keep-weekly 5, or --config FILE with [retention]")
+}
+
 fn policy_of(keep: &KeepArgs) -> Policy {
     let some = |count: Option<Count>| count.unwrap_or(Count::NONE);
     Policy {

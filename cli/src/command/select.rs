@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 
 use engine::base::id::{ClientId, SessionId};
+use engine::base::path::escape;
 use engine::base::time::Timestamp;
 use engine::index::catalog::{Catalog, Committed};
 
@@ -119,8 +120,7 @@ impl<'a> Choice<'a> {
         let at = |one: &Committed| self.made.at(&one.snapshot);
         let all = self.catalog.snapshots.iter();
         let mut all: Vec<_> = all.filter(|one| self.lets_through(one, at(one))).collect();
-        // Equal times are those of one client of which only the order is known.
-        all.sort_by_key(|one| (at(one), one.snapshot.session.sequence()));
+        all.sort_by_key(|one| self.made.place(&one.snapshot));
         all
     }
 
@@ -170,10 +170,11 @@ impl<'a> Choice<'a> {
             return;
         }
         let (host, paths) = chosen;
-        let paths: Vec<_> = paths.iter().map(|path| path.0.escape_ascii().to_string()).collect();
+        let paths: Vec<_> = paths.iter().map(|path| escape(&path.0)).collect();
         ui.note(&format!(
-            "the latest is snapshot {} of {host}, {}; {} more {} snapshots: --host and --path choose",
+            "the latest is snapshot {} of {}, {}; {} more {} snapshots: --host and --path choose",
             short_id(latest.snapshot.session),
+            crate::ui::output::printable(&host),
             paths.join(" "),
             units::count(count as u64),
             if count == 1 { "source has" } else { "sources have" },
@@ -316,9 +317,8 @@ impl<'a> Choice<'a> {
     fn newest(&self) -> Vec<&'a Committed> {
         let mut all: Vec<_> = self.catalog.snapshots.iter().collect();
         all.sort_by_key(|one| {
-            let time = self.made.at(&one.snapshot);
             let may = one.doubt.is_none() && self.made.may_be_latest(one);
-            Reverse((may, time, one.snapshot.session.sequence()))
+            Reverse((may, self.made.place(&one.snapshot)))
         });
         all
     }

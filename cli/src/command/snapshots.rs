@@ -40,8 +40,7 @@ pub fn run(args: &SnapshotsArgs, context: &Context<'_>) -> Result<ExitCode, Faul
     let choice = Choice::new(&catalog, &args.filter, context);
     let mut chosen = choice.several(&args.snapshots)?;
     let made = choice.made();
-    // Equal times are those of one client of which only the order is known.
-    chosen.sort_by_key(|one| (made.at(&one.snapshot), one.snapshot.session.sequence()));
+    chosen.sort_by_key(|one| made.place(&one.snapshot));
     if let Some(latest) = args.latest {
         keep_latest(&mut chosen, latest as usize, made);
     }

@@ -66,7 +66,8 @@ pub fn paths(args: &BackupArgs, context: &Context<'_>) -> Result<Named, Fault> {
     }
     paths.retain(|path| !missing.iter().any(|it| it.as_os_str() == path.as_os_str()));
     if paths.is_empty() {
-        return Err(Fault::usage(format!("{names}: none of the paths is there")));
+        return Err(Fault::usage(format!("{names}: none of the paths is there"))
+            .hint("correct the paths or mount what is missing"));
     }
     context.ui.note(&format!("not there and left out: {names}"));
     Ok(Named { paths, missing, closed })
@@ -173,8 +174,13 @@ fn read_list(file: &Path, around: &Surroundings) -> Result<Vec<u8>, Fault> {
     };
     match read {
         Err(error) => Err(failed(&error)),
+        Ok(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+            Err(Fault::usage(format!("the list {} is in UTF-16", file.display()))
+                .hint("save it as UTF-8, or turn it into that: iconv -f UTF-16 -t UTF-8"))
+        }
         Ok(count) if count as u64 == LIST_MAX_BYTES => {
-            Err(Fault::usage(format!("the list {} is too long", file.display())))
+            Err(Fault::usage(format!("the list {} is too long", file.display()))
+                .hint("name the folders instead of each file in them"))
         }
         Ok(_) => Ok(bytes),
     }
@@ -231,9 +237,10 @@ pub fn excludes(args: &ExcludeArgs, around: &Surroundings) -> Result<ExcludeOpti
     let mut if_present = Vec::new();
     for marker in &args.exclude_if_present {
         let text = |bytes: OsString| {
-            bytes
-                .into_string()
-                .map_err(|_| Fault::usage("a value of --exclude-if-present is not UTF-8"))
+            bytes.into_string().map_err(|_| {
+                Fault::usage("a value of --exclude-if-present is not UTF-8")
+                    .hint("leave such folders out by --exclude, with `?` for the odd byte")
+            })
         };
         let header = marker.header.clone().map(|bytes| text(OsString::from_vec(bytes)));
         if_present

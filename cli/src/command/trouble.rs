@@ -12,6 +12,7 @@ use engine::disk::error::DiskError;
 use engine::format::consent::Deed;
 use engine::gc::GcError;
 use engine::index::IndexError;
+use engine::index::error::StateObstacle;
 use engine::repo::error::RepoError;
 use engine::restore::RestoreError;
 use engine::retain::RetainError;
@@ -97,7 +98,24 @@ pub fn index(error: &IndexError) -> Fault {
                 .exit(ExitCode::Failed)
                 .hint("repeat the command: the index is then replaced; the repository is not hurt")
         }
-        other => Fault::during(Doing::Work, other),
+        other => {
+            let fault = Fault::during(Doing::Work, other);
+            match other.obstacle() {
+                Some(StateObstacle::Full) => fault.hint(
+                    "make room where the state folder lies: `mainstay cache clean`; or choose another \
+                     one with --cache-dir; --no-index does without, except for backups",
+                ),
+                Some(StateObstacle::Closed) => fault.hint(
+                    "let this user write to the state folder, or choose another one with --cache-dir; \
+                     --no-index does without, except for backups",
+                ),
+                Some(StateObstacle::Failing) => fault.hint(
+                    "look at the disk of the state folder, and whether it is full; another one is \
+                     chosen with --cache-dir",
+                ),
+                None => fault,
+            }
+        }
     }
 }
 
@@ -129,9 +147,16 @@ pub fn disk(error: &DiskError) -> Fault {
         ErrorClass::Denied | ErrorClass::Missing | ErrorClass::Local => {
             with_cause(Fault::local(error.to_string()), error)
         }
+        ErrorClass::Usage if matches!(error, DiskError::BadPattern { .. }) => {
+            Fault::during(Doing::Work, error).hint(PATTERN)
+        }
         _ => Fault::during(Doing::Work, error),
     }
 }
+
+/// How to write what has a meaning in patterns.
+const PATTERN: &str = "a backslash takes the meaning from the letter behind it, as in '\\[' or \
+                       '\\!'; quotes keep both from the shell";
 
 fn with_cause(fault: Fault, error: &DiskError) -> Fault {
     match std::error::Error::source(error) {
@@ -202,8 +227,10 @@ pub fn restore(error: &RestoreError) -> Fault {
         RestoreError::Output { source } => Fault::local(error.to_string()).because(source),
         RestoreError::Unread { .. } => Fault::during(Doing::Work, error)
             .hint("`mainstay problems SNAP` says why; another snapshot may have its content"),
-        RestoreError::NotAFile { .. } => Fault::during(Doing::Work, error)
-            .hint("for a folder: `mainstay ls SNAP:PATH`, or `mainstay restore SNAP:PATH`"),
+        RestoreError::NotAFile { .. } => Fault::during(Doing::Work, error).hint(
+            "`mainstay ls SNAP:PATH` shows what it is and where a link leads; `mainstay restore \
+                 SNAP:PATH --target DIR` brings it back",
+        ),
         RestoreError::NoSpace { free_bytes, needed_bytes } => Fault::local(format!(
             "the target has {} free, the restore needs {}",
             units::size(*free_bytes),

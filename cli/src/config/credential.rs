@@ -114,7 +114,8 @@ fn descriptor(around: &Surroundings) -> Result<Option<u32>, Fault> {
         Ok(fd) if fd <= i32::MAX as u32 => Ok(Some(fd)),
         _ => Err(Fault::usage(format!(
             "MAINSTAY_PASSWORD_FD is {text:?}, which is not the number of a descriptor"
-        ))),
+        ))
+        .hint("write for example 3, and open it: mainstay … 3<secret")),
     }
 }
 
@@ -222,13 +223,33 @@ pub fn ask_again(
     ask(around, "passphrase of the repository: ").map(Some)
 }
 
+/// Asks a person, and again who only pressed a key.
 fn ask(around: &Surroundings, question: &str) -> Result<Secret, Fault> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match ask_once(around, question) {
+            Ok(Some(secret)) => return Ok(secret),
+            Ok(None) if tried < TRIES => around.stderr.line("nothing was typed"),
+            Ok(None) => {
+                return Err(Fault::key("no passphrase was typed")
+                    .hint("type it and press Enter, or use --password-file or --key-file"));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// What was typed; `None` for nothing.
+fn ask_once(around: &Surroundings, question: &str) -> Result<Option<Secret>, Fault> {
     // While somebody observes, Ctrl-C is an answer here, and the terminal gets its echo back.
     let _observer = around.cancel.observe();
     let silence = Hidden::begin();
     match (around.ask_hidden)(question) {
+        Ok(answer) if answer.is_empty() => Ok(None),
         Ok(answer) => Secret::from_bytes(Zeroizing::new(answer.into_bytes()), "the terminal")
-            .map(|secret| secret.typed(silence)),
+            .map(|secret| Some(secret.typed(silence))),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Fault::interrupted()),
         Err(error) => {
             Err(Fault::key("cannot ask for the passphrase at the terminal").because(&error))
@@ -239,7 +260,8 @@ fn ask(around: &Surroundings, question: &str) -> Result<Secret, Fault> {
 fn run_command(line: &str, around: &Surroundings) -> Result<Secret, Fault> {
     let words = shlex::split(line).unwrap_or_default();
     let Some((program, arguments)) = words.split_first() else {
-        return Err(Fault::usage("the password command is empty or has an open quote"));
+        return Err(Fault::usage("the password command is empty or has an open quote")
+            .hint("write it as for a shell, in quotes as a whole: --password-command \"pass 'my backup'\""));
     };
     let failed = || Fault::key(format!("the password command {program:?} failed"));
     let mut child = child(OsStr::new(program), around.variables.clone())

@@ -42,7 +42,9 @@ pub fn understand(given: &str) -> Result<Understood, Fault> {
     }
     let text = text.trim();
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
-    check_credentials(text)?;
+    if !is_ssh_with_user(kind, text) {
+        check_credentials(text)?;
+    }
     match (kind.to_ascii_lowercase().as_str(), rest.strip_prefix("//")) {
         ("s3", Some(rest)) if is_host(rest.split('/').next().unwrap_or_default()) => s3(rest),
         ("memory", _) => Ok(plain(text)),
@@ -154,6 +156,12 @@ fn bucket_and_path(scheme: &str, rest: &str) -> Result<Understood, Fault> {
     Ok(plain(format!("{scheme}://{bucket}/{path}").trim_end_matches('/')))
 }
 
+/// Whether it is one of SSH with a user's name and no password: the name is no secret.
+fn is_ssh_with_user(kind: &str, text: &str) -> bool {
+    let user = authority(text).rsplit_once('@').map_or("", |(user, _)| user);
+    ["sftp", "ssh", "scp"].iter().any(|one| kind.eq_ignore_ascii_case(one)) && !user.contains(':')
+}
+
 /// What stands between `://` and the next `/`, `?` or `#`.
 pub(crate) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -222,6 +230,8 @@ mod tests {
             "b2:bucket:path",
             "sftp:user@host:/x",
             "sftp://host/x",
+            "sftp://user@host/x",
+            "SSH://user@host:22/x",
             "rest:http://h/",
             "rclone:remote:x",
             "swift:box:/",
@@ -245,7 +255,12 @@ mod tests {
             assert_eq!(fault.exit_code().code(), 2, "{text}");
             assert!(fault.lines().iter().any(|line| line.starts_with("  try: ")), "{text}");
         }
-        for text in ["rest:https://u:hunter2@h/", "s3:https://k:hunter2@h/b", "s3://k:hunter2@b"] {
+        for text in [
+            "sftp://u:hunter2@h/x",
+            "rest:https://u:hunter2@h/",
+            "s3:https://k:hunter2@h/b",
+            "s3://k:hunter2@b",
+        ] {
             let fault = understand(text).expect_err(text);
             assert_eq!(fault.exit_code().code(), 23, "{text}");
             assert!(!fault.lines().join("\n").contains("hunter2"));

@@ -12,7 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::base::limits::{PASSPHRASE_MAX_BYTES, PASSPHRASE_MIN_CHARS};
+use engine::base::path::escape;
 use engine::disk::trust::{self, Distrust, Purpose};
+use engine::repo::open::KEY_FILE_HEAD;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -62,6 +64,15 @@ impl Secret {
         {
             return Ok(Self { text: words, raw: None, hidden: None });
         }
+        let shown = escape(origin.as_bytes());
+        if text.trim_start_matches('\u{feff}').starts_with(KEY_FILE_HEAD) {
+            return Err(Fault::key(format!("{shown} is a key file, and no passphrase"))
+                .hint(format!("--key-file {shown}")));
+        }
+        if words::is_kit(text) {
+            return Err(Fault::key(format!("the kit in {shown} has no recovery words"))
+                .hint("take the whole kit, or its 24 words alone"));
+        }
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
@@ -69,7 +80,10 @@ impl Secret {
         }
         if text.chars().any(|letter| matches!(letter, '\n' | '\r' | '\0')) {
             return Err(Fault::key(format!("the passphrase from {origin} has more than one line"))
-                .hint("a passphrase is a single line of text"));
+                .hint(
+                    "a passphrase is a single line of text; recovery words may stand on several, and \
+                     a key file belongs to --key-file",
+                ));
         }
         let usual = text.strip_prefix('\u{feff}').unwrap_or(text);
         let usual: Zeroizing<String> = Zeroizing::new(usual.nfc().collect());

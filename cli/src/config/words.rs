@@ -23,13 +23,15 @@ const KNOWN_LEAST: usize = 20;
 /// looks like recovery words. `None` for anything else, which is a passphrase.
 #[must_use]
 pub fn gather(text: &str) -> Option<Zeroizing<String>> {
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with(KIT_TITLE) {
+    if is_kit(text) {
+        let text = unquoted(text);
         let (_, below) = text.split_once(KIT_WORDS)?;
         let lines = below.lines().skip_while(|line| line.trim().is_empty());
         let lines = lines.take_while(|line| !line.trim().is_empty());
-        return Some(join(lines.flat_map(str::split_whitespace)));
+        let words = join(lines.flat_map(str::split_whitespace));
+        return (!words.is_empty()).then_some(words);
     }
+    let text = unquoted(text);
     let words = join(text.split(is_between).filter(|word| !word.is_empty()));
     let count = words.split(' ').count();
     let known_count = words.split(' ').filter(|word| phrase::is_word(word)).count();
@@ -37,18 +39,39 @@ pub fn gather(text: &str) -> Option<Zeroizing<String>> {
     is_close.then_some(words)
 }
 
-/// What people write between words, lists with commas among it.
-fn is_between(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, ',' | ';')
+/// Whether it begins as a kit does.
+#[must_use]
+pub fn is_kit(text: &str) -> bool {
+    text.trim_start_matches(is_before).starts_with(KIT_TITLE)
 }
 
-/// Words without the numbers before them.
+/// What stands before a line that a mail program has quoted.
+fn is_before(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '>' | '\u{feff}')
+}
+
+/// The same text as before a mail program quoted it.
+fn unquoted(text: &str) -> Zeroizing<String> {
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_start_matches(is_before)).collect();
+    Zeroizing::new(lines.join("\n"))
+}
+
+/// What people write between words, lists with commas among it.
+fn is_between(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, ',' | ';' | '-')
+}
+
+/// Words without the numbers before them; one of four letters stands for the word that begins so.
 fn join<'a>(words: impl Iterator<Item = &'a str>) -> Zeroizing<String> {
     let is_number = |word: &str| {
         let digits = word.trim_end_matches(['.', ')', ':']);
         digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let words: Vec<&str> = words.filter(|word| !is_number(word)).collect();
+    let whole = |word: &'a str| match phrase::is_word(word) {
+        true => word,
+        false => phrase::of_start(word).unwrap_or(word),
+    };
+    let words: Vec<&str> = words.filter(|word| !is_number(word)).map(whole).collect();
     Zeroizing::new(words.join(" "))
 }
 
@@ -126,6 +149,9 @@ mod tests {
             list.join(";"),
             kit.clone(),
             format!("\u{feff}{kit}"),
+            kit.lines().map(|line| format!("> {line}\n")).collect(),
+            list.join("-"),
+            list.iter().map(|word| format!("{} ", &word[..word.len().min(4)])).collect(),
         ] {
             assert_eq!(found(&text).map(|it| it.to_lowercase()), Some(words.clone()), "{text}");
         }

@@ -14,6 +14,9 @@ pub fn way_out(error: &io::Error) -> Option<&'static str> {
              changed",
         );
     }
+    if let Some(hint) = of_limits(error) {
+        return Some(hint);
+    }
     match error.kind() {
         ErrorKind::NotFound => Some("check the path; a relative one begins at the current folder"),
         ErrorKind::PermissionDenied => Some(
@@ -24,10 +27,26 @@ pub fn way_out(error: &io::Error) -> Option<&'static str> {
         ErrorKind::ReadOnlyFilesystem => Some(
             "the file system is mounted read-only: mount it for writing, or choose another place",
         ),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("make room there, or choose another place")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
+            "make room there, or choose another place: `df -h` and `df -i` show whether bytes or \
+                 inodes are used up",
+        ),
         ErrorKind::InvalidData => Some("check the file: it is not text in UTF-8"),
+        _ => None,
+    }
+}
+
+/// The same for what a limit of the process or of the system does not let through.
+fn of_limits(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some(
+            "let it open more files: `ulimit -n` shows how many it may, LimitNOFILE= sets it in a unit \
+             of systemd",
+        ),
+        Errno::NFILE => Some("all programs together have opened too many files: see fs.file-max"),
+        Errno::FBIG => Some(
+            "`ulimit -f` shows how large files may become; file systems have a limit of their own",
+        ),
         _ => None,
     }
 }
@@ -48,6 +67,8 @@ mod tests {
         assert!(hint(Errno::ACCESS).contains("permissions"));
         assert!(hint(Errno::ROFS).contains("read-only"));
         assert!(hint(Errno::NOSPC).contains("room"));
+        assert!(hint(Errno::MFILE).contains("ulimit -n"));
+        assert!(hint(Errno::FBIG).contains("ulimit -f"));
         assert_eq!(hint(Errno::IO), "");
     }
 }

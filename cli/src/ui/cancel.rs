@@ -73,6 +73,12 @@ impl Cancel {
             let _inside = runtime.enter();
             signals.push(signal(SignalKind::hangup())?);
         }
+        {
+            // A file that grows beyond the limit of its size is an error of that file. Whoever listens
+            // to the signal is not killed by it, also when nobody asks whether it came.
+            let _inside = runtime.enter();
+            let _heard = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+        }
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || runtime.block_on(listen(&shared, signals)))?;

@@ -186,6 +186,18 @@ pub fn printable_painted(line: &str) -> String {
     safe
 }
 
+/// What is repeated of a text that somebody typed, at most.
+const REPEATED_MAX_CHARS: usize = 60;
+
+/// The beginning of a text that a message repeats, so that a long one does not hide what is said.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(REPEATED_MAX_CHARS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// Makes a whole message safe for a terminal: control, invisible and direction-changing characters
 /// are written as escapes. Backslashes stay, because names in a message are escaped already.
 #[must_use]

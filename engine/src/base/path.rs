@@ -10,7 +10,7 @@ use crate::base::limits::{NAME_MAX_BYTES, PATH_MAX_BYTES};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// A component is empty, `.`, `..`, or contains `/` or a zero byte.
-    #[error("the name {name:?} cannot stand in a snapshot")]
+    #[error("the name \"{name}\" cannot stand in a snapshot")]
     BadName {
         /// The component, escaped.
         name: String,

@@ -12,6 +12,8 @@ use crate::crypt::secret::SecretKey;
 
 /// Words in a phrase.
 const WORD_COUNT: usize = 24;
+/// Letters that tell a word from all others.
+const START_LETTERS: usize = 4;
 
 /// The 24 words of `key`, in lower case with single spaces between them. As secret as the key.
 #[must_use]
@@ -48,6 +50,15 @@ pub fn from_words(text: &str) -> Result<SecretKey, CryptError> {
 #[must_use]
 pub fn is_word(word: &str) -> bool {
     Language::English.find_word(&word.to_lowercase()).is_some()
+}
+
+/// The word of the list that begins with these four letters, in any case: no two begin alike.
+#[must_use]
+pub fn of_start(start: &str) -> Option<&'static str> {
+    let start = Zeroizing::new(start.to_lowercase());
+    let is_start = start.len() == START_LETTERS;
+    let mut all = Language::English.word_list().iter().copied();
+    all.find(|word| is_start && word.starts_with(start.as_str()))
 }
 
 /// Words of the list that one may have meant by `word`, at most three: those that differ in one

@@ -3,6 +3,7 @@
 //! Corrupt means: this cache is damaged, the store is not concerned. The way out is always the
 //! same: open it anew (a damaged file is moved aside) and refresh from the store.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -101,7 +102,43 @@ impl Classified for IndexError {
     }
 }
 
+/// What keeps the state folder from being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateObstacle {
+    /// There is no room.
+    Full,
+    /// It is read-only, or not for this user.
+    Closed,
+    /// The disk fails.
+    Failing,
+}
+
 impl IndexError {
+    /// What keeps the state folder from being written, if that is it.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<StateObstacle> {
+        match self {
+            Self::Database { source, .. } => match source.sqlite_error_code()? {
+                ErrorCode::DiskFull => Some(StateObstacle::Full),
+                ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                    Some(StateObstacle::Closed)
+                }
+                ErrorCode::SystemIoFailure => Some(StateObstacle::Failing),
+                _ => None,
+            },
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some(StateObstacle::Full)
+                }
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                    Some(StateObstacle::Closed)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Names what was done to which file when the system failed.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

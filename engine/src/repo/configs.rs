@@ -146,7 +146,9 @@ pub(super) fn require_listed(store: &Store, wanted: &ObjectName) -> Result<(), R
         None => Err(nothing(store)),
         Some(_) if found.contains(wanted) => Ok(()),
         Some(other) => {
-            let why = format!("it belongs to {}, this is {}", wanted.key(), other.key());
+            let id = |name: &ObjectName| name.key().trim_start_matches("config-").to_owned();
+            let (wanted, here) = (id(wanted), id(other));
+            let why = format!("it belongs to the repository {wanted}, and this is {here}");
             Err(RepoError::KeyFile { why })
         }
     }

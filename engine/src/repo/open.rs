@@ -43,7 +43,8 @@ pub struct KeyFile {
     pub key: SecretKey,
 }
 
-const KEY_FILE_HEAD: &str = "mainstay key file, version 1";
+/// First line of a key file.
+pub const KEY_FILE_HEAD: &str = "mainstay key file, version 1";
 
 impl KeyFile {
     /// The text that goes into the file.

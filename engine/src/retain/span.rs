@@ -23,6 +23,9 @@ pub struct Span {
     pub hours: u16,
 }
 
+/// Units of a span, from large to small.
+const UNITS: &str = "ymwdh";
+
 /// A text is no span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a span of time: {why}; write for example 30d, 1y6m or 2w12h")]
@@ -78,6 +81,7 @@ impl FromStr for Span {
         let bad = |why| ParseSpanError { text: text.chars().take(80).collect(), why };
         let mut span = Self::default();
         let mut rest = text;
+        let mut before = None;
         while !rest.is_empty() {
             let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or(bad("a unit is missing"))?;
             let number: u16 = rest[..end].parse().map_err(|_| match end {
@@ -85,6 +89,17 @@ impl FromStr for Span {
                 _ => bad("a number is too large"),
             })?;
             let unit = rest[end..].chars().next().unwrap_or_default();
+            let place = UNITS.find(unit).ok_or(bad("unknown unit"))?;
+            match before.replace(place) {
+                // Whoever writes 1h30m means minutes, and would get thirty months.
+                Some(before) if before > place && unit == 'm' => {
+                    return Err(bad("m means months here, and there are no minutes"));
+                }
+                Some(before) if before > place => {
+                    return Err(bad("units go from large to small: y, m, w, d, h"));
+                }
+                _ => {}
+            }
             let (field, factor) = match unit {
                 'y' => (&mut span.years, 1),
                 'm' => (&mut span.months, 1),
@@ -157,9 +172,13 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for text in ["", "5", "d", "-3d", "1 d", "70000d", "9999w", "3x", "0d", "d5"] {
+        for text in
+            ["", "5", "d", "-3d", "1 d", "70000d", "9999w", "3x", "0d", "d5", "1h30m", "30d1y"]
+        {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
+        let minutes = "1h30m".parse::<Span>().map_err(|error| error.to_string());
+        assert!(minutes.is_err_and(|words| words.contains("months")));
         assert_eq!("4w".parse(), Ok(Span { days: 28, ..Span::default() }));
         assert_eq!("1y1y".parse(), Ok(Span { years: 2, ..Span::default() }));
     }

@@ -41,7 +41,12 @@ impl Page {
         // In this order: what is committed meanwhile refers to what the index does not know yet.
         let catalog = match opened.look(&Silent) {
             Ok(catalog) => catalog,
-            Err(fault) => return self.bad("index", fault),
+            Err(fault) => {
+                if fault.code() == "E_LOCAL" {
+                    self.next = Some("mainstay cache clean".to_owned());
+                }
+                return self.bad("index", fault);
+            }
         };
         self.packs(opened);
         self.snapshots(&catalog, context);
