@@ -32,7 +32,7 @@ use crate::command::place::{PrivateFile, absolute};
 use crate::command::told::describe;
 use crate::command::witness::{actor, prover, untimestamped};
 use crate::fault::{Doing, ExitCode, Fault};
-use crate::ui::output::printable;
+use crate::ui::output::{printable, shortened};
 use crate::ui::proof::{EvidenceRecord, EvidenceVerdict, Exported};
 use crate::units;
 
@@ -100,7 +100,7 @@ fn tell_late(late: &[&SignedRecord], context: &Context<'_>) {
 fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let shelf = Shelf::open(&opened.repo, &opened.state)?;
-    let one = shelf.find(wanted).map_err(|error| {
+    let one = shelf.find(&shortened(wanted)).map_err(|error| {
         Fault::during(Doing::Work, &error).hint("`mainstay evidence list` shows all")
     })?;
     if context.ui.is_json() {

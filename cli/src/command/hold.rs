@@ -19,6 +19,7 @@ use crate::command::trouble;
 use crate::command::witness::{act, witness};
 use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
+use crate::ui::output::shortened;
 use crate::ui::retention::{HoldAdded, HoldRecord, HoldReleased};
 use crate::ui::table::{Align, Table};
 use crate::units;
@@ -275,7 +276,7 @@ pub fn find(marks: &Marks, wanted: &str) -> Result<HoldId, Fault> {
     let matching: Vec<_> = known.filter(|hold| hold.to_string().starts_with(&wanted)).collect();
     match matching.as_slice() {
         [hold] => Ok(**hold),
-        [] => Err(Fault::usage(format!("there is no hold {wanted}"))
+        [] => Err(Fault::usage(format!("there is no hold {}", shortened(&wanted)))
             .hint("`mainstay hold list` shows all")),
         several => {
             Err(Fault::usage(format!("{wanted} is the beginning of {} holds", several.len()))

@@ -36,6 +36,9 @@ use crate::units;
 /// What the folder is called that holds what this program knows.
 const STATE_FOLDER: &str = "the state folder of this program";
 
+/// Fewer free inodes than this do not take what a restore makes at one time.
+const INODES_FEW: u64 = 16;
+
 /// Restores.
 ///
 /// # Errors
@@ -136,11 +139,13 @@ fn purpose<'a>(args: &'a RestoreArgs, report: &RestoreReport) -> Purpose<'a> {
 fn note_inodes(target: &Path, context: &Context<'_>) {
     let there = target.ancestors().find(|path| path.exists()).unwrap_or(target);
     let Ok(space) = rustix::fs::statvfs(there) else { return };
-    if space.f_files > 0 && space.f_favail == 0 && space.f_bavail > 0 {
+    // Files that could not be finished are gone again, and have given theirs back.
+    if space.f_files > 0 && space.f_favail < INODES_FEW && space.f_bavail > space.f_favail {
         let free = units::size(space.f_bavail.saturating_mul(space.f_frsize));
         context.ui.note(&format!(
-            "the file system of the target has no inodes left, though {free} are free: each file and \
-             folder takes one"
+            "the file system of the target has {} left, though {free} are free: each file and folder \
+             takes one",
+            units::counted(space.f_favail, "inode")
         ));
     }
 }

@@ -4,7 +4,7 @@ use engine::format::client::Client;
 use engine::index::belief::Claims;
 
 use crate::fault::Fault;
-use crate::ui::output::printable;
+use crate::ui::output::{printable, shortened};
 
 /// How many clients an error names.
 const NAMED_MAX: usize = 8;
@@ -17,7 +17,7 @@ pub fn find<'c>(claims: &'c Claims, wanted: &str) -> Result<&'c Client, Fault> {
     let found = claims.clients().find(wanted);
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(Fault::usage(format!("there is no client {}", printable(wanted)))
+        [] => Err(Fault::usage(format!("there is no client {}", shortened(&printable(wanted))))
             .hint("`mainstay key clients` lists them; give a name or the first digits of an id")),
         several => {
             let ids: Vec<_> = several

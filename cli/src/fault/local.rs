@@ -37,13 +37,14 @@ pub fn way_out(error: &io::Error) -> Option<&'static str> {
 }
 
 /// The same for what a limit of the process or of the system does not let through.
-fn of_limits(error: &io::Error) -> Option<&'static str> {
+pub(super) fn of_limits(error: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(error)? {
         Errno::MFILE => Some(
             "let it open more files: `ulimit -n` shows how many it may, LimitNOFILE= sets it in a unit \
              of systemd",
         ),
         Errno::NFILE => Some("all programs together have opened too many files: see fs.file-max"),
+        Errno::NAMETOOLONG => Some("a name has at most 255 bytes, a path at most 4,095"),
         Errno::FBIG => Some(
             "`ulimit -f` shows how large files may become; file systems have a limit of their own",
         ),

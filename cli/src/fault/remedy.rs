@@ -11,6 +11,8 @@ use engine::store::cause::{
     TimedOut,
 };
 
+use crate::fault::local;
+
 /// What to do next, and a stable name of its own if the cause has one.
 pub(super) struct Remedy {
     pub(super) hint: String,
@@ -61,6 +63,9 @@ pub(super) fn find(error: Option<&(dyn Error + 'static)>) -> Option<Remedy> {
         }
         if error.downcast_ref::<io::Error>().is_some_and(is_full) {
             return Some(hint(FULL));
+        }
+        if let Some(limit) = error.downcast_ref::<io::Error>().and_then(local::of_limits) {
+            return Some(hint(limit));
         }
         next = error.source();
     }
@@ -269,6 +274,8 @@ mod tests {
         }
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert!(said(&full).0.contains("--grace 0s"));
+        let few = io::Error::from(rustix::io::Errno::MFILE);
+        assert!(said(&few).0.contains("ulimit -n"));
         let unpaid = Answered { status: 402, ..Answered::default() };
         assert_eq!(said(&unpaid).1, Some("E_STORE_DENIED"));
     }
