@@ -1,5 +1,6 @@
 //! The corpora that fuzzing left, given to the decoders again, and the inputs they grew from.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,10 @@ use crate::decoders::seeds;
 const MOST_BYTES: u64 = 1 << 20;
 /// All corpora together must not take longer: a slow input is a finding.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// The same of what fuzzing found besides, which is packed.
+const MOST_FOUND_BYTES: u64 = 2 << 20;
+const LONGEST_FOUND: Duration = Duration::from_secs(120);
 
 fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
@@ -40,6 +45,31 @@ fn what_fuzzing_kept_is_decoded_or_refused() {
     assert!(count > 100, "only {count} inputs");
     assert!(total_bytes <= MOST_BYTES, "{total_bytes} bytes are too many to be kept");
     assert!(began.elapsed() < LONGEST, "{count} inputs took {:?}", began.elapsed());
+}
+
+/// Inputs that ten minutes of fuzzing of each target had found, packed.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+fn what_fuzzing_found_is_decoded_or_refused() {
+    let (began, mut total_bytes) = (Instant::now(), 0);
+    for (target, _) in fuzz::TARGETS {
+        let name = format!("fuzz/found/{target}.tar.zst");
+        let packed = std::fs::File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name));
+        let packed = packed.unwrap_or_else(|error| panic!("{name}: {error}"));
+        total_bytes += packed.metadata().expect("it is there").len();
+        let unpacked = zstd::Decoder::new(packed).expect("it is zstd");
+        let mut archive = tar::Archive::new(unpacked);
+        let mut count = 0;
+        for entry in archive.entries().expect("it is tar") {
+            let mut input = Vec::new();
+            entry.expect("it is whole").read_to_end(&mut input).expect("it is whole");
+            fuzz::run(target, &input);
+            count += 1;
+        }
+        assert!(count >= 10, "{target} has only {count}");
+    }
+    assert!(total_bytes <= MOST_FOUND_BYTES, "{total_bytes} bytes are too many to be kept");
+    assert!(began.elapsed() < LONGEST_FOUND, "it took {:?}", began.elapsed());
 }
 
 #[test]

@@ -43,15 +43,11 @@ pub fn tell(filter: &FilterArgs, opened: &Opened, catalog: &Catalog, context: &C
 /// Says after a backup that this machine's clock is not the store's: later, lists and rules would
 /// only show a snapshot from the future, or from the past.
 pub fn note_after_backup(snapshot: SessionId, opened: &Opened, context: &Context<'_>) {
-    let store = opened.repo.store();
-    let mut received = None;
-    let listed = store.list_each(&store.key_of(&ObjectName::Confirm(snapshot)), &mut |object| {
-        received = Some(object.modified);
-        false
-    });
-    // Whoever may not list learns it from the list of another machine.
-    let (Ok(()), Some(there)) = (listed, received) else { return };
-    let here = context.around.clock.now();
+    let Some((there, here)) =
+        opened.repo.store().clocks().or_else(|| received(snapshot, opened, context))
+    else {
+        return;
+    };
     let apart = here.since(there).max(there.since(here));
     if apart.as_secs() > CLOCK_SLACK_S as u64 {
         let side = if here > there { "ahead of" } else { "behind" };
@@ -61,6 +57,23 @@ pub fn note_after_backup(snapshot: SessionId, opened: &Opened, context: &Context
             units::age(apart)
         ));
     }
+}
+
+/// When the store received the commit, and what the clock of this machine shows now. Whoever may not list
+/// learns it from the list of another machine.
+fn received(
+    snapshot: SessionId,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Option<(Timestamp, Timestamp)> {
+    let store = opened.repo.store();
+    let mut received = None;
+    let listed = store.list_each(&store.key_of(&ObjectName::Confirm(snapshot)), &mut |object| {
+        received = Some(object.modified);
+        false
+    });
+    listed.ok()?;
+    Some((received?, context.around.clock.now()))
 }
 
 fn difference(

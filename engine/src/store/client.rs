@@ -150,6 +150,13 @@ impl Store {
         self.link().backend.folder.as_ref().map(Folder::root)
     }
 
+    /// What the clocks of the store and of this machine showed when the store last answered; `None` for
+    /// a folder, and for stores that do not say what time it is.
+    #[must_use]
+    pub fn clocks(&self) -> Option<(Timestamp, Timestamp)> {
+        self.link().backend.heard.clocks()
+    }
+
     /// Requests and bytes of this connection and all its clones so far.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -17,7 +17,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpResponseBody, HttpService,
 };
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
 use reqwest::{Proxy, Url, redirect};
 
 use crate::base::limits::TRANSFER_MIN_BYTES_PER_S;
@@ -122,6 +122,9 @@ impl HttpService for Transport {
         })?;
         if question.is_ours {
             self.heard.speaks();
+            if let Some(Ok(date)) = response.headers().get(DATE).map(HeaderValue::to_str) {
+                self.heard.dated(date);
+            }
         }
         let answer = question.judge(response, &self.heard).await?;
         if question.is_ours {

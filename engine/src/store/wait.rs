@@ -13,7 +13,7 @@ use crate::base::error::{Classified, ErrorClass, in_one_line};
 use crate::base::limits::{
     CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_LATE_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
 };
-use crate::base::time::{Clock, SystemClock};
+use crate::base::time::{Clock, SystemClock, Timestamp};
 use crate::store::error::StoreError;
 
 /// What somebody is told while a store is waited for.
@@ -63,6 +63,8 @@ pub(crate) struct Heard {
     /// Operations at present of whose silence somebody was told.
     told_count: AtomicU64,
     watch: Mutex<Watch>,
+    /// What the clock of the store showed in its last answer, as it writes it, and ours then.
+    date: Mutex<Option<(String, Timestamp)>>,
 }
 
 /// One operation that is waited for: whether it failed and is tried again.
@@ -105,6 +107,7 @@ impl Heard {
             cancelled_ms: AtomicU64::new(0),
             told_count: AtomicU64::new(0),
             watch: Mutex::new(watch),
+            date: Mutex::default(),
         }
     }
 
@@ -121,6 +124,20 @@ impl Heard {
     pub(crate) fn answered(&self) {
         self.is_answered.store(true, Ordering::Relaxed);
         self.sign();
+    }
+
+    /// An answer says what time it is.
+    pub(crate) fn dated(&self, date: &str) {
+        let seen = Some((date.to_owned(), self.clock.now()));
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// What the clocks of the store and of this machine showed when it last answered.
+    pub(crate) fn clocks(&self) -> Option<(Timestamp, Timestamp)> {
+        let date = self.date.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (date, here) = date?;
+        let there = jiff::fmt::rfc2822::parse(&date).ok()?;
+        Some((Timestamp { seconds: there.timestamp().as_second(), nanos: 0 }, here))
     }
 
     /// An answer began: something on the other side works, and has its own time.
@@ -313,6 +330,17 @@ mod tests {
         let told = told.lock().expect("not poisoned");
         assert!(told.iter().all(|wait| wait.last_failure.is_some()) && !told.is_empty());
         assert!(!ended.load(Ordering::Relaxed), "it did not answer this");
+    }
+
+    #[test]
+    fn the_time_of_the_store_is_read_from_its_answers() {
+        let heard = Heard::default();
+        assert_eq!(heard.clocks(), None);
+        heard.dated("Sat, 21 Nov 2026 10:00:00 GMT");
+        let there = heard.clocks().map(|(there, _)| there.seconds);
+        assert_eq!(there, Some(1_795_255_200));
+        heard.dated("yesterday");
+        assert_eq!(heard.clocks(), None);
     }
 
     #[test]
