@@ -27,6 +27,8 @@ pub(crate) struct Question {
     /// The first byte of the part of an object that is asked for; `None` for all of it and for its end.
     starts_at: Option<u64>,
     is_part: bool,
+    /// Whether the answer says what was stored: blocks of which Azure makes an object later have none.
+    has_receipt: bool,
     /// Whether it goes to the store, with a signature, and not for credentials.
     pub(crate) is_ours: bool,
     /// Host and port.
@@ -63,7 +65,10 @@ impl Question {
         let host = format!("{}:{port}", uri.host().unwrap_or_default());
         let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
         let starts_at = range.and_then(first_byte);
-        Self { listing, kind, starts_at, is_part: range.is_some(), is_ours, host }
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let is_block = pairs.any(|(name, value)| name == "comp" && value == "block");
+        let (is_part, has_receipt) = (range.is_some(), kind == Kind::Write && !is_block);
+        Self { listing, kind, starts_at, is_part, has_receipt, is_ours, host }
     }
 
     /// Passes on what is believed, bounded; the rest becomes errors.
@@ -86,7 +91,7 @@ impl Question {
         let bytes = self.collect(body, heard).await?;
         if status.is_success() {
             let bytes = self.check_success(status.as_u16(), bytes)?;
-            if self.kind == Kind::Write && self.is_ours && !parts.headers.contains_key(ETAG) {
+            if self.has_receipt && self.is_ours && !parts.headers.contains_key(ETAG) {
                 let why = "it does not say what was stored (no ETag)".to_owned();
                 return Err(self.disbelief("the receipt of an upload", why));
             }

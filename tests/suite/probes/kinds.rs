@@ -268,7 +268,7 @@ proptest! {
         // The last line may lack its end, and what follows the mark of the end is only a comment;
         // a piece that does not even say whose dump it is may be any script.
         let (from, to) = (200, good.len() * 9 / 10);
-        let bytes = match inner {
+        let bytes = match inner || coding == 0 {
             true => wrap(coding, &good[..from + part.index(to - from)]).0,
             false => whole[..part.index(whole.len() * 9 / 10)].to_vec(),
         };
