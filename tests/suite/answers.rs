@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use system_tests::compare::compare;
 use system_tests::double::wrong::{Rule, Wrong};
 use system_tests::double::{Double, Kind, Objects};
+use system_tests::scale::tell;
 
 use crate::place::{Place, Ran, noise, put, ran};
 
@@ -119,12 +120,14 @@ impl World {
         self.run_count += 1;
         self.double.reset(&self.objects);
         self.forget_state();
-        self.double.set(rule);
+        self.double.set(rule.clone());
         let began = Instant::now();
         let run = self.run(arguments);
         let took = began.elapsed();
         let wrong_count = self.double.heal();
         let said = format!("{shown}\nexit {}\n{}\n{}", run.exit, run.stdout, run.stderr);
+        // Of these lines the table in docs/TESTING.md is made.
+        tell(&format!("answer {:?} to {:?}: {} of {arguments:?}", rule.wrong, rule.kind, run.exit));
         assert!(took < LONGEST, "{took:?}: {said}");
         assert!(EXITS.contains(&run.exit), "{said}");
         assert!(!run.stderr.contains("panic"), "{said}");
