@@ -150,6 +150,7 @@ fn an_unusual_night_stands_out() {
     assert_eq!(nights[0]["snapshot"], nights[1]["previous"]);
     let said = place.run(["timeline"]).expect(0);
     assert!(said.contains(".locked 40"), "{said}");
+    place.run(["timeline", "--host", "nobody"]).fails(2);
     let part = format!("{}/file7.odt", source.display());
     let nights = records(&place.run(["timeline", &part, "--json"]).expect(0), "night");
     assert_eq!((&nights[1]["files_new"], &nights[1]["files_removed"]), (&0.into(), &1.into()));

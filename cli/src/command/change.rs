@@ -77,32 +77,12 @@ mod tests {
     use engine::format::entry::Content;
 
     use super::*;
+    use crate::command::node::tests::entry;
 
     fn file(content: &[u8]) -> Entry {
-        Entry {
-            kind: EntryKind::File,
-            mode: 0o644,
-            uid: 1,
-            gid: 1,
-            user: None,
-            group: None,
-            mtime: Timestamp::default(),
-            ctime: Timestamp::default(),
-            btime: None,
-            atime: None,
-            size_bytes: content.len() as u64,
-            inode: 1,
-            device: 1,
-            link_count: 0,
-            xattrs: Vec::new(),
-            inode_flags: 0,
-            target: None,
-            device_number: None,
-            flags: 0,
-            content: Some(Content::Inline(content.to_vec())),
-            listing: 0,
-            ntfs: None,
-        }
+        let size_bytes = content.len() as u64;
+        let content = Some(Content::Inline(content.to_vec()));
+        Entry { content, size_bytes, ..entry(EntryKind::File, 0o644) }
     }
 
     #[test]

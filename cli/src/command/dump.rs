@@ -20,7 +20,6 @@ use crate::command::context::Context;
 use crate::command::dump::archive::Archive;
 use crate::command::dump::pax::Pax;
 use crate::command::dump::zipped::Zipped;
-use crate::command::dump::zst::Compressed;
 use crate::command::open::{open, progress};
 use crate::command::select::Choice;
 use crate::command::trouble;
@@ -31,17 +30,17 @@ use crate::units;
 pub mod archive;
 /// tar.
 pub mod pax;
-/// tar in zstd.
-pub mod zst;
 /// zip.
 pub mod zipped;
 
 const BUFFER_BYTES: usize = MIB;
+/// Fast enough for a line, small enough for a disk.
+const ZSTD_LEVEL: i32 = 3;
 
 /// Writes an archive of a folder, or the bytes of a file.
 ///
 /// # Errors
-/// Exit code 2 for a path that the snapshot does not have, 20 for damage; what was written before is
+/// Exit code 1 if something is left out, 2 for a path that the snapshot does not have, 20 for damage; what was written before is
 /// right, and the archive has no end then.
 pub fn run(args: &DumpArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
@@ -79,8 +78,7 @@ pub fn run(args: &DumpArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     match written {
         Ok(left) => {
             output.keep()?;
-            left.tell(context);
-            Ok(ExitCode::Ok)
+            left.judge()
         }
         // Whoever read has seen enough; another failure is noticed at the end of the process.
         Err(RestoreError::Output { .. }) if output.path.is_none() => Ok(ExitCode::Ok),
@@ -114,9 +112,10 @@ fn begin(
     Ok(match format {
         ArchiveFormat::Tar => Box::new(Pax::new(output)),
         ArchiveFormat::TarZst => {
-            let compressed = Compressed::new(output);
             let failed = |error| Fault::local("nothing can be compressed").because(&error);
-            Box::new(compressed.map_err(failed)?)
+            let mut encoder = zstd::Encoder::new(output, ZSTD_LEVEL).map_err(failed)?;
+            encoder.include_checksum(true).map_err(failed)?;
+            Box::new(Pax::new(encoder))
         }
         ArchiveFormat::Zip => Box::new(Zipped::new(output, (**context.around.time_zone).clone())),
     })
@@ -180,26 +179,33 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::local(format!("{} cannot be written", path.display())).because(error)
 }
 
-/// What the archive does not have.
+/// How many items the archive does not have; sockets do not count, which mean nothing without the
+/// process that made them.
 #[derive(Default)]
 struct Left {
-    unread_count: u64,
-    unfit_count: u64,
+    count: u64,
 }
 
 impl Left {
-    fn tell(&self, context: &Context<'_>) {
-        if self.unread_count > 0 {
-            context.ui.note(&format!(
-                "{} could not be read when the snapshot was made, and is not in the archive",
-                units::counted(self.unread_count, "file")
-            ));
-        }
-        if self.unfit_count > 0 {
-            context.ui.note(&format!(
-                "{} cannot be in an archive of this kind (sockets; in zip also pipes and devices)",
-                units::counted(self.unfit_count, "item")
-            ));
+    /// Leaves out what is at `path`, and says so.
+    fn out(&mut self, path: &TreePath, kind: EntryKind, context: &Context<'_>) {
+        let why = match kind {
+            EntryKind::Socket => return context.ui.note(&format!("{path}: a socket is left out")),
+            EntryKind::File => "it could not be read when the snapshot was made",
+            _ => "an archive of this kind has no pipes and devices",
+        };
+        self.count += 1;
+        context.ui.problem("leaving out", &path.to_slashes(), why);
+    }
+
+    fn judge(&self) -> Result<ExitCode, Fault> {
+        match self.count {
+            0 => Ok(ExitCode::Ok),
+            count => {
+                let items = units::counted(count, "item");
+                Err(Fault::local(format!("{items} could not be put into the archive"))
+                    .hint("the lines above name them; everything else is in it"))
+            }
         }
     }
 }
@@ -232,7 +238,7 @@ impl Dumping<'_> {
                     continue;
                 }
                 if entry.content.is_none() {
-                    left.unread_count += 1;
+                    left.out(&path, entry.kind, self.context);
                     continue;
                 }
                 self.add_file(&name, &path, &entry)?;
@@ -243,7 +249,7 @@ impl Dumping<'_> {
             }
             let added = self.archive.add(&name, &entry);
             if !added.map_err(|source| RestoreError::Output { source })? {
-                left.unfit_count += 1;
+                left.out(&path, entry.kind, self.context);
             }
         }
         self.archive.finish().map_err(|source| RestoreError::Output { source })?;

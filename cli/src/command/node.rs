@@ -107,11 +107,11 @@ pub fn node(path: &TreePath, entry: &Entry) -> Node {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use engine::base::time::Timestamp;
 
-    fn entry(kind: EntryKind, mode: u32) -> Entry {
+    pub(crate) fn entry(kind: EntryKind, mode: u32) -> Entry {
         Entry {
             kind,
             mode,

@@ -51,6 +51,10 @@ pub fn run(args: &TimelineArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     choice.require_client()?;
     let nodes = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
     let chosen = choice.filtered();
+    if chosen.is_empty() && !catalog.snapshots.is_empty() {
+        return Err(Fault::usage("no snapshot meets the conditions, so nothing was compared")
+            .hint("`mainstay snapshots` shows hosts, tags and paths as they are"));
+    }
     if let Some(path) = &args.path {
         let snapshots: Vec<&Snapshot> = chosen.iter().map(|one| &one.snapshot).collect();
         require_path(&nodes, &snapshots, path)?;
@@ -81,7 +85,10 @@ pub fn run(args: &TimelineArgs, context: &Context<'_>) -> Result<ExitCode, Fault
         }
     }
     if night_count == 0 && !context.ui.is_json() {
-        context.ui.note("there are no two snapshots of the same host and paths to compare");
+        context.ui.note(&format!(
+            "no snapshot of the last {} has one before it of the same host and paths",
+            units::counted(u64::from(args.days), "day")
+        ));
     }
     timeline.damage.map_or(Ok(ExitCode::Ok), Err)
 }

@@ -274,8 +274,8 @@ mod tests {
         runtime.expect("a runtime").block_on(work)
     }
 
-    #[test]
-    fn silence_is_told_once_it_lasts_and_ends_with_an_answer() {
+    /// What is told, and whether it is said that the store answers again.
+    fn listening() -> (Heard, Arc<Mutex<Vec<Waiting>>>, Arc<AtomicBool>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
         let (to, end) = (Arc::clone(&told), Arc::clone(&ended));
@@ -287,6 +287,12 @@ mod tests {
             is_cancelled: None,
         };
         let heard = Heard::new(watch, STORE_OPENING_MS);
+        (heard, told, ended)
+    }
+
+    #[test]
+    fn silence_is_told_once_it_lasts_and_ends_with_an_answer() {
+        let (heard, told, ended) = listening();
         let sleep = |ms| tokio::time::sleep(Duration::from_millis(ms));
         let waits = |ms, attempts: &Attempts| {
             run(heard.watched(0, attempts, async {
@@ -306,17 +312,7 @@ mod tests {
 
     #[test]
     fn an_operation_that_fails_again_and_again_is_silent_whatever_comes_meanwhile() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let ended = Arc::new(AtomicBool::new(false));
-        let (to, end) = (Arc::clone(&told), Arc::clone(&ended));
-        let watch = Watch {
-            on_wait: Some(Arc::new(move |wait: &Waiting| {
-                to.lock().expect("not poisoned").push(wait.clone());
-            })),
-            on_answer: Some(Arc::new(move || end.store(true, Ordering::Relaxed))),
-            is_cancelled: None,
-        };
-        let heard = Heard::new(watch, STORE_OPENING_MS);
+        let (heard, told, ended) = listening();
         let attempts = Attempts::default();
         let done = run(heard.watched(0, &attempts, async {
             for _ in 0..(STORE_SILENCE_MS + 1000) / 250 {

@@ -20,6 +20,27 @@ const NAME_MAX_BYTES: usize = 100;
 const ID_MAX: u32 = 0o7_777_777;
 const SIZE_MAX_BYTES: u64 = 0o77_777_777_777;
 
+/// Where an archive goes.
+pub trait Sink: Write {
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// Those of the output.
+    fn end(self) -> io::Result<()>;
+}
+
+impl Sink for Box<dyn Write> {
+    fn end(mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+impl Sink for zstd::Encoder<'static, Box<dyn Write>> {
+    fn end(self) -> io::Result<()> {
+        self.finish()?.flush()
+    }
+}
+
 /// An archive in the making.
 pub struct Pax<W> {
     output: W,
@@ -49,19 +70,10 @@ impl Records {
     }
 }
 
-impl<W: Write> Pax<W> {
+impl<W: Sink> Pax<W> {
     /// An empty archive that goes to `output`.
     pub fn new(output: W) -> Self {
         Self { output }
-    }
-
-    /// Ends the archive, and gives the output back.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn into_output(mut self) -> io::Result<W> {
-        self.output.write_all(&[0; 2 * BLOCK_BYTES as usize])?;
-        Ok(self.output)
     }
 
     fn pad(&mut self, written_bytes: u64) -> io::Result<()> {
@@ -142,7 +154,7 @@ impl<W: Write> Pax<W> {
     }
 }
 
-impl<W: Write> Archive for Pax<W> {
+impl<W: Sink> Archive for Pax<W> {
     fn add(&mut self, name: &[u8], entry: &Entry) -> io::Result<bool> {
         let kind = match entry.kind {
             EntryKind::Directory => EntryType::Directory,
@@ -205,7 +217,9 @@ impl<W: Write> Archive for Pax<W> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.into_output()?.flush()
+        let mut output = self.output;
+        output.write_all(&[0; 2 * BLOCK_BYTES as usize])?;
+        output.end()
     }
 }
 

@@ -1,6 +1,7 @@
 //! zip, written as a stream.
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 
 use engine::base::path::escape;
 use engine::base::time::Timestamp;
@@ -18,7 +19,8 @@ const LARGE_BYTES: u64 = u32::MAX as u64;
 
 /// An archive in the making.
 pub struct Zipped<W: Write> {
-    writer: ZipWriter<StreamWriter<W>>,
+    /// Dropped, it would write the end of an archive that is not finished.
+    writer: ManuallyDrop<ZipWriter<StreamWriter<W>>>,
     /// Of the times in it, which have none of their own.
     zone: TimeZone,
 }
@@ -26,7 +28,7 @@ pub struct Zipped<W: Write> {
 impl<W: Write> Zipped<W> {
     /// An empty archive that goes to `output`, with times of `zone`.
     pub fn new(output: W, zone: TimeZone) -> Self {
-        Self { writer: ZipWriter::new_stream(output), zone }
+        Self { writer: ManuallyDrop::new(ZipWriter::new_stream(output)), zone }
     }
 
     fn options(&self, entry: &Entry) -> SimpleFileOptions {
@@ -87,10 +89,10 @@ impl<W: Write> Archive for Zipped<W> {
         let options = self.options(entry);
         let begun = self.writer.start_file(text(name), options);
         begun.map_err(|error| RestoreError::Output { source: error.into() })?;
-        content(&mut self.writer)
+        content(&mut *self.writer)
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.writer.finish()?.into_inner().flush()
+        ManuallyDrop::into_inner(self.writer).finish()?.into_inner().flush()
     }
 }
