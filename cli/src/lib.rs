@@ -15,10 +15,13 @@ pub mod fault;
 /// Floor 4: environment, secrets, where the repository is.
 pub mod config;
 
-/// Floor 5: the command line as types.
+/// Floor 5: what happens by itself.
+pub mod night;
+
+/// Floor 6: the command line as types.
 pub mod args;
 
-/// Floor 6: the commands.
+/// Floor 7: the commands.
 pub mod command;
 
 use std::ffi::OsString;
@@ -141,7 +144,9 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
         )
         .hint("change into a folder that is there: cd /"));
     }
-    cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
+    if !cli.command.reads_configurations() {
+        cli.global.complete(ConfigFile::find(cli.global.config.as_deref(), surroundings)?);
+    }
     if cli.global.background {
         step_back();
     }

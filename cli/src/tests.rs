@@ -220,6 +220,10 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
             }),
         ),
         ("`note`", Message::Note { message: "m" }),
+        ("`slot`", Message::Slot(samples::slot())),
+        ("`system`", Message::System(Box::new(samples::system()))),
+        ("`run`", Message::Run(samples::run())),
+        ("`configuration`", Message::Configuration(samples::configuration())),
         (
             "`exit_error`",
             Message::ExitError(ExitError {

@@ -40,6 +40,7 @@ mod retaining;
 mod forgetting;
 mod secrets;
 mod place;
+mod by_itself;
 mod cli;
 mod errors;
 mod answers;

@@ -39,6 +39,8 @@ pub mod dump;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// The help of the program as a whole.
+pub mod night;
+/// The help of the program as a whole.
 pub mod overview;
 /// `approve`.
 pub mod approve;

@@ -8,7 +8,7 @@ use clap::{Arg, Args, Command};
 use crate::args::global::{GLOBAL_HEADING, GlobalArgs};
 
 /// Commands in the order of use.
-pub const GROUPS: [(&str, &[&str]); 7] = [
+pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Back up", &["init", "backup"]),
     (
         "Look",
@@ -17,6 +17,7 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
     ("Restore", &["restore", "dump"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
+    ("By itself", &["agent", "run", "schedule", "status", "config"]),
     ("Fleet", &["key", "approve", "offboard"]),
     (
         "Administer",

@@ -125,6 +125,20 @@ pub mod completions;
 pub mod man;
 /// `version`
 pub mod version;
+/// What the commands about what happens by itself have in common.
+pub mod night;
+/// `agent`
+pub mod agent;
+/// `run`
+pub mod run;
+/// `schedule install`
+pub mod install;
+/// `schedule`
+pub mod schedule;
+/// `status`
+pub mod status;
+/// `config`
+pub mod config;
 
 use std::ffi::OsString;
 
@@ -139,6 +153,7 @@ use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
+use crate::args::night::{AgentArgs, ConfigArgs, RunArgs, ScheduleArgs, StatusArgs};
 use crate::args::overview;
 use crate::args::program::{
     BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, OptionsArgs, VersionArgs,
@@ -211,6 +226,11 @@ pub enum Command {
     Report(Box<ReportArgs>),
     Stats(StatsArgs),
     Key(KeyArgs),
+    Agent(AgentArgs),
+    Run(RunArgs),
+    Schedule(ScheduleArgs),
+    Status(StatusArgs),
+    Config(ConfigArgs),
     Doctor(DoctorArgs),
     Probe(ProbeArgs),
     Index(IndexArgs),
@@ -225,6 +245,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it reads configurations itself: those of all clients, whatever variables say.
+    #[must_use]
+    pub fn reads_configurations(&self) -> bool {
+        matches!(
+            self,
+            Self::Agent(_) | Self::Run(_) | Self::Schedule(_) | Self::Status(_) | Self::Config(_)
+        )
+    }
+
     /// Whether it looks at no path.
     #[must_use]
     pub fn needs_no_folder(&self) -> bool {
@@ -265,6 +294,11 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Report(args) => report::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Key(args) => key::run(args, context),
+        Command::Agent(args) => agent::run(args, context),
+        Command::Run(args) => run::run(args, context),
+        Command::Schedule(args) => schedule::run(args, context),
+        Command::Status(args) => status::run(args, context),
+        Command::Config(args) => config::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Probe(args) => probe::run(args, context),
         Command::Index(args) => index::run(args, context),

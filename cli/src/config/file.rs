@@ -12,10 +12,18 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent::config::check::Sections;
+use agent::config::hook::Hooks;
+use agent::config::promise::{Objectives, Suspicious};
+use agent::config::schedule::{JobKind, Schedule};
+use agent::config::source::Source;
+use agent::plan::Plan;
 use engine::disk::trust::{self, Purpose};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::location::names_a_kind;
+use crate::config::nearest;
 use crate::config::policy::Retention;
 use crate::config::secret::distrusted;
 use crate::config::surroundings::Surroundings;
@@ -26,7 +34,7 @@ use crate::units::{UnitError, parse_patience};
 const FILE_MAX_BYTES: u64 = 64 * 1024;
 
 /// What a configuration file can hold; what is missing in it is missing here.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ConfigFile {
     /// `--repo`
@@ -55,12 +63,72 @@ pub struct ConfigFile {
     pub timestamp: Option<TimestampSection>,
     /// Rules of retention, for the commands that take any.
     pub retention: Option<Retention>,
+    /// The organisation, as tickets and reports name it.
+    #[serde(skip_serializing)]
+    pub client: Option<String>,
+    /// Name of this machine in snapshots; the system's otherwise.
+    #[serde(skip_serializing)]
+    pub host: Option<String>,
+    /// Zone of calendars and windows, as `Europe/Berlin`; the system's otherwise.
+    #[serde(skip_serializing)]
+    pub time_zone: Option<String>,
+    /// File with variables (`NAME=value`) for what happens by itself, credentials of the store among them.
+    #[serde(skip_serializing)]
+    pub environment_file: Option<PathBuf>,
+    /// What is promised.
+    #[serde(skip_serializing)]
+    pub objectives: Objectives,
+    /// What is saved.
+    #[serde(skip_serializing)]
+    pub source: Vec<Source>,
+    /// When things happen by themselves.
+    #[serde(skip_serializing)]
+    pub schedule: Option<Schedule>,
+    /// What runs around them.
+    #[serde(skip_serializing)]
+    pub hooks: Hooks,
+    /// What makes a success suspicious.
+    #[serde(skip_serializing)]
+    pub suspicious: Suspicious,
+}
+
+/// What a configuration asks for, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InForce {
+    client: String,
+    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repo: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment_file: Option<String>,
+    objectives: Objectives,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Schedule>,
+    hooks: Hooks,
+    suspicious: Suspicious,
+    source: Vec<Source>,
 }
 
 /// A value of `--connect-timeout`, which TOML has as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct Patience(pub Duration);
+
+impl Serialize for Patience {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{}s", self.0.as_secs()))
+    }
+}
 
 impl TryFrom<String> for Patience {
     type Error = UnitError;
@@ -71,7 +139,7 @@ impl TryFrom<String> for Patience {
 }
 
 /// The section `[timestamp]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TimestampSection {
     /// `--timestamp-url`
@@ -87,14 +155,71 @@ impl ConfigFile {
     /// A fault of usage if it cannot be read or understood, a refusal if others may write it.
     pub fn find(flag: Option<&Path>, around: &Surroundings) -> Result<Self, Fault> {
         let Some(path) = Self::locate(flag, around) else { return Ok(Self::default()) };
-        let mut config = Self::parse(&read(&path)?, &path)?;
+        let mut config = Self::read(&path)?;
+        config.yield_to(around);
+        Ok(config)
+    }
+
+    /// Reads the file at an absolute path, whatever variables say.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::find`].
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let mut config = Self::parse(&read(path)?, path)?;
         if let Some(name) = config.empty() {
             return Err(Fault::usage(format!("{}: {name} is empty", path.display()))
                 .hint("write a value, or leave the line out"));
         }
-        config.begin_at(path.parent().unwrap_or(&around.current_dir));
-        config.yield_to(around);
+        config.begin_at(path.parent().unwrap_or(Path::new("/")));
         Ok(config)
+    }
+
+    /// Its options of every command and its rules as a file of their own, all paths absolute.
+    ///
+    /// # Errors
+    /// A local fault if it cannot be written as TOML.
+    pub fn options(&self) -> Result<String, Fault> {
+        toml::to_string(self).map_err(|error| {
+            Fault::local("the configuration cannot be written as TOML").because(&error)
+        })
+    }
+
+    /// Everything that is in force, to be shown: what the file says, and what it leaves to this machine.
+    #[must_use]
+    pub fn in_force(&self, plan: &Plan) -> InForce {
+        let path =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        InForce {
+            client: plan.client.clone(),
+            host: plan.host.clone(),
+            time_zone: plan.zone.iana_name().map(str::to_owned),
+            repo: self.repo.clone(),
+            endpoint: self.endpoint.clone(),
+            key_file: path(&self.key_file),
+            password_file: path(&self.password_file),
+            environment_file: path(&self.environment_file),
+            objectives: plan.objectives.clone(),
+            schedule: self.schedule.clone(),
+            hooks: plan.hooks.clone(),
+            suspicious: plan.suspicious.clone(),
+            source: plan.sources.clone(),
+        }
+    }
+
+    /// What it says of what happens by itself.
+    #[must_use]
+    pub fn sections(&self) -> Sections {
+        Sections {
+            client: self.client.clone(),
+            host: self.host.clone(),
+            time_zone: self.time_zone.clone(),
+            objectives: self.objectives.clone(),
+            sources: self.source.clone(),
+            schedule: self.schedule.clone(),
+            hooks: self.hooks.clone(),
+            suspicious: self.suspicious.clone(),
+            has_rules: self.retention.is_some(),
+        }
     }
 
     /// Where it is read from, if there is one.
@@ -112,8 +237,11 @@ impl ConfigFile {
             let message = error
                 .message()
                 .replace("a nonzero u32", "a whole number of KiB per second, at least 1");
-            Fault::usage(format!("{}, line {line}: {message}", path.display()))
-                .hint("`mainstay help options` has the names of all of them")
+            let hint = match nearest::of_message(&message) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "`mainstay config schema` has the names of all of them".to_owned(),
+            };
+            Fault::usage(format!("{}, line {line}: {message}", path.display())).hint(hint)
         })
     }
 
@@ -129,6 +257,7 @@ impl ConfigFile {
             ("key-file", path(&self.key_file)),
             ("endpoint", text(&self.endpoint)),
             ("cache-dir", path(&self.cache_dir)),
+            ("environment-file", path(&self.environment_file)),
             ("timestamp.url", stamps),
         ];
         let is_empty = |value: &OsString| value.as_encoded_bytes().trim_ascii().is_empty();
@@ -136,9 +265,22 @@ impl ConfigFile {
     }
 
     fn begin_at(&mut self, folder: &Path) {
-        let paths = [&mut self.password_file, &mut self.key_file, &mut self.cache_dir];
-        for path in paths.into_iter().flatten() {
-            *path = folder.join(&*path);
+        let own = [
+            &mut self.password_file,
+            &mut self.key_file,
+            &mut self.cache_dir,
+            &mut self.environment_file,
+        ];
+        let of_sources = self.source.iter_mut();
+        let of_sources =
+            of_sources.flat_map(|source| source.paths.iter_mut().chain(&mut source.exclude_file));
+        let report = self.schedule.as_mut().and_then(|all| all.entry_mut(JobKind::Report));
+        let report = report.and_then(|entry| entry.to.as_mut());
+        for path in own.into_iter().flatten().chain(of_sources).chain(report) {
+            // An empty path is said to be one, not taken for the folder.
+            if !path.as_os_str().is_empty() {
+                *path = folder.join(&*path);
+            }
         }
         if let Some(repo) = self.repo.as_mut().filter(|repo| !names_a_kind(repo)) {
             // Not UTF-8 only if the folder is not, and then the location could not be used either.

@@ -19,5 +19,9 @@ pub mod repository;
 pub mod aws;
 /// Rules of retention in a file.
 pub mod policy;
+/// What a misspelt name may mean.
+pub mod nearest;
 /// The file with options of every command.
 pub mod file;
+/// Variables in a file.
+pub mod environment;

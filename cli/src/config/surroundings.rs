@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use restore_verify::sandbox::spawn::MYSELF;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::fault::Fault;
 use crate::ui::cancel::Cancel;
@@ -41,6 +42,8 @@ pub const VARIABLES: [(&str, &str); 16] = [
     ("TZ", "time zone of printed times"),
 ];
 
+/// The variable by which a process knows whose child it is, to end with it.
+pub const CHILD_OF: &str = "MAINSTAY_CHILD_OF";
 /// The variable in which white space counts: it may be part of a passphrase.
 const VERBATIM: &str = "MAINSTAY_PASSWORD";
 /// Beginnings of the names of variables that hold credentials and settings of stores.
@@ -97,6 +100,7 @@ impl Surroundings {
         // Without handlers a signal ends the process, which is what it is for.
         let cancel = Cancel::on_signals().unwrap_or_default();
         let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        end_with_parent(&variables);
         Self {
             usual_configs: usual_configs(&variables),
             variables,
@@ -224,6 +228,17 @@ impl Surroundings {
     #[must_use]
     pub fn has_person(&self) -> bool {
         self.stdin_is_terminal || self.stderr.is_terminal()
+    }
+}
+
+/// A job of the agent ends with it, whatever ends the agent: nobody would learn how it went.
+fn end_with_parent(variables: &BTreeMap<OsString, OsString>) {
+    let parent = variables.get(OsStr::new(CHILD_OF)).and_then(|value| value.to_str());
+    let is_child = rustix::process::getppid()
+        .is_some_and(|pid| parent == Some(pid.as_raw_nonzero().to_string().as_str()));
+    if is_child {
+        // Without it the job goes on, and the next one waits for it.
+        let _ = set_parent_process_death_signal(Some(Signal::TERM));
     }
 }
 

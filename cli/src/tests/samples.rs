@@ -5,6 +5,7 @@ use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
+use crate::ui::night::{ConfigRecord, RunRecord, SlotRecord, SystemRecord};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
@@ -28,6 +29,56 @@ pub(super) fn cleaned() -> CacheCleaned {
         removed: Vec::new(),
         bytes_removed: 0,
         kept_count: 0,
+    }
+}
+
+pub(super) fn slot() -> SlotRecord {
+    let text = String::new;
+    SlotRecord { client: text(), job: text(), slot: text(), at: text(), after: Some(text()) }
+}
+
+pub(super) fn system() -> SystemRecord {
+    SystemRecord {
+        client: String::new(),
+        system: String::new(),
+        job: "backup",
+        outcome: Some("ok"),
+        reason: None,
+        detail: None,
+        running: false,
+        last_success: None,
+        snapshot: None,
+        bytes: None,
+        rpo_seconds: None,
+        rpo_left_seconds: None,
+        next: None,
+        jobs: Vec::new(),
+        program_version: "1",
+    }
+}
+
+pub(super) fn run() -> RunRecord {
+    let text = || "x".to_owned();
+    RunRecord {
+        client: text(),
+        job: "backup",
+        slot: text(),
+        system: Some(text()),
+        outcome: "failed",
+        reason: Some("store"),
+        detail: text(),
+        snapshot: Some(text()),
+    }
+}
+
+pub(super) fn configuration() -> ConfigRecord {
+    ConfigRecord {
+        file: String::new(),
+        valid: true,
+        client: Some(String::new()),
+        sources: Vec::new(),
+        jobs: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

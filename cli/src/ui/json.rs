@@ -9,6 +9,7 @@ use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRec
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
+use crate::ui::night::{ConfigRecord, RunRecord, SlotRecord, SystemRecord};
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
@@ -47,6 +48,14 @@ pub enum Message<'a> {
     RotationSummary(Box<RotationSummary>),
     /// One item failed, the rest goes on (standard error).
     Error(ItemError<'a>),
+    /// A slot of a job (standard output).
+    Slot(SlotRecord),
+    /// Where a system stands (standard output).
+    System(Box<SystemRecord>),
+    /// A run has ended, or the part of one about a system (standard output).
+    Run(RunRecord),
+    /// A configuration makes sense (standard output).
+    Configuration(ConfigRecord),
     /// A fact the user should know (standard error).
     Note {
         /// The fact.

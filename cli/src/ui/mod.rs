@@ -26,6 +26,8 @@ pub mod proof;
 pub mod report;
 /// What the commands report as JSON that look after a machine.
 pub mod upkeep;
+/// Messages of what happens by itself.
+pub mod night;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.

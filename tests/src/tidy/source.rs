@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use crate::tidy::{Rule, Violation};
 
 /// Packages from the lowest to the highest.
-const PACKAGES: [&str; 5] = ["engine", "restore-verify", "cli", "tests", "benches"];
+const PACKAGES: [&str; 6] = ["engine", "restore-verify", "cli/agent", "cli", "tests", "benches"];
 
 /// Folders that hold no source of the package they are in.
 const SKIPPED_FOLDERS: [&str; 3] = ["target", "fixtures", "corpus"];
 
 /// Folders whose targets are nothing but tests.
-const TEST_FOLDERS: [&str; 2] = ["suite", "endurance"];
+const TEST_FOLDERS: [&str; 3] = ["suite", "endurance", "year"];
 
 /// One Rust file, whether or not a module leads to it.
 #[derive(Debug, Clone)]
@@ -92,7 +92,12 @@ impl Workspace {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = folder.join(&name);
                 if entry.file_type()?.is_dir() {
-                    if !SKIPPED_FOLDERS.contains(&name.as_str()) && !name.starts_with('.') {
+                    // A package within another is read for itself.
+                    let is_package = PACKAGES.iter().any(|package| path == Path::new(package));
+                    if !is_package
+                        && !SKIPPED_FOLDERS.contains(&name.as_str())
+                        && !name.starts_with('.')
+                    {
                         folders.push(path);
                     }
                 } else if name.ends_with(".rs") {

@@ -1,0 +1,244 @@
+//! Whether a configuration makes sense: everything that the types cannot say.
+
+use std::collections::BTreeSet;
+
+use crate::calendar::{self, Calendar};
+use crate::config::hook::Hooks;
+use crate::config::promise::{Objectives, Suspicious};
+use crate::config::schedule::{Entry, JobKind, Schedule};
+use crate::config::source::Source;
+
+/// The sections of one file that say what happens by itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sections {
+    /// The organisation.
+    pub client: Option<String>,
+    /// Name of this machine, if it is not the system's.
+    pub host: Option<String>,
+    /// Name of the zone that calendars and windows are in.
+    pub time_zone: Option<String>,
+    /// What is promised.
+    pub objectives: Objectives,
+    /// What is saved.
+    pub sources: Vec<Source>,
+    /// When things happen.
+    pub schedule: Option<Schedule>,
+    /// What runs around them.
+    pub hooks: Hooks,
+    /// What counts as suspicious.
+    pub suspicious: Suspicious,
+    /// Whether there are rules of retention beside them.
+    pub has_rules: bool,
+}
+
+/// Something that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {words}")]
+pub struct Problem {
+    /// Where, as names of the file: `schedule.backup`.
+    pub place: String,
+    /// What.
+    pub words: String,
+}
+
+/// The longest name of a client, a source or a host.
+const NAME_MAX_CHARS: usize = 100;
+/// A system's kinds of drills and reports.
+const DRILLS: [&str; 2] = ["sample", "full"];
+const REPORTS: [&str; 5] = ["recoverability", "compliance", "sla", "qbr", "insurer"];
+const FORMATS: [&str; 4] = ["html", "pdf", "json", "csv"];
+
+/// Everything that makes no sense, in the order of the file.
+#[must_use]
+pub fn problems(sections: &Sections) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    match &sections.client {
+        None => found.add("client", "is missing: the organisation, as tickets and reports name it"),
+        Some(name) => found.name("client", name),
+    }
+    if let Some(name) = &sections.host {
+        found.name("host", name);
+    }
+    if let Some(name) = &sections.time_zone
+        && jiff::tz::TimeZone::get(name).is_err()
+    {
+        let words = format!("{name:?} is no time zone: write for example \"Europe/Berlin\"");
+        found.add("time-zone", words);
+    }
+    sources(&sections.sources, &mut found);
+    schedule(sections, &mut found);
+    let suspicious = &sections.suspicious;
+    if !suspicious.bytes_factor.is_finite() || suspicious.bytes_factor <= 1.0 {
+        found.add("suspicious.bytes-factor", "must be more than 1");
+    }
+    for (name, percent) in [
+        ("files-fewer-percent", suspicious.files_fewer_percent),
+        ("incompressible-percent", suspicious.incompressible_percent),
+        ("rewritten-percent", suspicious.rewritten_percent),
+    ] {
+        if !(1..=100).contains(&percent) {
+            found.add(format!("suspicious.{name}"), "must be from 1 to 100");
+        }
+    }
+    found.0
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, place: impl Into<String>, words: impl Into<String>) {
+        self.0.push(Problem { place: place.into(), words: words.into() });
+    }
+
+    /// Names are shown in lists, tickets and file names.
+    fn name(&mut self, place: &str, name: &str) {
+        if name.trim().is_empty() {
+            self.add(place, "is empty");
+        } else if name.trim() != name || name.chars().any(char::is_control) {
+            self.add(place, format!("{name:?} has blanks around it or control characters in it"));
+        } else if name.chars().count() > NAME_MAX_CHARS {
+            self.add(place, format!("is longer than {NAME_MAX_CHARS} characters"));
+        }
+    }
+}
+
+fn sources(sources: &[Source], found: &mut Found) {
+    let mut names = BTreeSet::new();
+    for (number, source) in sources.iter().enumerate() {
+        let place = match source.name.trim().is_empty() {
+            true => format!("source {}", number + 1),
+            false => format!("source {:?}", source.name),
+        };
+        if source.name.trim().is_empty() {
+            found.add(&*place, "has no name");
+        } else {
+            found.name(&place, &source.name);
+        }
+        // A tag ends at a comma.
+        if source.name.contains(',') {
+            found.add(&*place, "its name has a comma in it");
+        }
+        if !names.insert(&source.name) && !source.name.trim().is_empty() {
+            found.add(&*place, "another source has this name");
+        }
+        match (source.paths.is_empty(), &source.command) {
+            (true, None) => found.add(&*place, "says neither paths nor a command"),
+            (false, Some(_)) => found.add(&*place, "says both paths and a command"),
+            _ => {}
+        }
+        if source.paths.iter().any(|path| path.as_os_str().is_empty()) {
+            found.add(&*place, "one of its paths is empty");
+        }
+        let is_stream = source.command.is_some();
+        let has_filter = !source.exclude.is_empty()
+            || !source.iexclude.is_empty()
+            || !source.exclude_file.is_empty()
+            || !source.exclude_if_present.is_empty()
+            || source.exclude_larger_than.is_some()
+            || source.exclude_caches
+            || source.one_file_system;
+        if is_stream && has_filter {
+            found.add(&*place, "leaves something out of what a command prints: that is not done");
+        }
+        if !is_stream && source.filename.is_some() {
+            found.add(&*place, "has a filename, which only the output of a command needs");
+        }
+        if source.filename.as_ref().is_some_and(|name| name.contains('/') || name.is_empty()) {
+            found.add(&*place, "its filename must be a name without a slash");
+        }
+    }
+}
+
+fn schedule(sections: &Sections, found: &mut Found) {
+    let Some(schedule) = &sections.schedule else { return };
+    let named: Vec<(JobKind, &Entry)> =
+        JobKind::ALL.into_iter().filter_map(|kind| Some((kind, schedule.entry(kind)?))).collect();
+    for (kind, entry) in &named {
+        let place = format!("schedule.{kind}");
+        trigger(*kind, entry, schedule, &place, found);
+        special(*kind, entry, &place, found);
+    }
+    if schedule.backup.is_some() && sections.sources.is_empty() {
+        found.add("schedule.backup", "there is no [[source]] to back up");
+    }
+    if schedule.forget.is_some() && !sections.has_rules {
+        found
+            .add("schedule.forget", "there are no rules to forget by: write a section [retention]");
+    }
+    if schedule.attempts == Some(0) {
+        found.add("schedule.attempts", "must be at least 1");
+    }
+    if schedule.min_charge.is_some_and(|percent| percent > 100) {
+        found.add("schedule.min-charge", "is a percentage");
+    }
+}
+
+fn trigger(kind: JobKind, entry: &Entry, schedule: &Schedule, place: &str, found: &mut Found) {
+    match (&entry.calendar, entry.after) {
+        (Some(_), Some(_)) => found.add(place, "says both a calendar and what it comes after"),
+        (Some(text), None) => {
+            if entry.every.is_some() {
+                found.add(place, "says both a calendar and `every`");
+            }
+            if let Err(error) = Calendar::parse(text) {
+                let forms = calendar::FORMS;
+                found.add(place, format!("{text:?}: {error}; write for example {forms}"));
+            }
+        }
+        (None, Some(before)) => {
+            // The chain ends at a job with a calendar, or it would never begin.
+            let (mut at, mut seen) = (before, BTreeSet::from([kind]));
+            loop {
+                if !seen.insert(at) {
+                    found.add(place, "comes after itself");
+                    break;
+                }
+                match schedule.entry(at) {
+                    None => {
+                        found.add(place, format!("comes after {at}, which has no entry"));
+                        break;
+                    }
+                    Some(next) => match next.after {
+                        Some(before) => at = before,
+                        None => break,
+                    },
+                }
+            }
+        }
+        (None, None) if entry.every.is_some_and(|span| span.seconds() > 0) => {}
+        (None, None) => found.add(place, "does not say when: a calendar, `every` or `after`"),
+    }
+    if entry.on.is_some() && entry.after.is_none() {
+        found.add(place, "`on` belongs to `after`");
+    }
+}
+
+/// What only some jobs have.
+fn special(kind: JobKind, entry: &Entry, place: &str, found: &mut Found) {
+    if kind != JobKind::Check && (entry.rotate.is_some() || entry.read_data) {
+        found.add(place, "`rotate` and `read-data` belong to check");
+    }
+    if entry.rotate.is_some() && entry.read_data {
+        found.add(place, "`rotate` reads back a part, `read-data` everything: only one of them");
+    }
+    if kind != JobKind::Report && (!entry.format.is_empty() || entry.to.is_some()) {
+        found.add(place, "`format` and `to` belong to report");
+    }
+    let known: &[&str] = match kind {
+        JobKind::Drill => &DRILLS,
+        JobKind::Report => &REPORTS,
+        _ => &[],
+    };
+    for name in entry.kinds.iter().filter(|name| !known.contains(&name.as_str())) {
+        match known {
+            [] => found.add(place, "`kinds` belongs to drill and report"),
+            known => found.add(place, format!("{name:?} is none of {}", known.join(", "))),
+        }
+    }
+    for name in entry.format.iter().filter(|name| !FORMATS.contains(&name.as_str())) {
+        found.add(place, format!("{name:?} is none of {}", FORMATS.join(", ")));
+    }
+    if kind == JobKind::Report && (entry.kinds.is_empty() || entry.to.is_none()) {
+        found.add(place, "a report needs `kinds` and the folder `to`");
+    }
+}

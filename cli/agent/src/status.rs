@@ -1,0 +1,134 @@
+//! Where each system stands, from what this machine remembers: no request to any store.
+
+use crate::config::schedule::JobKind;
+use crate::outcome::{Outcome, Verdict};
+use crate::plan::Plan;
+use crate::state::{PartRow, Phase, RunRow, State, StateError};
+
+/// One system: a source on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemStatus {
+    /// The organisation.
+    pub client: String,
+    /// The machine and its source.
+    pub system: String,
+    /// How its last backup ended, or that there was none where one was due; nothing if none was due yet.
+    pub verdict: Option<Verdict>,
+    /// Whether it runs just now.
+    pub is_running: bool,
+    /// When the newest snapshot that there is to restore from began.
+    pub last_success_s: Option<i64>,
+    /// That snapshot.
+    pub snapshot: Option<String>,
+    /// What it holds.
+    pub bytes: Option<u64>,
+    /// Its recovery point objective.
+    pub rpo_s: Option<i64>,
+    /// What is left of it; negative if it is breached, nothing without a snapshot.
+    pub rpo_left_s: Option<i64>,
+    /// When the next backup begins.
+    pub next_s: Option<i64>,
+}
+
+/// One job of an organisation on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    /// Which.
+    pub job: JobKind,
+    /// Its newest run that is over.
+    pub last: Option<RunRow>,
+    /// When it begins next.
+    pub next_s: Option<i64>,
+}
+
+/// All systems of a plan; `state` is missing if nothing ever ran here.
+///
+/// # Errors
+/// [`StateError`] if the state cannot be read.
+pub fn systems(
+    plan: &Plan,
+    state: Option<&State>,
+    now_s: i64,
+) -> Result<Vec<SystemStatus>, StateError> {
+    plan.sources.iter().map(|source| system(plan, state, source, now_s)).collect()
+}
+
+fn system(
+    plan: &Plan,
+    state: Option<&State>,
+    source: &crate::config::source::Source,
+    now_s: i64,
+) -> Result<SystemStatus, StateError> {
+    let newest = |parts: Vec<PartRow>| parts.into_iter().next();
+    let (mut good, mut last, mut row, mut open) = (None, None, None, None);
+    if let Some(state) = state {
+        good = newest(state.good_parts(&source.name, 1)?);
+        last = newest(state.ended_parts(&source.name, 1)?);
+        row = state.newest_ended(JobKind::Backup, now_s)?;
+        open = state.open_run(JobKind::Backup)?;
+    }
+    let verdict = verdict(last, row.as_ref(), open.as_ref());
+    let last_success_s = good.as_ref().map(|part| part.began_s.min(now_s));
+    let rpo_s = plan.rpo_s(source);
+    Ok(SystemStatus {
+        client: plan.client.clone(),
+        system: format!("{}/{}", plan.host, source.name),
+        verdict,
+        is_running: open.is_some_and(|run| run.phase == Phase::Running),
+        last_success_s,
+        bytes: good.as_ref().and_then(|part| Some(part.facts?.bytes)),
+        snapshot: good.and_then(|part| part.snapshot),
+        rpo_s,
+        rpo_left_s: rpo_s.zip(last_success_s).map(|(rpo_s, last_s)| rpo_s - (now_s - last_s)),
+        next_s: next(plan, state, JobKind::Backup, now_s)?,
+    })
+}
+
+/// What counts last: how the source ended, unless a whole run after that said something else.
+fn verdict(last: Option<PartRow>, row: Option<&RunRow>, open: Option<&RunRow>) -> Option<Verdict> {
+    let part_s = last.as_ref().and_then(|part| part.ended_s);
+    let from_part = last.and_then(|part| part.verdict);
+    let of_row = |row: &RunRow| row.verdict.clone();
+    // A run that waits for its next attempt has failed so far.
+    if let Some(found) = open.filter(|run| run.phase == Phase::Waiting).and_then(of_row) {
+        return Some(found);
+    }
+    let Some(row) = row else { return from_part };
+    let has_parts = matches!(
+        row.verdict.as_ref().map(|verdict| verdict.outcome),
+        Some(Outcome::Ok | Outcome::OkWithNotes | Outcome::Partial | Outcome::Suspicious)
+    );
+    let is_newer = row.ended_s > part_s;
+    if !has_parts && is_newer { of_row(row) } else { from_part.or_else(|| of_row(row)) }
+}
+
+/// All jobs of a plan.
+///
+/// # Errors
+/// [`StateError`] if the state cannot be read.
+pub fn jobs(plan: &Plan, state: Option<&State>, now_s: i64) -> Result<Vec<JobStatus>, StateError> {
+    let one = |job: JobKind| {
+        Ok(JobStatus {
+            job,
+            last: match state {
+                Some(state) => state.newest_ended(job, now_s)?,
+                None => None,
+            },
+            next_s: next(plan, state, job, now_s)?,
+        })
+    };
+    plan.jobs.iter().map(|job| one(job.kind)).collect()
+}
+
+fn next(
+    plan: &Plan,
+    state: Option<&State>,
+    job: JobKind,
+    now_s: i64,
+) -> Result<Option<i64>, StateError> {
+    let found = match state {
+        Some(state) => crate::night::next(plan, state, job, now_s)?,
+        None => crate::night::next(plan, &State::in_memory()?, job, now_s)?,
+    };
+    Ok(found.map(|(_, begin_s)| begin_s))
+}

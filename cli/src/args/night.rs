@@ -1,0 +1,153 @@
+//! Options of what happens by itself: `agent`, `run`, `schedule`, `status`, `config`.
+
+use std::path::PathBuf;
+
+use agent::config::schedule::JobKind;
+use clap::{Args, Subcommand};
+
+use crate::args::epilogue;
+use crate::args::values;
+use crate::fault::ExitCode;
+
+/// Do what configurations say when it is due, until asked to stop
+///
+/// Takes --config FILE, or a folder with one file for each client; a file that changes is read again.
+/// A job that fails in a way that can pass is tried again; what was missed while this machine was off is
+/// made up for once. On SIGTERM what runs is put off, goes on when the agent begins again, and the exit
+/// code is 0. Variables of the environment count only for what a file does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay agent --config /etc/mainstay/clients\n\
+     mainstay schedule install --config /etc/mainstay/clients",
+    &[ExitCode::Busy],
+))]
+pub struct AgentArgs {
+    /// Jobs of different clients that run at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrent: u16,
+}
+
+/// Do once what is due now, or one job by hand
+///
+/// With --due everything that is due and not done yet, each job once: for cron. With the name of a job,
+/// that job, due or not. The exit code is 0 only if everything was done.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::with_repository(
+    "mainstay run --due --config /etc/mainstay/clients\n\
+     mainstay run backup --config /etc/mainstay/clients/acme.toml",
+    &[ExitCode::Partial, ExitCode::Busy, ExitCode::DrillFailed, ExitCode::Breached],
+))]
+pub struct RunArgs {
+    /// The job: backup, forget, prune, check, drill, report
+    #[arg(value_name = "JOB", required_unless_present = "due", conflicts_with = "due")]
+    pub job: Option<JobKind>,
+
+    /// Everything that is due
+    #[arg(long)]
+    pub due: bool,
+}
+
+/// Show when jobs are due, or let the system start the agent
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct ScheduleArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ScheduleCommand,
+}
+
+/// What can be done with schedules.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ScheduleCommand {
+    /// Show the next slots of all jobs, through the nights in which clocks are set
+    ///
+    /// A slot is the instant that a calendar names; the job begins then, or later by its share of
+    /// `spread` and when its window opens. What follows another job is shown at that one's slots.
+    #[command(after_long_help = epilogue::plain(
+        "mainstay schedule next --config acme.toml --count 5\n\
+         mainstay schedule next --config acme.toml --from 2027-03-27T00:00:00Z --json",
+    ))]
+    Next(NextArgs),
+    /// Write the unit of systemd for the agent, and start it
+    #[command(after_long_help = epilogue::plain(
+        "mainstay schedule install --config /etc/mainstay/clients\n\
+         mainstay schedule install --print",
+    ))]
+    Install(InstallArgs),
+}
+
+/// Options of `schedule next`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct NextArgs {
+    /// First moment, as RFC 3339 or a date; now otherwise
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+
+    /// How many slots of each client
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+
+    /// Only this job
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<JobKind>,
+}
+
+/// Options of `schedule install`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct InstallArgs {
+    /// Print the unit and change nothing
+    #[arg(long)]
+    pub print: bool,
+
+    /// Folder of units
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system")]
+    pub unit_dir: PathBuf,
+
+    /// Write the unit without telling systemd
+    #[arg(long)]
+    pub no_start: bool,
+}
+
+/// Show where each system stands, worst first
+///
+/// From what this machine remembers, without a request to any store. A system is a machine with one of
+/// its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_long_help = epilogue::plain(
+    "mainstay status --config /etc/mainstay/clients\n\
+     mainstay status --config acme.toml --json",
+))]
+pub struct StatusArgs {
+    /// Only this client
+    #[arg(long, value_name = "NAME", value_parser = values::words)]
+    pub client: Option<String>,
+}
+
+/// Check and show configurations
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What can be done with configurations.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether a configuration makes sense; of a folder, each of its files
+    #[command(after_long_help = epilogue::plain(
+        "mainstay config check --config /etc/mainstay/clients/acme.toml",
+    ))]
+    Check,
+    /// Show what a configuration asks for, with what it leaves to this machine
+    #[command(after_long_help = epilogue::plain(
+        "mainstay config show --config acme.toml",
+    ))]
+    Show,
+    /// Print the JSON schema of configurations, for editors
+    #[command(after_long_help = epilogue::plain(
+        "mainstay config schema >mainstay.schema.json",
+    ))]
+    Schema,
+}

@@ -1,0 +1,358 @@
+//! The agent: one thread for each organisation, and one that listens for the end.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use agent::config::schedule::OnBattery;
+use agent::night::{Candidate, Night, Power, Step};
+use agent::state::State;
+use engine::base::time::Timestamp;
+use engine::index::lock::StateLock;
+use sd_notify::NotifyState;
+
+use crate::config::surroundings::Surroundings;
+use crate::fault::{ExitCode, Fault};
+use crate::night::load::{self, Organisation};
+use crate::night::perform::{Errand, News, perform};
+use crate::night::power;
+
+/// The wall clock is looked at at least so often: a machine that slept is not told.
+const LOOK_MS: u64 = 60_000;
+/// Who was away for so much longer than meant has slept.
+const SLEPT_S: i64 = 90;
+/// How often it is looked whether to stop.
+const TICK: Duration = Duration::from_millis(250);
+/// A thread that does nothing for so long hangs.
+const BEAT_MAX: Duration = Duration::from_secs(600);
+
+/// What the agent tells whoever runs it.
+pub trait Audience: Sync {
+    /// Something has ended.
+    fn news(&self, news: &News);
+    /// Something goes wrong, and the rest goes on.
+    fn trouble(&self, fault: &Fault);
+}
+
+/// What all threads share.
+struct Hall<'a> {
+    around: &'a Surroundings,
+    audience: &'a dyn Audience,
+    is_stopped: AtomicBool,
+    /// Runs that may begin now; whoever waits for one is woken when another ends.
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// A thread and what is known of it.
+struct Desk {
+    /// Seconds of the clock that never jumps at which it last went round.
+    beat_s: AtomicU64,
+    is_at_work: AtomicBool,
+}
+
+/// Runs until it is asked to stop. Whatever then runs is stopped and goes on when the agent begins again.
+///
+/// # Errors
+/// A fault of exit code 11 if another agent has all of the organisations; a local one if a thread ends.
+pub fn serve(
+    organisations: Vec<Organisation>,
+    concurrent: usize,
+    around: &Surroundings,
+    audience: &dyn Audience,
+) -> Result<ExitCode, Fault> {
+    let hall = Hall {
+        around,
+        audience,
+        is_stopped: AtomicBool::new(false),
+        free: Mutex::new(concurrent.max(1)),
+        changed: Condvar::new(),
+    };
+    let observer = around.cancel.observe();
+    let mut places = Vec::new();
+    let mut busy = None;
+    for organisation in organisations {
+        let lock = match StateLock::acquire(&organisation.state) {
+            Ok(lock) => Some(lock),
+            Err(error) => {
+                let fault = Fault::from(error);
+                audience.trouble(&fault);
+                busy = Some(fault);
+                None
+            }
+        };
+        places.push((organisation, lock));
+    }
+    if let Some(fault) = busy.filter(|_| places.iter().all(|(_, lock)| lock.is_none())) {
+        return Err(fault);
+    }
+    let desks: Vec<Desk> = places.iter().map(|_| Desk::new()).collect();
+    let outcome = std::thread::scope(|scope| {
+        let threads: Vec<_> = places
+            .into_iter()
+            .zip(&desks)
+            .map(|((organisation, lock), desk)| {
+                let hall = &hall;
+                scope.spawn(move || hall.attend(organisation, lock, desk))
+            })
+            .collect();
+        say(&[NotifyState::Ready, NotifyState::Status(&format!("{} watched", threads.len()))]);
+        let mut outcome = Ok(ExitCode::Ok);
+        let watchdog = sd_notify::watchdog_enabled().map(|span| span / 2);
+        let mut pinged = around.clock.monotonic();
+        while !around.cancel.is_set() {
+            if threads.iter().any(std::thread::ScopedJoinHandle::is_finished) {
+                outcome = Err(Fault::local("a part of the agent ended by mistake")
+                    .hint("report this with the lines above; start the agent again"));
+                break;
+            }
+            if watchdog.is_some_and(|span| around.clock.monotonic() >= pinged + span)
+                && hall.all_alive(&desks)
+            {
+                say(&[NotifyState::Watchdog]);
+                pinged = around.clock.monotonic();
+            }
+            std::thread::sleep(TICK);
+        }
+        say(&[NotifyState::Stopping]);
+        hall.is_stopped.store(true, Ordering::SeqCst);
+        hall.changed.notify_all();
+        while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            // Whoever does not look any more is ended.
+            let _ = around.cancel.is_set();
+            std::thread::sleep(TICK / 5);
+        }
+        outcome
+    });
+    drop(observer);
+    outcome
+}
+
+/// Without systemd there is nobody to tell.
+fn say(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { beat_s: AtomicU64::new(0), is_at_work: AtomicBool::new(false) }
+    }
+}
+
+impl Hall<'_> {
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::SeqCst)
+    }
+
+    fn all_alive(&self, desks: &[Desk]) -> bool {
+        let now_s = self.elapsed_s();
+        desks.iter().all(|desk| {
+            let beat_s = desk.beat_s.load(Ordering::Relaxed);
+            desk.is_at_work.load(Ordering::Relaxed) || now_s - beat_s < BEAT_MAX.as_secs()
+        })
+    }
+
+    /// The nights of one organisation.
+    fn attend(&self, mut organisation: Organisation, lock: Option<StateLock>, desk: &Desk) {
+        let Some(_lock) = lock.or_else(|| self.wait_for_lock(&organisation, desk)) else { return };
+        let mut night = loop {
+            match self.begin(&organisation) {
+                Ok(night) => break night,
+                Err(fault) => self.audience.trouble(&fault),
+            }
+            if !self.rest(LOOK_MS, desk) {
+                return;
+            }
+        };
+        let mut read = written(&organisation);
+        let mut last_s = self.now().seconds;
+        let mut said = None;
+        while !self.is_stopped() {
+            let now = self.now();
+            if now.seconds - last_s > SLEPT_S {
+                night.wake(now.seconds);
+            }
+            let newest = written(&organisation);
+            if newest != read {
+                read = newest;
+                self.reload(&mut organisation, &mut night);
+            }
+            let step = self.step(&organisation, &mut night, desk);
+            let wait_ms = match step {
+                Ok(wait_ms) => {
+                    said = None;
+                    wait_ms
+                }
+                Err(fault) => {
+                    // The same again and again is said once.
+                    if said.as_ref() != Some(&fault) {
+                        self.audience.trouble(&fault);
+                        said = Some(fault);
+                    }
+                    LOOK_MS
+                }
+            };
+            last_s = self.now().seconds;
+            if wait_ms > 0 {
+                self.rest(wait_ms, desk);
+                last_s = last_s.saturating_add(i64::try_from(wait_ms / 1000).unwrap_or(0));
+            }
+        }
+    }
+
+    fn wait_for_lock(&self, organisation: &Organisation, desk: &Desk) -> Option<StateLock> {
+        while self.rest(LOOK_MS, desk) {
+            if let Ok(lock) = StateLock::acquire(&organisation.state) {
+                return Some(lock);
+            }
+        }
+        None
+    }
+
+    fn begin(&self, organisation: &Organisation) -> Result<Night, Fault> {
+        organisation.put_in_force()?;
+        let state = State::open(&organisation.state_file())?;
+        let now_s = self.now().seconds;
+        let mut night = Night::begin(organisation.plan.clone(), state, now_s)?;
+        night.wake(now_s);
+        Ok(night)
+    }
+
+    fn reload(&self, organisation: &mut Organisation, night: &mut Night) {
+        match load::one(&organisation.path, self.around) {
+            // Of another client or repository: that is another state.
+            Ok(newer) if newer.state != organisation.state => self.audience.trouble(
+                &Fault::usage(format!(
+                    "{} is about another client or repository now",
+                    newer.path.display()
+                ))
+                .hint("start the agent again"),
+            ),
+            Ok(newer) => {
+                if let Err(fault) = newer.put_in_force() {
+                    self.audience.trouble(&fault);
+                    return;
+                }
+                night.replan(newer.plan.clone());
+                *organisation = newer;
+            }
+            Err(fault) => self.audience.trouble(&fault.hint(
+                "the agent goes on with what it said before; correct it and it is read again",
+            )),
+        }
+    }
+
+    /// Does what is due, or answers how long there is nothing to do.
+    fn step(
+        &self,
+        organisation: &Organisation,
+        night: &mut Night,
+        desk: &Desk,
+    ) -> Result<u64, Fault> {
+        let look = |night: &mut Night| {
+            let on_battery = night.plan().rules.on_battery;
+            let power = if on_battery == OnBattery::Run { Power::default() } else { power::look() };
+            night.look(self.now().seconds, power)
+        };
+        let until = match look(night)? {
+            Step::Wait(until) => until,
+            Step::Due(_) => {
+                if !self.enter(desk) {
+                    return Ok(0);
+                }
+                // It may have waited for its turn.
+                let done = match look(night) {
+                    Ok(Step::Due(candidate)) => self.run(organisation, night, &candidate, desk),
+                    Ok(Step::Wait(_)) => Ok(()),
+                    Err(error) => Err(error.into()),
+                };
+                self.leave();
+                return done.map(|()| 0);
+            }
+        };
+        let now = self.now();
+        let now_ms = now.seconds.saturating_mul(1000) + i64::from(now.nanos / 1_000_000);
+        let wait_ms = until.map_or(i64::MAX, |until_s| until_s.saturating_mul(1000) - now_ms);
+        Ok(u64::try_from(wait_ms.max(1)).unwrap_or(LOOK_MS).min(LOOK_MS))
+    }
+
+    fn run(
+        &self,
+        organisation: &Organisation,
+        night: &mut Night,
+        candidate: &Candidate,
+        desk: &Desk,
+    ) -> Result<(), Fault> {
+        let order = night.take(candidate, self.now().seconds)?;
+        desk.is_at_work.store(true, Ordering::Relaxed);
+        let errand = Errand {
+            organisation,
+            around: self.around,
+            tell: &|news| self.audience.news(news),
+            is_stopped: &|| self.is_stopped(),
+        };
+        let done = perform(&errand, night, &order);
+        desk.is_at_work.store(false, Ordering::Relaxed);
+        desk.beat_s.store(self.elapsed_s(), Ordering::Relaxed);
+        match done {
+            Ok(_) => Ok(()),
+            Err(fault) => {
+                // What could not be written down is found again when the state can be used.
+                let end = agent::night::End::PutOff;
+                let _ = night.end(&order, &end, self.now().seconds.saturating_add(60));
+                Err(fault)
+            }
+        }
+    }
+
+    /// Waits for a turn; `false` if everything stops.
+    fn enter(&self, desk: &Desk) -> bool {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if self.is_stopped() {
+                return false;
+            }
+            if *free > 0 {
+                *free -= 1;
+                return true;
+            }
+            desk.beat_s.store(self.elapsed_s(), Ordering::Relaxed);
+            let waited = self.changed.wait_timeout(free, Duration::from_millis(LOOK_MS));
+            free = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn leave(&self) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits; `false` if everything stops.
+    fn rest(&self, wait_ms: u64, desk: &Desk) -> bool {
+        let until = self.around.clock.monotonic() + Duration::from_millis(wait_ms);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            desk.beat_s.store(self.elapsed_s(), Ordering::Relaxed);
+            let left = until.saturating_sub(self.around.clock.monotonic());
+            if self.is_stopped() || left.is_zero() {
+                return !self.is_stopped();
+            }
+            let waited = self.changed.wait_timeout(free, left);
+            free = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn elapsed_s(&self) -> u64 {
+        self.around.clock.monotonic().as_secs()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.around.clock.now()
+    }
+}
+
+/// When a file was last written, and how long it is.
+fn written(organisation: &Organisation) -> Option<(SystemTime, u64)> {
+    let found = std::fs::metadata(&organisation.path).ok()?;
+    Some((found.modified().ok()?, found.len()))
+}
