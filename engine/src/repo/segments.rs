@@ -62,7 +62,8 @@ pub fn are_there(repo: &Repo, packs: &[SegmentPack]) -> Result<bool, RepoError> 
     Ok(missing.is_empty())
 }
 
-/// Signs and stores a segment of a dedup domain.
+/// Signs and stores a segment of a dedup domain. What is signed is the hash of what it lists: Ed25519 hashes
+/// a message with SHA-512, which takes several times as long for 8 MiB.
 ///
 /// # Errors
 /// [`RepoError::Denied`] if this keyring has no index key of the domain; errors of the store.
@@ -81,7 +82,7 @@ pub fn put_segment(
     let mut frame = SegmentFrame { domain, epoch: repo.keys().control().1, sealed: &[] };
     let listed = segment::encode_packs(packs);
     let mut message = bound(repo, "signed segment", &name, &frame);
-    message.extend_from_slice(&listed);
+    message.extend_from_slice(hash::digest(&listed).as_bytes());
     let plain = [signing.sign(&message).as_slice(), &listed].concat();
     drop((message, listed));
     let sealed = aead::seal(&index_key, &bound(repo, "segment", &name, &frame), &plain);
@@ -158,7 +159,7 @@ fn open(repo: &Repo, id: SegmentId, bytes: Bytes) -> Result<SegmentView, RepoErr
         Err(error) if is_about_another(&error, &key) => return Ok(SegmentView::Unsigned(packs)),
         Err(error) => return Err(error),
     };
-    message.extend_from_slice(listed);
+    message.extend_from_slice(hash::digest(listed).as_bytes());
     verify(&client.verifying_key, &message, &signature)
         .map_err(|_| RepoError::corrupt(&key, WRONG_SIGNATURE))?;
     require_own(&client, &packs, &key)?;

@@ -344,7 +344,8 @@ pub(super) fn read_segment(
     let plain = open_record(&keys.index_key(domain, epoch)?, &aad, rest)
         .map_err(|why| format!("{name}: {why}"))?;
     let (signature, body) = plain.split_first_chunk().ok_or("a segment is too short")?;
-    let message = [bind("signed segment", repository, name, &bound).as_slice(), body].concat();
+    let front = bind("signed segment", repository, name, &bound);
+    let message = [front.as_slice(), blake3::hash(body).as_bytes()].concat();
     verify(signer, &message, signature).map_err(|why| format!("{name}: {why}"))?;
     let mut rest = body;
     let mut packs = Vec::new();

@@ -207,7 +207,8 @@ impl Forger<'_> {
         let bound = |purpose, frame: &SegmentFrame<'_>| {
             associated_data(purpose, repository, place, &frame.bound())
         };
-        let message = [bound("signed segment", &frame), list.clone()].concat();
+        let front = bound("signed segment", &frame);
+        let message = [front.as_slice(), hash::digest(&list).as_bytes()].concat();
         let plain = [self.signing.sign(&message).as_slice(), &list].concat();
         let sealed = aead::seal(&index_key, &bound("segment", &frame), &plain);
         frame.sealed = &sealed;
