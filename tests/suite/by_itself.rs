@@ -2,6 +2,7 @@
 
 mod agent;
 mod around;
+mod killed;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -156,7 +157,7 @@ fn what_makes_no_sense_is_named_and_keeps_nobody_else_from_a_backup() {
     std::fs::copy(place.path("clients/good.toml"), place.path("clients/again.toml"))
         .expect("copied");
     let said = place.run(["config", "check", "--config", "clients"]).fails(2);
-    assert!(said.contains("same client and repository"), "{said}");
+    assert!(said.contains("name the same client and repository"), "{said}");
 }
 
 #[test]
@@ -186,8 +187,8 @@ fn a_night_that_fails_says_why_and_is_tried_again_only_if_that_can_help() {
     run(&place, &["run", "--due"]).fails(10);
     assert_eq!(status(&place)["reason"], "no-repository");
     assert_eq!(status(&place)["rpo_left_seconds"], Value::Null);
-    // What cannot pass by itself waits for its next slot.
-    assert_eq!(run(&place, &["run", "--due"]).expect(0), "");
+    // A disk that is not mounted yet: that can pass.
+    run(&place, &["run", "--due"]).fails(10);
     std::fs::rename(place.path("elsewhere"), place.path("repository")).expect("moved");
     run(&place, &["run", "backup"]).expect(0);
     assert_eq!(status(&place)["outcome"], "ok");
@@ -211,10 +212,38 @@ fn a_night_that_fails_says_why_and_is_tried_again_only_if_that_can_help() {
     run(&place, &["run", "--due"]).fails(24);
     let now = status(&place);
     assert_eq!((&now["outcome"], &now["reason"]), (&"failed".into(), &"store".into()));
+    // A pass that finds it waiting has not done it either.
+    assert!(run(&place, &["run", "--due"]).fails(24).contains("next attempt"));
     let next: jiff::Timestamp =
         now["next"].as_str().and_then(|it| it.parse().ok()).expect("a time");
     let minutes = (next.as_second() - jiff::Timestamp::now().as_second()) / 60;
     assert!((3..=5).contains(&minutes), "the next attempt is in {minutes} minutes");
+}
+
+#[test]
+fn what_follows_a_job_runs_after_it_and_all_of_it() {
+    let place = Place::with_repository();
+    let text = "client = \"acme\"\nrepo = \"repository\"\n[[source]]\nname = \"files\"\n\
+                paths = [\"source\"]\n[retention]\nkeep-daily = 7\n[schedule]\nbackup = \"daily\"\n\
+                forget = { after = \"backup\" }\nprune = { after = \"forget\", on = \"any\" }\n\
+                check = { after = \"backup\" }\ndrill = { after = \"backup\", every = \"7d\" }\n";
+    put(&place.path("acme.toml"), text.as_bytes());
+    let told = messages(&run(&place, &["run", "--due", "--json"]).expect(0));
+    let runs = told.iter().filter(|one| one.get("system").is_none());
+    let jobs: Vec<_> = runs.map(|one| one["job"].as_str().unwrap_or_default()).collect();
+    assert_eq!(jobs, ["backup", "forget", "prune", "check", "drill"]);
+    assert_eq!(run(&place, &["run", "--due", "--json"]).expect(0), "");
+    // The next slot has all but the drill, which has time.
+    run(&place, &["run", "backup"]).expect(0);
+    let told = messages(&run(&place, &["run", "--due", "--json"]).expect(0));
+    let jobs: Vec<_> = told.iter().map(|one| one["job"].as_str().unwrap_or_default()).collect();
+    assert_eq!(jobs, ["forget", "prune", "check"]);
+    // A job that is no backup and fails is seen in the text, too.
+    let tree = place.path("repository/tree");
+    std::fs::rename(&tree, place.path("tree")).expect("moved");
+    run(&place, &["run", "check"]).fails(20);
+    let shown = run(&place, &["status"]).expect(0);
+    assert!(shown.contains("acme: check failed (damage)"), "{shown}");
 }
 
 #[test]

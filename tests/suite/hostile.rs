@@ -14,7 +14,7 @@ mod junk;
 mod lost;
 mod machine;
 mod permits;
-mod place;
+pub(crate) mod place;
 mod planted;
 mod probing;
 mod restoring;

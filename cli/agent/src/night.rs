@@ -145,8 +145,13 @@ impl Night {
         if newest.is_some_and(|newest_s| newest_s > now_s + CLOCK_BACK_S) {
             self.state.give_back(now_s)?;
         }
+        // All of them before anything begins: what follows a job must be known when that ends.
+        let jobs = self.plan.jobs.clone();
+        for job in &jobs {
+            self.state.see(job.kind, now_s)?;
+        }
         let mut wake_s: Option<i64> = None;
-        for job in self.plan.jobs.clone() {
+        for job in jobs {
             match self.look_at(&job, now_s, power)? {
                 Look::Due(candidate) => return Ok(Step::Due(candidate)),
                 Look::At(at_s) => wake_s = Some(wake_s.map_or(at_s, |wake_s| wake_s.min(at_s))),
@@ -257,20 +262,21 @@ impl Night {
         })
     }
 
-    /// Takes a job that somebody asks for by hand: its slot is now. One that waits goes on instead.
+    /// Takes a job that somebody asks for by hand: its slot is now. One that waits for another attempt is
+    /// over: what is made now counts.
     pub fn take_by_hand(&mut self, job: JobKind, now_s: i64) -> Result<Order, StateError> {
-        let open = self.state.open_run(job)?;
+        if let Some(run) = self.state.open_run(job)? {
+            let words = "somebody began another by hand";
+            let verdict = match &run.verdict {
+                Some(verdict) => Verdict { outcome: Outcome::Failed, ..verdict.clone() },
+                None => Verdict::new(Outcome::Failed, Reason::Interrupted, words),
+            };
+            self.state.end(run.number, job, &verdict, None, now_s)?;
+        }
+        // Two within a second are two.
         let taken = self.state.newest_slot(job, now_s)?;
-        let candidate = match open {
-            Some(run) => Candidate { job, slot_s: run.slot_s, run: Some(run.number), gap: None },
-            // Two within a second are two.
-            None => Candidate {
-                job,
-                slot_s: taken.map_or(now_s, |taken_s| now_s.max(taken_s + 1)),
-                run: None,
-                gap: None,
-            },
-        };
+        let slot_s = taken.map_or(now_s, |taken_s| now_s.max(taken_s + 1));
+        let candidate = Candidate { job, slot_s, run: None, gap: None };
         self.take(&candidate, now_s)
     }
 
@@ -291,15 +297,22 @@ impl Night {
         self.state.end_part(order.run, part, verdict, made.0, made.1, now_s)
     }
 
-    /// Notes how a run ended: it is over, or waits for another attempt.
-    pub fn end(&mut self, order: &Order, end: &End, now_s: i64) -> Result<(), StateError> {
+    /// Notes how a run ended: it is over, or waits for another attempt. Answers what it came to; nothing if
+    /// it goes on later.
+    pub fn end(
+        &mut self,
+        order: &Order,
+        end: &End,
+        now_s: i64,
+    ) -> Result<Option<Verdict>, StateError> {
         self.running = None;
-        let Some(row) = self.state.run(order.run)? else { return Ok(()) };
+        let Some(row) = self.state.run(order.run)? else { return Ok(None) };
         let verdict = match end {
             End::PutOff => {
                 let is_window_over = order.until_s.is_some_and(|until_s| now_s >= until_s);
                 if !(is_window_over && self.plan.rules.window_end == WindowEnd::Stop) {
-                    return self.state.wait(order.run, now_s, None);
+                    self.state.wait(order.run, now_s, None)?;
+                    return Ok(None);
                 }
                 Verdict::new(Outcome::Failed, Reason::Window, "stopped at the end of its window")
             }
@@ -308,13 +321,25 @@ impl Night {
         if verdict.is_worth_a_retry() && row.attempts < self.plan.rules.attempts {
             let doublings = row.attempts.saturating_sub(1).min(10);
             let wait_s = (self.plan.rules.retry_after_s << doublings).min(RETRY_MAX_S);
-            return self.state.wait(order.run, now_s + wait_s, Some(&verdict));
+            self.state.wait(order.run, now_s + wait_s, Some(&verdict))?;
+            return Ok(Some(verdict));
         }
         let passed = self
             .plan
             .job(order.job)
             .and_then(|job| due::passed(&self.plan, job, order.slot_s, now_s, Reason::Running));
-        self.state.end(order.run, order.job, &verdict, passed, now_s)
+        self.state.end(order.run, order.job, &verdict, passed, now_s)?;
+        Ok(Some(verdict))
+    }
+
+    /// Jobs that failed and wait for another attempt: how, and when that begins.
+    pub fn waiting(&self) -> Result<Vec<(JobKind, Verdict, i64)>, StateError> {
+        let mut found = Vec::new();
+        for job in &self.plan.jobs {
+            let open = self.state.open_run(job.kind)?;
+            found.extend(open.and_then(|run| Some((job.kind, run.verdict?, run.not_before_s))));
+        }
+        Ok(found)
     }
 }
 

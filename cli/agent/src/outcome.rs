@@ -181,7 +181,13 @@ impl Reason {
     pub const fn can_pass(self) -> bool {
         matches!(
             self,
-            Self::Store | Self::Busy | Self::Local | Self::Interrupted | Self::Crashed | Self::Hook
+            Self::Store
+                | Self::NoRepository
+                | Self::Busy
+                | Self::Local
+                | Self::Interrupted
+                | Self::Crashed
+                | Self::Hook
         )
     }
 }

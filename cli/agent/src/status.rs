@@ -1,7 +1,8 @@
 //! Where each system stands, from what this machine remembers: no request to any store.
 
 use crate::config::schedule::JobKind;
-use crate::outcome::{Outcome, Verdict};
+use crate::config::source::Source;
+use crate::outcome::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::state::{PartRow, Phase, RunRow, State, StateError};
 
@@ -35,7 +36,7 @@ pub struct SystemStatus {
 pub struct JobStatus {
     /// Which.
     pub job: JobKind,
-    /// Its newest run that is over.
+    /// Its newest run that is over, or that failed and waits for another attempt.
     pub last: Option<RunRow>,
     /// When it begins next.
     pub next_s: Option<i64>,
@@ -56,18 +57,16 @@ pub fn systems(
 fn system(
     plan: &Plan,
     state: Option<&State>,
-    source: &crate::config::source::Source,
+    source: &Source,
     now_s: i64,
 ) -> Result<SystemStatus, StateError> {
     let newest = |parts: Vec<PartRow>| parts.into_iter().next();
-    let (mut good, mut last, mut row, mut open) = (None, None, None, None);
+    let (mut good, mut verdict, mut open) = (None, None, None);
     if let Some(state) = state {
         good = newest(state.good_parts(&source.name, 1)?);
-        last = newest(state.ended_parts(&source.name, 1)?);
-        row = state.newest_ended(JobKind::Backup, now_s)?;
         open = state.open_run(JobKind::Backup)?;
+        verdict = last_verdict(state, &source.name, open.as_ref(), now_s)?;
     }
-    let verdict = verdict(last, row.as_ref(), open.as_ref());
     let last_success_s = good.as_ref().map(|part| part.began_s.min(now_s));
     let rpo_s = plan.rpo_s(source);
     Ok(SystemStatus {
@@ -84,22 +83,35 @@ fn system(
     })
 }
 
-/// What counts last: how the source ended, unless a whole run after that said something else.
-fn verdict(last: Option<PartRow>, row: Option<&RunRow>, open: Option<&RunRow>) -> Option<Verdict> {
-    let part_s = last.as_ref().and_then(|part| part.ended_s);
-    let from_part = last.and_then(|part| part.verdict);
-    let of_row = |row: &RunRow| row.verdict.clone();
-    // A run that waits for its next attempt has failed so far.
-    if let Some(found) = open.filter(|run| run.phase == Phase::Waiting).and_then(of_row) {
-        return Some(found);
+/// How a source ended last: by itself, or with the whole run if that did not come to it.
+fn last_verdict(
+    state: &State,
+    source: &str,
+    open: Option<&RunRow>,
+    now_s: i64,
+) -> Result<Option<Verdict>, StateError> {
+    let of_source = |run: &RunRow| -> Result<Option<Verdict>, StateError> {
+        let part = state.parts(run.number)?.into_iter().find(|part| part.source == source);
+        Ok(part.and_then(|part| part.verdict))
+    };
+    if let Some(run) = open {
+        let waits = run.phase == Phase::Waiting;
+        let whole = run.verdict.clone().filter(|_| waits);
+        if let Some(found) = of_source(run)?.or(whole) {
+            return Ok(Some(found));
+        }
     }
-    let Some(row) = row else { return from_part };
-    let has_parts = matches!(
-        row.verdict.as_ref().map(|verdict| verdict.outcome),
-        Some(Outcome::Ok | Outcome::OkWithNotes | Outcome::Partial | Outcome::Suspicious)
-    );
-    let is_newer = row.ended_s > part_s;
-    if !has_parts && is_newer { of_row(row) } else { from_part.or_else(|| of_row(row)) }
+    let Some(mut run) = state.newest_ended(JobKind::Backup, now_s)? else { return Ok(None) };
+    // That another slot passed meanwhile says nothing of how the one before ended.
+    let is_passed = |run: &RunRow| {
+        run.verdict.as_ref().is_some_and(|verdict| verdict.reason == Some(Reason::Running))
+    };
+    if is_passed(&run)
+        && let Some(begun) = state.newest_begun(JobKind::Backup, now_s)?
+    {
+        run = begun;
+    }
+    Ok(of_source(&run)?.or_else(|| run.verdict.clone()))
 }
 
 /// All jobs of a plan.
@@ -111,8 +123,11 @@ pub fn jobs(plan: &Plan, state: Option<&State>, now_s: i64) -> Result<Vec<JobSta
         Ok(JobStatus {
             job,
             last: match state {
-                Some(state) => state.newest_ended(job, now_s)?,
                 None => None,
+                Some(state) => match state.open_run(job)?.filter(|run| run.verdict.is_some()) {
+                    Some(run) => Some(run),
+                    None => state.newest_ended(job, now_s)?,
+                },
             },
             next_s: next(plan, state, job, now_s)?,
         })

@@ -4,6 +4,9 @@
 //! source has become is compared with what it was the nights before. Every reason is said with its
 //! numbers, so that whoever reads it can decide in a moment.
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::promise::Suspicious;
 use crate::state::Facts;
 

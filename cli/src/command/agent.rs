@@ -29,7 +29,8 @@ pub fn run(args: &AgentArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         context.ui.detail(0, &format!("{}: {}", plan.client, jobs.join(", ")));
     }
     let voice = Voice { context: Mutex::new(context) };
-    serve(organisations, usize::from(args.concurrent), context.around, &voice)
+    let how = (context.global.config.as_deref(), usize::from(args.concurrent));
+    serve(organisations, how, context.around, &voice)
 }
 
 struct Voice<'a> {
@@ -41,6 +42,8 @@ impl Audience for Voice<'_> {
     fn news(&self, news: &News) {
         if let Ok(context) = self.context.lock() {
             show(news, &context);
+            // Whoever reads a log wants to know it now.
+            context.ui.stdout().flush();
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::command::context::Context;
 use crate::fault::ExitCode;
-use crate::night::perform::News;
+use crate::night::perform::{News, PUT_OFF};
 use crate::ui::json::Message;
 use crate::ui::night::RunRecord;
 use crate::units;
@@ -29,9 +29,9 @@ pub fn with_offset(at_s: i64, zone: &TimeZone) -> String {
 /// Shows what has ended.
 pub fn show(news: &News, context: &Context<'_>) {
     let verdict = news.verdict.as_ref();
-    let outcome = verdict.map_or("put-off", |verdict| verdict.outcome.name());
+    let outcome = verdict.map_or(PUT_OFF, |verdict| verdict.outcome.name());
     let reason = verdict.and_then(|verdict| verdict.reason).map(Reason::name);
-    let detail = verdict.map(|verdict| verdict.detail.clone()).unwrap_or_default();
+    let mut detail = verdict.map(|verdict| verdict.detail.clone()).unwrap_or_default();
     if context.ui.is_json() {
         context.ui.message(&Message::Run(RunRecord {
             client: news.client.clone(),
@@ -55,7 +55,12 @@ pub fn show(news: &News, context: &Context<'_>) {
         Some(system) => format!("{} {system}", news.client),
         None => news.client.clone(),
     };
+    let outcome = if outcome == PUT_OFF { "put off" } else { outcome };
     let mut line = format!("{whose}: {} {}", news.job, in_words(outcome, reason));
+    if news.is_repeated {
+        // Its systems have said it.
+        detail.clear();
+    }
     if let (Some(snapshot), Some(facts)) = (&news.snapshot, news.facts) {
         let files = units::counted(facts.files, "file");
         let (size, stored) = (units::size(facts.bytes), units::size(facts.stored_bytes));

@@ -2,13 +2,14 @@
 
 use agent::config::schedule::JobKind;
 use agent::night::{Night, Step};
-use agent::outcome::Verdict;
+use agent::outcome::{Outcome, Reason, Verdict};
 use agent::state::State;
+use engine::index::error::IndexError;
 use engine::index::lock::StateLock;
 
 use crate::args::night::RunArgs;
 use crate::command::context::Context;
-use crate::command::night::{exit, show};
+use crate::command::night::{exit, in_words, show, with_offset};
 use crate::fault::{ExitCode, Fault};
 use crate::night::load::{self, Organisation};
 use crate::night::perform::{Errand, perform};
@@ -41,6 +42,32 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     Err(last)
 }
 
+/// Whoever has the state is an agent that never ends, or another pass.
+fn busy(error: IndexError) -> Fault {
+    let is_busy = matches!(error, IndexError::Busy { .. });
+    let fault = Fault::from(error);
+    match is_busy {
+        false => fault,
+        true => fault.hint(
+            "an agent or another `run` has this client: let it do the job when it is due, or stop it",
+        ),
+    }
+}
+
+/// What failed before and waits for another attempt is not done: a pass that finds nothing else says so.
+fn waiting(night: &Night, done: &[JobKind], context: &Context<'_>) -> Result<Vec<Verdict>, Fault> {
+    let mut found = Vec::new();
+    for (job, verdict, at_s) in night.waiting()? {
+        if !done.contains(&job) {
+            let (client, at) = (&night.plan().client, with_offset(at_s, &night.plan().zone));
+            let how = in_words(verdict.outcome.name(), verdict.reason.map(Reason::name));
+            context.ui.note(&format!("{client}: {job} {how}; the next attempt is at {at}"));
+            found.push(verdict);
+        }
+    }
+    Ok(found)
+}
+
 fn one(
     args: &RunArgs,
     organisation: &Organisation,
@@ -53,7 +80,7 @@ fn one(
         let path = organisation.path.display();
         return Err(Fault::usage(format!("{path}: there is no {job} in [schedule]")));
     }
-    let _lock = StateLock::acquire(&organisation.state)?;
+    let _lock = StateLock::acquire(&organisation.state).map_err(busy)?;
     organisation.put_in_force()?;
     let state = State::open(&organisation.state_file())?;
     let mut night = Night::begin(organisation.plan.clone(), state, now_s())?;
@@ -73,14 +100,18 @@ fn one(
                 Step::Due(candidate) if !done.contains(&candidate.job) => {
                     night.take(&candidate, now_s())?
                 }
-                Step::Due(_) | Step::Wait(_) => return Ok(verdicts),
+                Step::Due(_) | Step::Wait(_) => {
+                    verdicts.extend(waiting(&night, &done, context)?);
+                    return Ok(verdicts);
+                }
             },
         };
         done.push(order.job);
         match perform(&errand, &mut night, &order)? {
             Some(verdict) => verdicts.push(verdict),
             None if context.around.cancel.is_asked() => return Err(Fault::interrupted()),
-            None => {}
+            // Not everything was done, and nobody goes on with it before the next pass.
+            None => verdicts.push(Verdict::new(Outcome::Failed, Reason::Window, "")),
         }
         if args.job.is_some() {
             return Ok(verdicts);

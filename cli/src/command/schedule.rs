@@ -104,15 +104,25 @@ fn slots(plan: &Plan, args: &NextArgs, from_s: i64) -> Vec<Shown> {
             if last.is_some_and(|last_s| slot_s - last_s < every_s - slack_s) {
                 continue;
             }
-            (number, last) = (number + 1, Some(slot_s));
-            found.push(Shown {
+            let begin_s = agent::night::begin_s(plan, own, calendar, slot_s);
+            last = Some(slot_s);
+            let shown = Shown {
                 client: plan.client.clone(),
                 job: job.kind,
                 slot_s,
-                at_s: agent::night::begin_s(plan, own, calendar, slot_s),
+                at_s: begin_s,
                 after,
                 zone: plan.zone.clone(),
-            });
+            };
+            // Of slots that would begin together the newest runs.
+            let is_replaced = |older: &Shown| older.job == job.kind && older.at_s == begin_s;
+            match found.last_mut().filter(|older| is_replaced(older)) {
+                Some(older) => *older = shown,
+                None => {
+                    number += 1;
+                    found.push(shown);
+                }
+            }
         }
     }
     found.sort_by_key(|shown| (shown.at_s, shown.job));

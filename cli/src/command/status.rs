@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agent::config::schedule::JobKind;
 use agent::outcome::{Outcome, Reason};
 use agent::state::{State, StateError};
 use agent::status::{JobStatus, SystemStatus, jobs, systems};
@@ -33,7 +34,11 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         let looked = || -> Result<_, StateError> {
             let state = State::look_at(&organisation.state_file())?;
             let jobs = jobs(plan, state.as_ref(), now_s)?;
-            Ok((systems(plan, state.as_ref(), now_s)?, jobs))
+            let mut systems = systems(plan, state.as_ref(), now_s)?;
+            // What was killed runs no more, whatever is written down.
+            let is_alive = organisation.holder().is_some();
+            systems.iter_mut().for_each(|system| system.is_running &= is_alive);
+            Ok((systems, jobs))
         };
         match looked() {
             Ok((systems, jobs)) => found.extend(
@@ -51,7 +56,10 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
             context.ui.message(&Message::System(Box::new(record(system, jobs, zone))));
         }),
         false if found.is_empty() => {}
-        false => table(&found, now_s, context),
+        false => {
+            table(&found, now_s, context);
+            others(&found, now_s, context);
+        }
     }
     let Some(last) = faults.pop() else { return Ok(ExitCode::Ok) };
     faults.iter().for_each(|fault| fault.print(context.ui));
@@ -104,6 +112,37 @@ fn job_record(job: &JobStatus, zone: &jiff::tz::TimeZone) -> JobRecord {
         reason: verdict.and_then(|verdict| verdict.reason).map(Reason::name),
         ended: job.last.as_ref().and_then(|run| run.ended_s).map(utc),
         next: job.next_s.map(|at_s| with_offset(at_s, zone)),
+    }
+}
+
+/// Jobs other than backups that did not end well, each once.
+fn others(
+    found: &[(SystemStatus, Vec<JobStatus>, jiff::tz::TimeZone)],
+    now_s: i64,
+    context: &Context<'_>,
+) {
+    let mut told = Vec::new();
+    for (system, jobs, _) in found {
+        for job in jobs.iter().filter(|job| job.job != JobKind::Backup) {
+            let Some(verdict) = job.last.as_ref().and_then(|run| run.verdict.as_ref()) else {
+                continue;
+            };
+            let key = (system.client.clone(), job.job);
+            if verdict.outcome.is_good() || told.contains(&key) {
+                continue;
+            }
+            let ended_s = job.last.as_ref().and_then(|run| run.ended_s.or(run.began_s));
+            let age =
+                Duration::from_secs(now_s.saturating_sub(ended_s.unwrap_or(now_s)).unsigned_abs());
+            let how = in_words(verdict.outcome.name(), verdict.reason.map(Reason::name));
+            let (client, job) = (&system.client, job.job);
+            let mut line = format!("{client}: {job} {how}, {} ago", units::age(age));
+            if !verdict.detail.is_empty() {
+                line.push_str(&format!("; {}", verdict.detail));
+            }
+            context.ui.result(&line);
+            told.push(key);
+        }
     }
 }
 

@@ -109,12 +109,16 @@ pub struct InForce {
     #[serde(skip_serializing_if = "Option::is_none")]
     password_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    password_command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     environment_file: Option<String>,
     objectives: Objectives,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<Schedule>,
     hooks: Hooks,
     suspicious: Suspicious,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<Retention>,
     source: Vec<Source>,
 }
 
@@ -197,6 +201,8 @@ impl ConfigFile {
             endpoint: self.endpoint.clone(),
             key_file: path(&self.key_file),
             password_file: path(&self.password_file),
+            password_command: self.password_command.clone(),
+            retention: self.retention.clone(),
             environment_file: path(&self.environment_file),
             objectives: plan.objectives.clone(),
             schedule: self.schedule.clone(),
@@ -239,7 +245,7 @@ impl ConfigFile {
                 .replace("a nonzero u32", "a whole number of KiB per second, at least 1");
             let hint = match nearest::of_message(&message) {
                 Some(name) => format!("did you mean `{name}`?"),
-                None => "`mainstay config schema` has the names of all of them".to_owned(),
+                None => "`mainstay config schema` shows what can stand there".to_owned(),
             };
             Fault::usage(format!("{}, line {line}: {message}", path.display())).hint(hint)
         })

@@ -48,11 +48,14 @@ fn days(span: Span) -> String {
 }
 
 fn backup(plan: &Plan, source: &Source) -> Part {
-    let mut words: Vec<OsString> = vec!["backup".into(), "--host".into(), (&plan.host).into()];
+    let mut words: Vec<OsString> = vec!["backup".into()];
+    // In one word, so that a value that begins with a dash is one.
     let mut option = |name: &str, value: OsString| {
-        words.push(OsString::from(format!("--{name}")));
-        words.push(value);
+        let mut word = OsString::from(format!("--{name}="));
+        word.push(value);
+        words.push(word);
     };
+    option("host", OsString::from(&plan.host));
     option("tag", source.tag().into());
     for tag in &source.tags {
         option("tag", tag.into());
@@ -87,7 +90,7 @@ fn backup(plan: &Plan, source: &Source) -> Part {
         }
         Some(command) => {
             let name = source.filename.as_ref().unwrap_or(&source.name).replace('/', "_");
-            words.extend(["--stdin-filename".into(), name.into()]);
+            words.push(OsString::from(format!("--stdin-filename={name}")));
             words.extend(["--stdin-from-command".into(), "--".into()]);
             words.extend(command.0.iter().map(OsString::from));
         }
@@ -106,8 +109,8 @@ fn drills(plan: &Plan, entry: &Entry) -> Vec<Part> {
         words.extend(["--kind".to_owned(), kind.to_owned()]);
         let (mut rpo, mut rto) = (plan.objectives.rpo, plan.objectives.rto);
         if let Some(source) = source {
-            words.extend(["--host".to_owned(), plan.host.clone()]);
-            words.extend(["--tag".to_owned(), source.tag()]);
+            words.push(format!("--host={}", plan.host));
+            words.push(format!("--tag={}", source.tag()));
             (rpo, rto) = (source.rpo.or(rpo), source.rto.or(rto));
         }
         for (name, span) in [("--rpo", rpo), ("--rto", rto)] {
@@ -134,7 +137,7 @@ fn reports(plan: &Plan, entry: &Entry, now: &str) -> Vec<Part> {
     };
     let report = |kind: &String| {
         let mut words: Vec<OsString> = vec!["report".into(), kind.into()];
-        words.extend(["--client".into(), OsString::from(&plan.client)]);
+        words.push(OsString::from(format!("--client={}", plan.client)));
         words.extend(["--format".into(), OsString::from(&formats)]);
         for (name, span) in [("--rpo", plan.objectives.rpo), ("--rto", plan.objectives.rto)] {
             words.extend(span.into_iter().flat_map(|span| [name.into(), span.to_string().into()]));

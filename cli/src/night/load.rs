@@ -81,10 +81,14 @@ pub fn one(path: &Path, around: &Surroundings) -> Result<Organisation, Fault> {
     let plan = Plan::make(&file.sections(), &machine).map_err(|problems| {
         let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Fault::usage(format!("{}: {}", path.display(), all.join("; ")))
-            .hint("`mainstay config check` says the same at any time")
+            .hint("`mainstay config schema` shows what can stand there")
     })?;
     let environment = match &file.environment_file {
-        Some(path) => environment::read(path)?,
+        Some(named) if !named.exists() => {
+            let (file, named) = (path.display(), named.display());
+            return Err(Fault::usage(format!("{file}: environment-file {named} is not there")));
+        }
+        Some(named) => environment::read(named)?,
         None => Vec::new(),
     };
     let state = state_folder(&file, &plan, around)?;
@@ -100,11 +104,7 @@ pub fn all(files: &[PathBuf], around: &Surroundings) -> (Vec<Organisation>, Vec<
         match one(path, around) {
             Err(fault) => faults.push(fault),
             Ok(organisation) => match taken.get(&organisation.state) {
-                Some(other) => faults.push(Fault::usage(format!(
-                    "{} and {} are about the same client and repository",
-                    other.display(),
-                    path.display()
-                ))),
+                Some(other) => faults.push(twice(other, path)),
                 None => {
                     taken.insert(organisation.state.clone(), path.clone());
                     good.push(organisation);
@@ -113,6 +113,14 @@ pub fn all(files: &[PathBuf], around: &Surroundings) -> (Vec<Organisation>, Vec<
         }
     }
     (good, faults)
+}
+
+/// Two files say what to do for one client: everything would run twice.
+#[must_use]
+pub fn twice(one: &Path, other: &Path) -> Fault {
+    let (one, other) = (one.display(), other.display());
+    Fault::usage(format!("{one} and {other} name the same client and repository"))
+        .hint("put everything for one client into one file")
 }
 
 /// Client and repository have a folder of their own, whatever the file is called.
@@ -138,6 +146,14 @@ impl Organisation {
     #[must_use]
     pub fn state_file(&self) -> PathBuf {
         self.state.join("agent.sqlite")
+    }
+
+    /// The process that has its state, as far as can be seen without disturbing it.
+    #[must_use]
+    pub fn holder(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.state.join("lock")).ok()?;
+        let pid: u32 = text.trim().parse().ok()?;
+        Path::new("/proc").join(pid.to_string()).exists().then_some(pid)
     }
 
     /// The file that its jobs are started with.
@@ -170,6 +186,7 @@ impl Organisation {
     #[must_use]
     pub fn variables(&self, around: &Surroundings) -> BTreeMap<OsString, OsString> {
         let mut all = around.variables.clone();
+        all.extend(self.environment.iter().cloned());
         let mut drop = vec!["MAINSTAY_CONFIG", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
         if self.file.repo.is_some() {
             drop.push("MAINSTAY_REPOSITORY");
@@ -190,7 +207,6 @@ impl Organisation {
         for name in drop {
             all.remove(std::ffi::OsStr::new(name));
         }
-        all.extend(self.environment.iter().cloned());
         all
     }
 }

@@ -23,6 +23,9 @@ use crate::units;
 /// Runs before, whose snapshots are not taken for that of one that was cut off.
 const KNOWN_MAX: u32 = 100;
 
+/// What hooks are told of a run that goes on later, and `--json` says.
+pub const PUT_OFF: &str = "put-off";
+
 /// Something that has ended, to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
@@ -40,6 +43,8 @@ pub struct News {
     pub snapshot: Option<String>,
     /// What that holds.
     pub facts: Option<Facts>,
+    /// Whether its detail was told before.
+    pub is_repeated: bool,
 }
 
 /// Everything that a run needs beside its order.
@@ -67,13 +72,15 @@ pub fn perform(
     let is_over =
         || (errand.is_stopped)() || order.until_s.is_some_and(|until_s| now_s() >= until_s);
     let verdict = around_hooks(errand, night, order, &is_over)?;
-    let end = verdict.clone().map_or(End::PutOff, End::Done);
-    night.end(order, &end, now_s())?;
+    let end = verdict.map_or(End::PutOff, End::Done);
+    let verdict = night.end(order, &end, now_s())?;
     (errand.tell)(&News {
         client: night.plan().client.clone(),
         job: order.job,
         slot_s: order.slot_s,
         system: None,
+        is_repeated: order.job == JobKind::Backup
+            && verdict.as_ref().is_some_and(|it| it.reason != Some(Reason::Hook)),
         verdict: verdict.clone(),
         snapshot: None,
         facts: None,
@@ -94,13 +101,15 @@ fn around_hooks(
     };
     let before = run(&hooks.before, "", "", is_over);
     let mut notes = before.notes;
-    let mut verdict = match before.failure {
-        Some(_) if is_over() => return Ok(None),
-        Some(words) => Verdict::new(Outcome::Failed, Reason::Hook, words),
-        None => match parts(errand, night, order, is_over)? {
-            Some(verdict) => verdict,
-            None => return Ok(None),
-        },
+    let done = match before.failure {
+        Some(_) if is_over() => None,
+        Some(words) => Some(Verdict::new(Outcome::Failed, Reason::Hook, words)),
+        None => parts(errand, night, order, is_over)?,
+    };
+    let Some(mut verdict) = done else {
+        // What was prepared before is cleaned up, also if the job goes on later.
+        run(&hooks.finally, PUT_OFF, "", &|| false);
+        return Ok(None);
     };
     let is_failed = verdict.outcome == Outcome::Failed;
     let last = if is_failed { &hooks.failed } else { &hooks.after };
@@ -175,6 +184,7 @@ fn parts(
                 verdict: Some(made.verdict),
                 snapshot: made.snapshot,
                 facts: made.facts,
+                is_repeated: false,
             });
         }
     }
@@ -204,6 +214,9 @@ fn one(
     }
     let end = call(errand, &part.words, false, is_over)?;
     let Some(mut verdict) = verdict::of(&end) else { return Ok(None) };
+    if verdict.reason == Some(Reason::Interrupted) && is_stopped_too(is_over) {
+        return Ok(None);
+    }
     let text =
         |summary: &Value| summary.get("snapshot_id").and_then(Value::as_str).map(str::to_owned);
     let snapshot = end.summary.as_ref().and_then(text);
@@ -236,6 +249,14 @@ fn call(
     child::run(call, is_over)
 }
 
+/// Whether the signal that ended a process came to this one as well.
+fn is_stopped_too(is_over: &dyn Fn() -> bool) -> bool {
+    (0..10).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        is_over()
+    })
+}
+
 /// The snapshot of an attempt that was killed before it could say so.
 fn left_behind(
     errand: &Errand<'_>,
@@ -258,7 +279,8 @@ fn unknown_snapshot(
 ) -> Option<Made> {
     let plan = &errand.organisation.plan;
     let now_s = errand.around.clock.now().seconds;
-    let words = ["snapshots", "--host", &plan.host, "--tag", &source.tag()].map(OsString::from);
+    let (host, tag) = (format!("--host={}", plan.host), format!("--tag={}", source.tag()));
+    let words = ["snapshots", &host, &tag].map(OsString::from);
     let end = call(errand, &words, true, &|| false).ok()?;
     let list: Vec<Value> = serde_json::from_slice(&end.output).ok()?;
     let newest = list.iter().filter_map(|snapshot| {

@@ -1,7 +1,9 @@
 //! The agent: one thread for each organisation, and one that listens for the end.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, SystemTime};
 
 use agent::config::schedule::OnBattery;
@@ -57,7 +59,7 @@ struct Desk {
 /// A fault of exit code 11 if another agent has all of the organisations; a local one if a thread ends.
 pub fn serve(
     organisations: Vec<Organisation>,
-    concurrent: usize,
+    (config, concurrent): (Option<&Path>, usize),
     around: &Surroundings,
     audience: &dyn Audience,
 ) -> Result<ExitCode, Fault> {
@@ -86,38 +88,15 @@ pub fn serve(
     if let Some(fault) = busy.filter(|_| places.iter().all(|(_, lock)| lock.is_none())) {
         return Err(fault);
     }
-    let desks: Vec<Desk> = places.iter().map(|_| Desk::new()).collect();
     let outcome = std::thread::scope(|scope| {
-        let threads: Vec<_> = places
-            .into_iter()
-            .zip(&desks)
-            .map(|((organisation, lock), desk)| {
-                let hall = &hall;
-                scope.spawn(move || hall.attend(organisation, lock, desk))
-            })
-            .collect();
-        say(&[NotifyState::Ready, NotifyState::Status(&format!("{} watched", threads.len()))]);
-        let mut outcome = Ok(ExitCode::Ok);
-        let watchdog = sd_notify::watchdog_enabled().map(|span| span / 2);
-        let mut pinged = around.clock.monotonic();
-        while !around.cancel.is_set() {
-            if threads.iter().any(std::thread::ScopedJoinHandle::is_finished) {
-                outcome = Err(Fault::local("a part of the agent ended by mistake")
-                    .hint("report this with the lines above; start the agent again"));
-                break;
-            }
-            if watchdog.is_some_and(|span| around.clock.monotonic() >= pinged + span)
-                && hall.all_alive(&desks)
-            {
-                say(&[NotifyState::Watchdog]);
-                pinged = around.clock.monotonic();
-            }
-            std::thread::sleep(TICK);
-        }
+        let mut crew = Crew { scope, hall: &hall, members: Vec::new() };
+        places.into_iter().for_each(|(organisation, lock)| crew.add(organisation, lock));
+        say(&[NotifyState::Ready]);
+        let outcome = crew.watch(config);
         say(&[NotifyState::Stopping]);
         hall.is_stopped.store(true, Ordering::SeqCst);
         hall.changed.notify_all();
-        while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+        while crew.members.iter().any(|member| !member.thread.is_finished()) {
             // Whoever does not look any more is ended.
             let _ = around.cancel.is_set();
             std::thread::sleep(TICK / 5);
@@ -128,28 +107,107 @@ pub fn serve(
     outcome
 }
 
+/// The threads, one for each organisation.
+struct Crew<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    hall: &'env Hall<'env>,
+    members: Vec<Member<'scope>>,
+}
+
+struct Member<'scope> {
+    path: PathBuf,
+    state: PathBuf,
+    desk: Arc<Desk>,
+    thread: ScopedJoinHandle<'scope, ()>,
+}
+
+impl Crew<'_, '_> {
+    fn add(&mut self, organisation: Organisation, lock: Option<StateLock>) {
+        let desk = Arc::new(Desk::new(self.hall.elapsed_s()));
+        let (path, state) = (organisation.path.clone(), organisation.state.clone());
+        let (hall, own) = (self.hall, Arc::clone(&desk));
+        let thread = self.scope.spawn(move || hall.attend(organisation, lock, &own));
+        self.members.push(Member { path, state, desk, thread });
+    }
+
+    /// Looks after the threads until it is asked to stop.
+    fn watch(&mut self, config: Option<&Path>) -> Result<ExitCode, Fault> {
+        let clock = &self.hall.around.clock;
+        let watchdog = sd_notify::watchdog_enabled().map(|span| span / 2);
+        let (mut pinged, mut looked) = (clock.monotonic(), clock.monotonic());
+        let mut refused = Vec::new();
+        while !self.hall.around.cancel.is_set() {
+            if self.members.iter().any(|member| member.thread.is_finished()) {
+                return Err(Fault::local("the agent cannot go on with one of its clients")
+                    .hint("correct what the lines above say, and start it again"));
+            }
+            let now = clock.monotonic();
+            if watchdog.is_some_and(|span| now >= pinged + span) && self.is_alive() {
+                say(&[NotifyState::Watchdog]);
+                pinged = now;
+            }
+            if now >= looked + Duration::from_millis(LOOK_MS) {
+                self.look_for_more(config, &mut refused);
+                looked = now;
+            }
+            std::thread::sleep(TICK);
+        }
+        Ok(ExitCode::Ok)
+    }
+
+    /// Files that came into the folder since; one that makes no sense is said once for each of its texts.
+    fn look_for_more(&mut self, config: Option<&Path>, refused: &mut Vec<Fault>) {
+        let Ok(files) = load::files(config, self.hall.around) else { return };
+        let is_new = |path: &PathBuf| self.members.iter().all(|member| member.path != *path);
+        let new: Vec<PathBuf> = files.into_iter().filter(is_new).collect();
+        let mut still = Vec::new();
+        for path in new {
+            let found = load::one(&path, self.hall.around).and_then(|organisation| {
+                match self.members.iter().find(|member| member.state == organisation.state) {
+                    None => Ok(organisation),
+                    Some(other) => Err(load::twice(&other.path, &path)),
+                }
+            });
+            match found {
+                Ok(organisation) => {
+                    let lock = StateLock::acquire(&organisation.state).ok();
+                    self.add(organisation, lock);
+                }
+                Err(fault) => {
+                    if !refused.contains(&fault) {
+                        self.hall.audience.trouble(&fault);
+                    }
+                    still.push(fault);
+                }
+            }
+        }
+        *refused = still;
+    }
+
+    fn is_alive(&self) -> bool {
+        let now_s = self.hall.elapsed_s();
+        self.members.iter().all(|member| {
+            let beat_s = member.desk.beat_s.load(Ordering::Relaxed);
+            member.desk.is_at_work.load(Ordering::Relaxed)
+                || now_s.saturating_sub(beat_s) < BEAT_MAX.as_secs()
+        })
+    }
+}
+
 /// Without systemd there is nobody to tell.
 fn say(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }
 
 impl Desk {
-    fn new() -> Self {
-        Self { beat_s: AtomicU64::new(0), is_at_work: AtomicBool::new(false) }
+    fn new(now_s: u64) -> Self {
+        Self { beat_s: AtomicU64::new(now_s), is_at_work: AtomicBool::new(false) }
     }
 }
 
 impl Hall<'_> {
     fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::SeqCst)
-    }
-
-    fn all_alive(&self, desks: &[Desk]) -> bool {
-        let now_s = self.elapsed_s();
-        desks.iter().all(|desk| {
-            let beat_s = desk.beat_s.load(Ordering::Relaxed);
-            desk.is_at_work.load(Ordering::Relaxed) || now_s - beat_s < BEAT_MAX.as_secs()
-        })
     }
 
     /// The nights of one organisation.
@@ -172,12 +230,23 @@ impl Hall<'_> {
             if now.seconds - last_s > SLEPT_S {
                 night.wake(now.seconds);
             }
+            if !organisation.state_file().exists() {
+                let folder = organisation.state.display();
+                self.audience.trouble(&Fault::local(format!("{folder} was removed")).hint(
+                    "what was remembered is gone: start the agent again, and each source is saved anew",
+                ));
+                return;
+            }
             let newest = written(&organisation);
             if newest != read {
                 read = newest;
                 self.reload(&mut organisation, &mut night);
             }
-            let step = self.step(&organisation, &mut night, desk);
+            let step = match read {
+                Some(_) => self.step(&organisation, &mut night, desk),
+                // Whoever takes the file away wants no more of it.
+                None => Ok(LOOK_MS / 12),
+            };
             let wait_ms = match step {
                 Ok(wait_ms) => {
                     said = None;
@@ -219,6 +288,12 @@ impl Hall<'_> {
     }
 
     fn reload(&self, organisation: &mut Organisation, night: &mut Night) {
+        if !organisation.path.exists() {
+            let path = organisation.path.display();
+            let words = format!("{path} is gone: its jobs rest until it is there again");
+            self.audience.trouble(&Fault::usage(words));
+            return;
+        }
         match load::one(&organisation.path, self.around) {
             // Of another client or repository: that is another state.
             Ok(newer) if newer.state != organisation.state => self.audience.trouble(

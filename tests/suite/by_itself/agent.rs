@@ -102,8 +102,10 @@ fn a_run_is_put_off_when_the_agent_stops_and_goes_on_afterwards() {
     let child = start(&place);
     wait_for("the command", || std::fs::read_to_string(&pid).is_ok_and(|it| !it.is_empty()));
     assert_eq!(status(&place)["running"], true);
+    assert_eq!(status(&place)["running"], true);
     let (exit, told) = stop(child);
     assert_eq!(exit, 0);
+    assert_eq!(status(&place)["running"], false);
     let last = told.last().expect("it said something");
     assert_eq!(last["outcome"], "put-off", "{told:#?}");
     let pid = std::fs::read_to_string(pid).expect("it was written");

@@ -21,7 +21,7 @@ mod wall;
 #[cfg(test)]
 mod tests;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::calendar::cron::CronFields;
@@ -111,6 +111,10 @@ impl Calendar {
             }
             [.., last] => {
                 let zone = wall::named_zone(last);
+                let is_date = last.starts_with(|first: char| !first.is_alphabetic());
+                if zone.is_none() && last.contains('/') && !is_date {
+                    return Err(CalendarError::Words(format!("{last:?} is no time zone")));
+                }
                 if zone.is_some() {
                     tokens.pop();
                 }
@@ -219,6 +223,13 @@ impl Pattern {
         };
         wall::instants(day, &times, is_hourly, zone)
     }
+}
+
+/// The instant at which the wall shows a time of a day: the first if there are two, the end of the gap if
+/// there is none.
+#[must_use]
+pub fn instant(day: Date, time: Time, zone: &TimeZone) -> Option<i64> {
+    wall::instants(day, &[time], false, zone).first().copied()
 }
 
 /// The seconds of `every 6h`.

@@ -14,7 +14,8 @@ const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Names of whole calendars.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
+    ("midnight", "*-*-* 00:00:00"),
     ("minutely", "*-*-* *:*:00"),
     ("hourly", "*-*-* *:00:00"),
     ("daily", "*-*-* 00:00:00"),
@@ -42,6 +43,8 @@ pub(super) struct Words {
 impl Words {
     pub(super) fn parse(text: &str) -> Result<Self, CalendarError> {
         let lower = text.to_ascii_lowercase();
+        // Cron writes the same names with a sign before them.
+        let lower = lower.strip_prefix('@').unwrap_or(&lower);
         let named = NAMES.iter().find(|(name, _)| *name == lower);
         let text = named.map_or(text, |(_, words)| words);
         let mut tokens: Vec<&str> = text.split_whitespace().collect();

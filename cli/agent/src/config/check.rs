@@ -7,6 +7,7 @@ use crate::config::hook::Hooks;
 use crate::config::promise::{Objectives, Suspicious};
 use crate::config::schedule::{Entry, JobKind, Schedule};
 use crate::config::source::Source;
+use crate::span::Span;
 
 /// The sections of one file that say what happens by itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +42,8 @@ pub struct Problem {
     pub words: String,
 }
 
+/// A longer spread would put jobs into another day.
+const SPREAD_MAX_S: u64 = 86_400;
 /// The longest name of a client, a source or a host.
 const NAME_MAX_CHARS: usize = 100;
 /// A system's kinds of drills and reports.
@@ -59,6 +62,10 @@ pub fn problems(sections: &Sections) -> Vec<Problem> {
     if let Some(name) = &sections.host {
         found.name("host", name);
     }
+    for (name, span) in [("rpo", sections.objectives.rpo), ("rto", sections.objectives.rto)] {
+        found.not_zero(&format!("objectives.{name}"), span);
+    }
+    hooks(&sections.hooks, &mut found);
     if let Some(name) = &sections.time_zone
         && jiff::tz::TimeZone::get(name).is_err()
     {
@@ -90,6 +97,12 @@ impl Found {
         self.0.push(Problem { place: place.into(), words: words.into() });
     }
 
+    fn not_zero(&mut self, place: &str, span: Option<Span>) {
+        if span.is_some_and(|span| span.seconds() == 0) {
+            self.add(place, "must be longer than 0");
+        }
+    }
+
     /// Names are shown in lists, tickets and file names.
     fn name(&mut self, place: &str, name: &str) {
         if name.trim().is_empty() {
@@ -98,6 +111,23 @@ impl Found {
             self.add(place, format!("{name:?} has blanks around it or control characters in it"));
         } else if name.chars().count() > NAME_MAX_CHARS {
             self.add(place, format!("is longer than {NAME_MAX_CHARS} characters"));
+        }
+    }
+}
+
+fn hooks(hooks: &Hooks, found: &mut Found) {
+    let lists = [
+        ("before", &hooks.before),
+        ("after", &hooks.after),
+        ("failed", &hooks.failed),
+        ("finally", &hooks.finally),
+    ];
+    for (name, list) in lists {
+        for hook in list {
+            found.not_zero(&format!("hooks.{name}: timeout"), Some(hook.timeout));
+            if hook.jobs.is_empty() {
+                found.add(format!("hooks.{name}"), "a hook without jobs never runs");
+            }
         }
     }
 }
@@ -121,6 +151,8 @@ fn sources(sources: &[Source], found: &mut Found) {
         if !names.insert(&source.name) && !source.name.trim().is_empty() {
             found.add(&*place, "another source has this name");
         }
+        found.not_zero(&format!("{place}: rpo"), source.rpo);
+        found.not_zero(&format!("{place}: rto"), source.rto);
         match (source.paths.is_empty(), &source.command) {
             (true, None) => found.add(&*place, "says neither paths nor a command"),
             (false, Some(_)) => found.add(&*place, "says both paths and a command"),
@@ -164,6 +196,9 @@ fn schedule(sections: &Sections, found: &mut Found) {
     if schedule.forget.is_some() && !sections.has_rules {
         found
             .add("schedule.forget", "there are no rules to forget by: write a section [retention]");
+    }
+    if schedule.spread.is_some_and(|spread| spread.seconds() > SPREAD_MAX_S) {
+        found.add("schedule.spread", "must not be longer than a day");
     }
     if schedule.attempts == Some(0) {
         found.add("schedule.attempts", "must be at least 1");
@@ -215,6 +250,7 @@ fn trigger(kind: JobKind, entry: &Entry, schedule: &Schedule, place: &str, found
 
 /// What only some jobs have.
 fn special(kind: JobKind, entry: &Entry, place: &str, found: &mut Found) {
+    found.not_zero(&format!("{place}: rotate"), entry.rotate);
     if kind != JobKind::Check && (entry.rotate.is_some() || entry.read_data) {
         found.add(place, "`rotate` and `read-data` belong to check");
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::calendar;
 use crate::config::schedule::Window;
 use crate::plan::Plan;
 
@@ -47,8 +48,8 @@ impl<'a> Hours<'a> {
 
     fn instant(&self, day: Date, minute: u16) -> Option<i64> {
         let [hour, minute] = [minute / 60, minute % 60].map(|part| i8::try_from(part).unwrap_or(0));
-        let at = day.to_datetime(Time::new(hour, minute, 0, 0).ok()?);
-        self.zone.to_timestamp(at).ok().map(|at| at.as_second())
+        let time = Time::new(hour, minute, 0, 0).ok()?;
+        calendar::instant(day, time, self.zone)
     }
 }
 

@@ -240,7 +240,7 @@ impl Machine {
             night.end_part(&order, source, &verdict, made, self.clock_s())?;
             worst = Verdict::worst([&worst, &verdict]);
         }
-        night.end(&order, &End::Done(worst), self.clock_s())
+        night.end(&order, &End::Done(worst), self.clock_s()).map(|_| ())
     }
 
     /// What the program would do: a snapshot, or a reason why there is none.
