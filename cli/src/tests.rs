@@ -223,6 +223,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`slot`", Message::Slot(samples::slot())),
         ("`system`", Message::System(Box::new(samples::system()))),
         ("`run`", Message::Run(samples::run())),
+        ("`check`", Message::Check(samples::check())),
         ("`configuration`", Message::Configuration(samples::configuration())),
         (
             "`exit_error`",

@@ -1,6 +1,7 @@
 //! What happens by itself, with the real program: configurations, slots, runs, hooks, what is suspicious.
 
 mod agent;
+mod monitor;
 mod around;
 mod killed;
 

@@ -88,6 +88,32 @@ fn what_differs_between_two_nights_is_listed() {
 }
 
 #[test]
+fn what_a_pattern_fits_is_found_with_its_history_wherever_it_was() {
+    let place = three_nights();
+    let source = place.path("source").display().to_string();
+    let found = |pattern: &str| {
+        let said = place.run(["find", "--history", pattern, "--json"]).expect(0);
+        records(&said, "path_version")
+    };
+    // As `history` has it, also of what the newest snapshot lacks.
+    for name in ["kept", "changed", "gone", "mode", "kind"] {
+        let path = format!("{source}/{name}");
+        let alone = place.run(["history", &path, "--json"]).expect(0);
+        assert_eq!(found(name), records(&alone, "path_version"), "{name}");
+    }
+    let all = found("*");
+    let paths: std::collections::BTreeSet<_> =
+        all.iter().map(|it| it["path"].to_string()).collect();
+    assert!(paths.contains(&format!("\"{source}/moved/from\"")), "{paths:?}");
+    assert!(paths.contains(&format!("\"{source}/elsewhere/to\"")), "{paths:?}");
+    assert_eq!(found("nothing like this").len(), 0);
+    let said = place.run(["find", "--history", "changed"]).expect(0);
+    assert!(said.starts_with(&format!("{source}/changed\n")), "{said}");
+    assert!(said.contains("content") && said.contains("new"), "{said}");
+    place.run(["find", "--history", "x", "--snapshot", "latest"]).fails(2);
+}
+
+#[test]
 fn the_history_of_a_path_is_its_versions() {
     let place = three_nights();
     let source = place.path("source").display().to_string();

@@ -30,3 +30,6 @@ pub mod suspicion;
 
 /// Floor 9: where each system stands.
 pub mod status;
+
+/// Floor 10: what a monitor says of it.
+pub mod health;

@@ -349,7 +349,8 @@ pub fn begin_s(plan: &Plan, job: &JobPlan, calendar: &Calendar, slot_s: i64) -> 
     Hours::of(plan).first_open(job.begin_s(calendar, &plan.zone, slot_s))
 }
 
-/// When a job begins next, by all that is known now: its slot, and the instant.
+/// When a job begins next, by all that is known now: its slot, and the instant, which is over if nothing began
+/// it so far.
 ///
 /// # Errors
 /// [`StateError`] if the state cannot be read.

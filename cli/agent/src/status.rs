@@ -29,6 +29,8 @@ pub struct SystemStatus {
     pub rpo_left_s: Option<i64>,
     /// When the next backup begins.
     pub next_s: Option<i64>,
+    /// How long ago it should have begun.
+    pub overdue_s: i64,
 }
 
 /// One job of an organisation on this machine.
@@ -69,6 +71,7 @@ fn system(
     }
     let last_success_s = good.as_ref().map(|part| part.began_s.min(now_s));
     let rpo_s = plan.rpo_s(source);
+    let due_s = next(plan, state, JobKind::Backup, now_s)?;
     Ok(SystemStatus {
         client: plan.client.clone(),
         system: format!("{}/{}", plan.host, source.name),
@@ -79,7 +82,8 @@ fn system(
         snapshot: good.and_then(|part| part.snapshot),
         rpo_s,
         rpo_left_s: rpo_s.zip(last_success_s).map(|(rpo_s, last_s)| rpo_s - (now_s - last_s)),
-        next_s: next(plan, state, JobKind::Backup, now_s)?,
+        next_s: due_s.map(|due_s| due_s.max(now_s)),
+        overdue_s: due_s.map_or(0, |due_s| (now_s - due_s).max(0)),
     })
 }
 
@@ -129,7 +133,7 @@ pub fn jobs(plan: &Plan, state: Option<&State>, now_s: i64) -> Result<Vec<JobSta
                     None => state.newest_ended(job, now_s)?,
                 },
             },
-            next_s: next(plan, state, job, now_s)?,
+            next_s: next(plan, state, job, now_s)?.map(|due_s| due_s.max(now_s)),
         })
     };
     plan.jobs.iter().map(|job| one(job.kind)).collect()

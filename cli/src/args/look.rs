@@ -142,6 +142,7 @@ impl LsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::with_repository(
     "mainstay find '*.odt'\n\
+     mainstay find --history 'report*'\n\
      mainstay find --ignore-case report.pdf --snapshot latest",
     &[],
 ))]
@@ -157,6 +158,10 @@ pub struct FindArgs {
     /// Without regard to upper and lower case
     #[arg(short, long)]
     pub ignore_case: bool,
+
+    /// Each path once, with its versions, as `history` shows them
+    #[arg(long, conflicts_with = "snapshot")]
+    pub history: bool,
 
     /// Conditions on snapshots.
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use agent::config::schedule::JobKind;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::epilogue;
 use crate::args::values;
@@ -115,12 +115,78 @@ pub struct InstallArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_long_help = epilogue::plain(
     "mainstay status --config /etc/mainstay/clients\n\
-     mainstay status --config acme.toml --json",
+     mainstay status --config acme.toml --json\n\
+     mainstay status --check --format nagios",
 ))]
 pub struct StatusArgs {
     /// Only this client
     #[arg(long, value_name = "NAME", value_parser = values::words)]
     pub client: Option<String>,
+
+    /// Answer as a monitor does: one state for all, and its exit code
+    #[arg(long)]
+    pub check: bool,
+
+    /// The form of that answer
+    #[arg(long, value_enum, value_name = "FORM", default_value_t, requires = "check")]
+    pub format: CheckFormat,
+
+    /// Exit codes of the states, each from 0 to 3 [default: ok=0,warn=1,crit=2,unknown=3; for datto
+    /// ok=0 and 1 for the others]
+    #[arg(long, value_name = "MAP", value_parser = exit_map, requires = "check")]
+    pub exit_map: Option<ExitMap>,
+}
+
+/// How a monitor wants its answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A first line that is the same for each state, and a line for each system that is not well
+    #[default]
+    Plain,
+    /// Nagios, Icinga, Checkmk
+    Nagios,
+    /// Datto RMM
+    Datto,
+    /// For programs
+    Json,
+}
+
+/// Exit codes of states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitMap {
+    /// Everything is well.
+    pub ok: u8,
+    /// Worth a look.
+    pub warn: u8,
+    /// Bad.
+    pub crit: u8,
+    /// Not known.
+    pub unknown: u8,
+}
+
+impl ExitMap {
+    /// What plugins of Nagios end with.
+    pub const NAGIOS: Self = Self { ok: 0, warn: 1, crit: 2, unknown: 3 };
+    /// Well or not.
+    pub const TWO: Self = Self { ok: 0, warn: 1, crit: 1, unknown: 1 };
+}
+
+/// Reads `ok=0,warn=1,crit=2,unknown=3`; what is missing is as Nagios has it.
+fn exit_map(text: &str) -> Result<ExitMap, String> {
+    let mut map = ExitMap::NAGIOS;
+    for part in text.split(',') {
+        let wrong = || format!("{part:?}: write for example ok=0,warn=0,crit=1,unknown=1");
+        let (state, code) = part.split_once('=').ok_or_else(wrong)?;
+        let code = code.trim().parse().ok().filter(|code| *code <= 3).ok_or_else(wrong)?;
+        match state.trim() {
+            "ok" => map.ok = code,
+            "warn" => map.warn = code,
+            "crit" => map.crit = code,
+            "unknown" => map.unknown = code,
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(map)
 }
 
 /// Check and show configurations

@@ -14,6 +14,7 @@ use crate::command::context::Context;
 use crate::command::made::Made;
 use crate::command::node::{long_lines, node};
 use crate::command::open::{open, progress};
+use crate::command::past;
 use crate::command::select::{Choice, short_id};
 use crate::command::trouble;
 use crate::fault::{ExitCode, Fault};
@@ -33,10 +34,13 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let choice = Choice::new(&catalog, &args.filter, context);
     let chosen = choice.several(&args.snapshot)?;
     if chosen.is_empty() && !catalog.snapshots.is_empty() {
-        return Err(Fault::usage("no snapshot meets the conditions, so nothing was searched")
-            .hint("`mainstay snapshots` shows hosts, tags and paths as they are"));
+        return Err(nothing_searched());
     }
     let fetcher = ChunkFetcher::new(&opened.repo, &opened.index, NODE_CACHE_BYTES)?;
+    if args.history {
+        let hit = |path: &TreePath, snapshot: &Snapshot| patterns.hit_in(path, snapshot);
+        return past::run((&fetcher, choice.made()), &chosen, &hit, context);
+    }
     let mut found = Vec::new();
     let mut damage = None;
     // Nights resemble each other: only what was not in an earlier snapshot is searched.
@@ -95,6 +99,11 @@ pub fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     damage.map_or(Ok(ExitCode::Ok), Err)
 }
 
+fn nothing_searched() -> Fault {
+    Fault::usage("no snapshot meets the conditions, so nothing was searched")
+        .hint("`mainstay snapshots` shows hosts, tags and paths as they are")
+}
+
 fn heading(one: &Committed, made: &Made, context: &Context<'_>) {
     let time = units::local_time(made.at(&one.snapshot), &context.around.time_zone);
     let host = crate::ui::output::printable(&one.snapshot.host);
@@ -140,6 +149,7 @@ mod tests {
             patterns: vec![pattern.to_owned()],
             snapshot: Vec::new(),
             ignore_case,
+            history: false,
             filter: Default::default(),
         };
         let path = TreePath::from_slashes(path.as_bytes()).expect("the test wrote a path");

@@ -55,12 +55,16 @@ pub mod listing;
 pub mod snapshots;
 /// `ls`
 pub mod ls;
+/// How entries differ.
+pub mod change;
+/// Versions of a path.
+pub mod versions;
+/// `find --history`
+pub mod past;
 /// `find`
 pub mod find;
 /// `cat`
 pub mod cat;
-/// How entries differ.
-pub mod change;
 /// `dump`.
 pub mod dump;
 /// `diff`.
@@ -135,6 +139,8 @@ pub mod run;
 pub mod install;
 /// `schedule`
 pub mod schedule;
+/// `status --check`
+pub mod monitor;
 /// `status`
 pub mod status;
 /// `config`

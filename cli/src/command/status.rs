@@ -9,6 +9,7 @@ use agent::status::{JobStatus, SystemStatus, jobs, systems};
 
 use crate::args::night::StatusArgs;
 use crate::command::context::Context;
+use crate::command::monitor::{self, Standing};
 use crate::command::night::{in_words, utc, with_offset};
 use crate::fault::{ExitCode, Fault};
 use crate::night::load;
@@ -23,7 +24,13 @@ use crate::units;
 /// A fault of usage for a configuration that makes no sense, when all others are shown.
 pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let now_s = context.around.clock.now().seconds;
-    let files = load::files(context.global.config.as_deref(), context.around)?;
+    let files = load::files(context.global.config.as_deref(), context.around);
+    let files = match files {
+        Err(fault) if args.check => {
+            return Ok(monitor::answer(args, &[], &[fault], now_s, context));
+        }
+        files => files?,
+    };
     let (organisations, mut faults) = load::all(&files, context.around);
     let mut found = Vec::new();
     for organisation in &organisations {
@@ -46,6 +53,9 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
             ),
             Err(error) => faults.push(Fault::from(error)),
         }
+    }
+    if args.check {
+        return Ok(monitor::answer(args, &found, &faults, now_s, context));
     }
     if let Some(client) = args.client.as_ref().filter(|_| found.is_empty() && faults.is_empty()) {
         return Err(Fault::usage(format!("no configuration is about the client {client:?}")));
@@ -116,11 +126,7 @@ fn job_record(job: &JobStatus, zone: &jiff::tz::TimeZone) -> JobRecord {
 }
 
 /// Jobs other than backups that did not end well, each once.
-fn others(
-    found: &[(SystemStatus, Vec<JobStatus>, jiff::tz::TimeZone)],
-    now_s: i64,
-    context: &Context<'_>,
-) {
+fn others(found: &[Standing], now_s: i64, context: &Context<'_>) {
     let mut told = Vec::new();
     for (system, jobs, _) in found {
         for job in jobs.iter().filter(|job| job.job != JobKind::Backup) {
@@ -146,11 +152,7 @@ fn others(
     }
 }
 
-fn table(
-    found: &[(SystemStatus, Vec<JobStatus>, jiff::tz::TimeZone)],
-    now_s: i64,
-    context: &Context<'_>,
-) {
+fn table(found: &[Standing], now_s: i64, context: &Context<'_>) {
     let mut table = Table::new(&[
         ("client", Align::Left),
         ("system", Align::Left),

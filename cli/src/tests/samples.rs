@@ -5,7 +5,7 @@ use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
-use crate::ui::night::{ConfigRecord, RunRecord, SlotRecord, SystemRecord};
+use crate::ui::night::{CheckRecord, ConfigRecord, RunRecord, SlotRecord, SystemRecord};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
@@ -69,6 +69,10 @@ pub(super) fn run() -> RunRecord {
         detail: text(),
         snapshot: Some(text()),
     }
+}
+
+pub(super) fn check() -> CheckRecord {
+    CheckRecord { state: "OK", systems: 1, complaints: Vec::new() }
 }
 
 pub(super) fn configuration() -> ConfigRecord {

@@ -9,7 +9,7 @@ use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRec
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
-use crate::ui::night::{ConfigRecord, RunRecord, SlotRecord, SystemRecord};
+use crate::ui::night::{CheckRecord, ConfigRecord, RunRecord, SlotRecord, SystemRecord};
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
@@ -52,6 +52,8 @@ pub enum Message<'a> {
     Slot(SlotRecord),
     /// Where a system stands (standard output).
     System(Box<SystemRecord>),
+    /// The answer to a monitor (standard output).
+    Check(CheckRecord),
     /// A run has ended, or the part of one about a system (standard output).
     Run(RunRecord),
     /// A configuration makes sense (standard output).

@@ -53,6 +53,30 @@ pub struct SystemRecord {
     pub program_version: &'static str,
 }
 
+/// The answer to a monitor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckRecord {
+    /// The worst state: `OK`, `WARNING`, `UNKNOWN`, `CRITICAL`.
+    pub state: &'static str,
+    /// How many systems were judged.
+    pub systems: u64,
+    /// Those that are not well: client, system, state and why.
+    pub complaints: Vec<ComplaintRecord>,
+}
+
+/// A system that is not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComplaintRecord {
+    /// The organisation, or the file that cannot be read.
+    pub client: String,
+    /// The machine and its source.
+    pub system: String,
+    /// Its state.
+    pub state: &'static str,
+    /// Why.
+    pub why: String,
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobRecord {

@@ -180,7 +180,7 @@ pub(super) fn next(
     now_s: i64,
 ) -> Result<Option<(i64, i64)>, StateError> {
     if let Some(run) = state.open_run(job)? {
-        return Ok(Some((run.slot_s, run.not_before_s.max(now_s))));
+        return Ok(Some((run.slot_s, run.not_before_s)));
     }
     let Some((calendar, own)) = plan.calendar(job) else { return Ok(None) };
     let begin = |slot_s: i64| {
@@ -203,5 +203,5 @@ pub(super) fn next(
             None => return Ok(None),
         },
     };
-    Ok(Some((slot_s, begin(slot_s).max(now_s))))
+    Ok(Some((slot_s, begin(slot_s))))
 }
