@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode as ExitStatus;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use engine::base::path::escape;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit,
@@ -115,7 +115,7 @@ pub fn prepare_process() {
 }
 
 fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result<ExitCode, Fault> {
-    let (mut cli, matches) = match parse(arguments) {
+    let (mut cli, command, matches) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
             let error = without_guesses(error);
@@ -134,7 +134,7 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
             return explain(error, surroundings, ui);
         }
     };
-    if let Some(name) = empty::find(&Cli::command(), &matches) {
+    if let Some(name) = empty::find(&command, &matches) {
         return Err(Fault::usage(format!("{name} is empty"))
             .hint("a variable that is not set? leave out what is not meant"));
     }
@@ -163,11 +163,16 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
     command::dispatch(&cli.command, &context)
 }
 
-/// The command line as types, and as it was given.
-fn parse(arguments: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
-    let matches = overview::arrange(Cli::command()).try_get_matches_from(arguments)?;
+/// The command line as types, what it can be, and as it was given.
+fn parse(arguments: &[OsString]) -> Result<(Cli, Command, ArgMatches), clap::Error> {
+    let mut command = Cli::command();
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        // Only help and mistakes show what is arranged, which takes as long as all the rest of a start.
+        Err(_) => overview::arrange(Cli::command()).try_get_matches_from(arguments)?,
+    };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
-    Ok((cli, matches))
+    Ok((cli, command, matches))
 }
 
 /// Lets other processes go first. Threads that begin later inherit it, and the kernel takes the
