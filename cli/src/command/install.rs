@@ -1,9 +1,11 @@
 //! `schedule install`: the unit of systemd for the agent.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
+
+use engine::disk::child::child;
 
 use crate::args::night::InstallArgs;
 use crate::command::context::Context;
@@ -47,7 +49,7 @@ pub fn run(args: &InstallArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         return Ok(ExitCode::Ok);
     }
     for words in [&["daemon-reload"][..], &["enable", "--now", NAME][..]] {
-        systemctl(words)?;
+        systemctl(words, context)?;
     }
     context.ui.result("the agent runs, and begins with the system");
     Ok(ExitCode::Ok)
@@ -88,9 +90,10 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
     std::fs::rename(&beside, path).map_err(|error| failed(&error))
 }
 
-fn systemctl(words: &[&str]) -> Result<(), Fault> {
+fn systemctl(words: &[&str], context: &Context<'_>) -> Result<(), Fault> {
     let line = format!("systemctl {}", words.join(" "));
-    let output = Command::new("systemctl").args(words).output().map_err(|error| {
+    let mut command = child(OsStr::new("systemctl"), context.around.variables.clone());
+    let output = command.args(words).output().map_err(|error| {
         Fault::local(format!("cannot run {line}")).because(&error).hint(
             "the unit is written; without systemd let cron run `mainstay run --due` every few minutes",
         )

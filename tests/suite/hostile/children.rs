@@ -98,6 +98,8 @@ fn no_other_place_of_the_source_starts_programs() {
     found.sort();
     let names: Vec<&str> = found.iter().map(|path| path.as_str()).collect();
     let places = [
+        // This program once more, with what its organisation needs.
+        "cli/src/night/child.rs",
         "engine/src/disk/child.rs",
         "restore-verify/src/sandbox/child.rs",
         "restore-verify/src/sandbox/spawn.rs",

@@ -108,7 +108,7 @@ impl State {
             let text = format!(
                 "SELECT {PART_COLUMNS} FROM part WHERE source = ?1 AND {condition}
                  AND run IN (SELECT number FROM run WHERE job = 'backup')
-                 ORDER BY ended_s DESC LIMIT ?2"
+                 ORDER BY ended_s DESC, run DESC LIMIT ?2"
             );
             database.prepare_cached(&text)?.query_map((source, max), part)?.collect()
         })
