@@ -6,6 +6,9 @@ use crate::outcome::{Reason, Verdict};
 use crate::plan::Plan;
 use crate::state::{PartRow, Phase, RunRow, State, StateError};
 
+/// Runs by hand within one second have slots of the next ones.
+const SOON_S: i64 = 60;
+
 /// One system: a source on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemStatus {
@@ -105,13 +108,15 @@ fn last_verdict(
             return Ok(Some(found));
         }
     }
-    let Some(mut run) = state.newest_ended(JobKind::Backup, now_s)? else { return Ok(None) };
+    let Some(mut run) = state.newest_ended(JobKind::Backup, now_s + SOON_S)? else {
+        return Ok(None);
+    };
     // That another slot passed meanwhile says nothing of how the one before ended.
     let is_passed = |run: &RunRow| {
         run.verdict.as_ref().is_some_and(|verdict| verdict.reason == Some(Reason::Running))
     };
     if is_passed(&run)
-        && let Some(begun) = state.newest_begun(JobKind::Backup, now_s)?
+        && let Some(begun) = state.newest_begun(JobKind::Backup, now_s + SOON_S)?
     {
         run = begun;
     }
@@ -130,7 +135,7 @@ pub fn jobs(plan: &Plan, state: Option<&State>, now_s: i64) -> Result<Vec<JobSta
                 None => None,
                 Some(state) => match state.open_run(job)?.filter(|run| run.verdict.is_some()) {
                     Some(run) => Some(run),
-                    None => state.newest_ended(job, now_s)?,
+                    None => state.newest_ended(job, now_s + SOON_S)?,
                 },
             },
             next_s: next(plan, state, job, now_s)?.map(|due_s| due_s.max(now_s)),
