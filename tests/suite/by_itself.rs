@@ -239,6 +239,17 @@ fn what_follows_a_job_runs_after_it_and_all_of_it() {
     let told = messages(&run(&place, &["run", "--due", "--json"]).expect(0));
     let jobs: Vec<_> = told.iter().map(|one| one["job"].as_str().unwrap_or_default()).collect();
     assert_eq!(jobs, ["forget", "prune", "check"]);
+    // What is left out because the job before did not end well is written down.
+    std::fs::rename(place.path("source"), place.path("other")).expect("moved");
+    run(&place, &["run", "backup"]).fails(2);
+    std::fs::rename(place.path("other"), place.path("source")).expect("moved");
+    run(&place, &["run", "--due"]).expect(0);
+    let jobs = status(&place)["jobs"].clone();
+    let forget =
+        jobs.as_array().and_then(|all| all.iter().find(|job| job["job"] == "forget").cloned());
+    let forget = forget.expect("it is there");
+    assert_eq!((&forget["outcome"], &forget["reason"]), (&"skipped".into(), &"before".into()));
+    assert!(run(&place, &["status"]).expect(0).contains("acme: forget skipped (before)"));
     // A job that is no backup and fails is seen in the text, too.
     let tree = place.path("repository/tree");
     std::fs::rename(&tree, place.path("tree")).expect("moved");

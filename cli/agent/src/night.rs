@@ -27,6 +27,8 @@ const CRASHES_MAX: u32 = 5;
 const RETRY_MAX_S: i64 = 4 * 3600;
 /// Conditions of the machine are looked at again after so long.
 const CONDITIONS_S: i64 = 60;
+/// Runs by hand within a second have slots of the next ones, never further ahead than this.
+const BY_HAND_S: i64 = 60;
 /// So many slots are counted; nobody reads a larger number.
 const COUNT_MAX: u64 = 10_000;
 
@@ -274,7 +276,7 @@ impl Night {
             self.state.end(run.number, job, &verdict, None, now_s)?;
         }
         // Two within a second are two.
-        let taken = self.state.newest_slot(job, now_s)?;
+        let taken = self.state.newest_slot(job, now_s + BY_HAND_S)?;
         let slot_s = taken.map_or(now_s, |taken_s| now_s.max(taken_s + 1));
         let candidate = Candidate { job, slot_s, run: None, gap: None };
         self.take(&candidate, now_s)

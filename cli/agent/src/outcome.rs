@@ -110,6 +110,8 @@ pub enum Reason {
     Running,
     /// The machine or the agent was off.
     Off,
+    /// The job that it follows did not end well.
+    Before,
     /// The slot was too long ago.
     Late,
     /// What it made differs too much from what was there before.
@@ -118,7 +120,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Store,
         Self::NoRepository,
         Self::Key,
@@ -138,6 +140,7 @@ impl Reason {
         Self::Battery,
         Self::Running,
         Self::Off,
+        Self::Before,
         Self::Late,
         Self::Change,
     ];
@@ -165,6 +168,7 @@ impl Reason {
             Self::Battery => "battery",
             Self::Running => "running",
             Self::Off => "off",
+            Self::Before => "before",
             Self::Late => "late",
             Self::Change => "change",
         }

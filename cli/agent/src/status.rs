@@ -156,3 +156,32 @@ fn next(
     };
     Ok(found.map(|(_, begin_s)| begin_s))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check::Sections;
+    use crate::plan::Machine;
+
+    const DAY_S: i64 = 86_400;
+
+    #[test]
+    fn what_a_clock_made_that_ran_ahead_hides_no_breach() {
+        let now_s = 1_800_000_000;
+        let source = Source { name: "s".into(), paths: vec!["/".into()], ..Source::default() };
+        let sections =
+            Sections { client: Some("c".into()), sources: vec![source], ..Sections::default() };
+        let machine = Machine { host: "h".to_owned(), zone: jiff::tz::TimeZone::UTC };
+        let plan = Plan::make(&sections, &machine).expect("it makes sense");
+        let mut state = State::in_memory().expect("memory");
+        for at_s in [now_s - 3 * DAY_S, now_s + 365 * DAY_S] {
+            let run = state.take(JobKind::Backup, at_s, None, at_s).expect("taken");
+            state.begin_part(run, "s", at_s).expect("begun");
+            state.end_part(run, "s", &Verdict::ok(), None, None, at_s + 60).expect("ended");
+            state.end(run, JobKind::Backup, &Verdict::ok(), None, at_s + 60).expect("ended");
+        }
+        state.give_back(now_s).expect("given back");
+        let found = systems(&plan, Some(&state), now_s).expect("read");
+        assert_eq!(found[0].last_success_s, Some(now_s - 3 * DAY_S));
+    }
+}

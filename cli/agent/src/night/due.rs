@@ -113,9 +113,10 @@ fn by_calendar(
     })
 }
 
-/// What comes after another job is due once for each slot of that one.
+/// What comes after another job is due once for each slot of that one; where that did not end well, it is
+/// written down as left out, so that a job that never runs is seen.
 fn after(
-    state: &State,
+    state: &mut State,
     job: &JobPlan,
     before: JobKind,
     on: On,
@@ -123,21 +124,24 @@ fn after(
     now_s: i64,
 ) -> Result<Look, StateError> {
     let Some(parent) = state.newest_begun(before, now_s)? else { return Ok(Look::Never) };
-    let is_good = parent.verdict.as_ref().is_some_and(|verdict| verdict.outcome.is_good());
     let is_new = parent.ended_s.is_some_and(|ended_s| ended_s >= seen_s);
-    if !is_new || (on == On::Ok && !is_good) {
-        return Ok(Look::Never);
-    }
+    let is_taken =
+        state.newest_slot(job.kind, i64::MAX)?.is_some_and(|own_s| own_s >= parent.slot_s);
     // Nights are not of equal length.
     let slack_s = (every_s / 20).min(3600);
-    let is_due = match state.newest_slot(job.kind, i64::MAX)? {
-        None => true,
-        Some(own_s) => parent.slot_s > own_s && parent.slot_s - own_s >= every_s - slack_s,
-    };
-    Ok(match is_due {
-        true => Look::Due(Candidate { job: job.kind, slot_s: parent.slot_s, run: None, gap: None }),
-        false => Look::Never,
-    })
+    let last = state.newest_begun(job.kind, i64::MAX)?;
+    let is_early = last.is_some_and(|run| parent.slot_s - run.slot_s < every_s - slack_s);
+    if !is_new || is_taken || is_early {
+        return Ok(Look::Never);
+    }
+    let candidate = Candidate { job: job.kind, slot_s: parent.slot_s, run: None, gap: None };
+    let is_good = parent.verdict.as_ref().is_some_and(|verdict| verdict.outcome.is_good());
+    if on == On::Ok && !is_good {
+        let gap = candidate.skipped(Reason::Before);
+        state.miss(job.kind, gap, Outcome::Skipped, now_s)?;
+        return Ok(Look::Never);
+    }
+    Ok(Look::Due(candidate))
 }
 
 /// Slots in (`since_s`, `until_s`].

@@ -107,7 +107,7 @@ impl State {
         self.read(|database| {
             let text = format!(
                 "SELECT {PART_COLUMNS} FROM part WHERE source = ?1 AND {condition}
-                 AND run IN (SELECT number FROM run WHERE job = 'backup')
+                 AND run IN (SELECT number FROM run WHERE job = 'backup' AND is_void = 0)
                  ORDER BY ended_s DESC, run DESC LIMIT ?2"
             );
             database.prepare_cached(&text)?.query_map((source, max), part)?.collect()
