@@ -223,6 +223,8 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`slot`", Message::Slot(samples::slot())),
         ("`system`", Message::System(Box::new(samples::system()))),
         ("`run`", Message::Run(samples::run())),
+        ("`outcome`", Message::Outcome(Box::new(samples::outcome()))),
+        ("`stored_configuration`", Message::StoredConfiguration(samples::stored())),
         ("`check`", Message::Check(samples::check())),
         ("`configuration`", Message::Configuration(samples::configuration())),
         (

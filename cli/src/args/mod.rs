@@ -38,8 +38,10 @@ pub mod compare;
 pub mod dump;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
-/// The help of the program as a whole.
+/// `agent`, `run`, `schedule`, `status`, `config`.
 pub mod night;
+/// `outcomes`.
+pub mod outcomes;
 /// The help of the program as a whole.
 pub mod overview;
 /// `approve`.

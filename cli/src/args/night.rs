@@ -198,6 +198,14 @@ pub struct ConfigArgs {
     pub command: ConfigCommand,
 }
 
+impl ConfigArgs {
+    /// Whether it is about files of this machine; the others open a repository.
+    #[must_use]
+    pub fn reads_configurations(&self) -> bool {
+        !matches!(self.command, ConfigCommand::Stored(_))
+    }
+}
+
 /// What can be done with configurations.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
@@ -216,4 +224,32 @@ pub enum ConfigCommand {
         "mainstay config schema >mainstay.schema.json",
     ))]
     Schema,
+    /// Show the configurations that machines have stored in the repository, or write one to a file
+    ///
+    /// A machine that runs jobs by itself stores its configuration, sealed, whenever it changes. Without
+    /// --to all versions are listed; with it the newest of a host is written. What it would start
+    /// (hooks, commands of sources, password-command) stays off until the line `unconfirmed = true`
+    /// is taken out of the file.
+    #[command(after_long_help = epilogue::with_repository(
+        "mainstay config stored\n\
+         mainstay config stored --host web1 --to /etc/mainstay/clients/acme.toml",
+        &[],
+    ))]
+    Stored(StoredArgs),
+}
+
+/// Options of `config stored`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct StoredArgs {
+    /// Only of this host
+    #[arg(short = 'H', long, value_name = "HOST")]
+    pub host: Option<String>,
+
+    /// This version instead of the newest
+    #[arg(long, value_name = "N")]
+    pub number: Option<u32>,
+
+    /// Write it to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }

@@ -17,7 +17,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Restore", &["restore", "dump"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
-    ("By itself", &["agent", "run", "schedule", "status", "config"]),
+    ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),
     ("Fleet", &["key", "approve", "offboard"]),
     (
         "Administer",

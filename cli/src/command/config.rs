@@ -5,6 +5,7 @@ use agent::plan::{Plan, Trigger};
 use crate::args::night::{ConfigArgs, ConfigCommand};
 use crate::command::context::Context;
 use crate::command::night::with_offset;
+use crate::command::stored;
 use crate::config::file::ConfigFile;
 use crate::fault::{ExitCode, Fault};
 use crate::night::load::{self, Organisation};
@@ -16,7 +17,8 @@ use crate::ui::night::ConfigRecord;
 /// # Errors
 /// A fault of usage for what makes no sense.
 pub fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
-    match args.command {
+    match &args.command {
+        ConfigCommand::Stored(args) => stored::run(args, context),
         ConfigCommand::Check => check(context),
         ConfigCommand::Show => show(context),
         ConfigCommand::Schema => schema(context),
@@ -85,6 +87,10 @@ fn remarks(organisation: &Organisation, context: &Context<'_>) -> Vec<String> {
     let name = organisation.path.display();
     if file.repo.is_none() && context.around.variable("MAINSTAY_REPOSITORY").is_none() {
         found.push(format!("{name}: it names no repo"));
+    }
+    if file.unconfirmed {
+        let words = "hooks and commands stay off until `unconfirmed = true` is taken out";
+        found.push(format!("{name}: {words}"));
     }
     let secrets = [("key-file", &file.key_file), ("password-file", &file.password_file)];
     for (option, path) in secrets {

@@ -143,6 +143,10 @@ pub mod schedule;
 pub mod monitor;
 /// `status`
 pub mod status;
+/// `outcomes`
+pub mod outcomes;
+/// `config stored`
+pub mod stored;
 /// `config`
 pub mod config;
 
@@ -160,6 +164,7 @@ use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
 use crate::args::night::{AgentArgs, ConfigArgs, RunArgs, ScheduleArgs, StatusArgs};
+use crate::args::outcomes::OutcomesArgs;
 use crate::args::overview;
 use crate::args::program::{
     BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, OptionsArgs, VersionArgs,
@@ -236,6 +241,7 @@ pub enum Command {
     Run(RunArgs),
     Schedule(ScheduleArgs),
     Status(StatusArgs),
+    Outcomes(OutcomesArgs),
     Config(ConfigArgs),
     Doctor(DoctorArgs),
     Probe(ProbeArgs),
@@ -254,10 +260,11 @@ impl Command {
     /// Whether it reads configurations itself: those of all clients, whatever variables say.
     #[must_use]
     pub fn reads_configurations(&self) -> bool {
-        matches!(
-            self,
-            Self::Agent(_) | Self::Run(_) | Self::Schedule(_) | Self::Status(_) | Self::Config(_)
-        )
+        match self {
+            Self::Agent(_) | Self::Run(_) | Self::Schedule(_) | Self::Status(_) => true,
+            Self::Config(args) => args.reads_configurations(),
+            _ => false,
+        }
     }
 
     /// Whether it looks at no path.
@@ -304,6 +311,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Run(args) => run::run(args, context),
         Command::Schedule(args) => schedule::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Outcomes(args) => outcomes::run(args, context),
         Command::Config(args) => config::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Probe(args) => probe::run(args, context),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use engine::base::time::Timestamp;
 use engine::gc::{self, GcOptions, GcReport, MaxUnused};
+use engine::index::identity::writer_identity;
+use engine::index::outcomes;
 use restore_verify::evidence::event::Event;
 
 use crate::args::collect::{Abandoned, PruneArgs};
@@ -14,6 +17,9 @@ use crate::fault::{ExitCode, Fault};
 use crate::ui::json::Message;
 use crate::ui::records::PruneSummary;
 use crate::units;
+
+/// Records of runs are kept one by one for so long.
+const RUNS_KEPT_S: i64 = 35 * 86_400;
 
 /// Deletes what no snapshot needs.
 ///
@@ -80,6 +86,7 @@ pub fn carry_out(
         let now = context.around.clock.now();
         let done = act("store", "collected", &numbers, &generation, now);
         witness(opened, &Event::Collection(done), context);
+        fold_runs(opened, context);
     }
     if report.refused_deletes > 0 {
         let packs = units::counted(report.refused_deletes, "pack");
@@ -88,6 +95,26 @@ pub fn carry_out(
         return Err(Fault::new(ExitCode::Store, "E_DENIED", message).hint(hint));
     }
     Ok(ExitCode::Ok)
+}
+
+/// Records of runs become one, so that there are never many of them. It frees nothing that anybody
+/// waits for, so that it can as well be done the next time.
+fn fold_runs(opened: &Opened, context: &Context<'_>) {
+    let (repo, index, now) = (&opened.repo, &opened.index, context.around.clock.now());
+    let before = Timestamp { seconds: now.seconds.saturating_sub(RUNS_KEPT_S), ..now };
+    let folded = writer_identity(repo, index, &context.around.host)
+        .and_then(|identity| outcomes::fold(repo, index, &identity, before));
+    match folded {
+        Ok(0) => {}
+        Ok(count) => {
+            let runs = units::counted(count, "run record");
+            context.ui.detail(0, &format!("folded: {runs}, older than 35 days"));
+        }
+        Err(error) => {
+            let why = engine::base::error::in_one_line(&error);
+            context.ui.note(&format!("old records of runs stay as they are: {why}"));
+        }
+    }
 }
 
 fn options(args: &PruneArgs, host: String) -> GcOptions {

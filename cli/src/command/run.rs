@@ -14,6 +14,7 @@ use crate::fault::{ExitCode, Fault};
 use crate::night::load::{self, Organisation};
 use crate::night::perform::{Errand, perform};
 use crate::night::power;
+use crate::night::record;
 
 /// Does what is due.
 ///
@@ -90,6 +91,23 @@ fn one(
         tell: &|news| show(news, context),
         is_stopped: &|| context.around.cancel.is_set(),
     };
+    let verdicts = all(args, &errand, &mut night, context);
+    if !context.around.cancel.is_asked() && record::is_due(&errand, night.state())? {
+        // Jobs are done whether or not the store is told; what it does not know now it learns later.
+        if let Err(fault) = record::record(&errand) {
+            context.ui.note(fault.message());
+        }
+    }
+    verdicts
+}
+
+fn all(
+    args: &RunArgs,
+    errand: &Errand<'_>,
+    night: &mut Night,
+    context: &Context<'_>,
+) -> Result<Vec<Verdict>, Fault> {
+    let now_s = || context.around.clock.now().seconds;
     let mut verdicts = Vec::new();
     let mut done = Vec::new();
     loop {
@@ -101,13 +119,13 @@ fn one(
                     night.take(&candidate, now_s())?
                 }
                 Step::Due(_) | Step::Wait(_) => {
-                    verdicts.extend(waiting(&night, &done, context)?);
+                    verdicts.extend(waiting(night, &done, context)?);
                     return Ok(verdicts);
                 }
             },
         };
         done.push(order.job);
-        match perform(&errand, &mut night, &order)? {
+        match perform(errand, night, &order)? {
             Some(verdict) => verdicts.push(verdict),
             None if context.around.cancel.is_asked() => return Err(Fault::interrupted()),
             // Not everything was done, and nobody goes on with it before the next pass.

@@ -63,6 +63,10 @@ pub struct ConfigFile {
     pub timestamp: Option<TimestampSection>,
     /// Rules of retention, for the commands that take any.
     pub retention: Option<Retention>,
+    /// Set in what came back from a repository: hooks and commands stay off until a person has read them
+    /// and takes this line out.
+    #[serde(skip_serializing)]
+    pub unconfirmed: bool,
     /// The organisation, as tickets and reports name it.
     #[serde(skip_serializing)]
     pub client: Option<String>,
@@ -173,6 +177,11 @@ impl ConfigFile {
         if let Some(name) = config.empty() {
             return Err(Fault::usage(format!("{}: {name} is empty", path.display()))
                 .hint("write a value, or leave the line out"));
+        }
+        if config.unconfirmed && config.password_command.is_some() {
+            let message = format!("{}: password-command is not confirmed", path.display());
+            return Err(Fault::refused(message)
+                .hint("read the file, and take the line `unconfirmed = true` out of it"));
         }
         config.begin_at(path.parent().unwrap_or(Path::new("/")));
         Ok(config)

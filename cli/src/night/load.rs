@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use agent::config::hook::Hooks;
 use agent::plan::{Machine, Plan};
 use engine::base::path::escape;
 
@@ -78,11 +79,14 @@ pub fn files(flag: Option<&Path>, around: &Surroundings) -> Result<Vec<PathBuf>,
 pub fn one(path: &Path, around: &Surroundings) -> Result<Organisation, Fault> {
     let file = ConfigFile::read(path)?;
     let machine = Machine { host: around.host.clone(), zone: (**around.time_zone).clone() };
-    let plan = Plan::make(&file.sections(), &machine).map_err(|problems| {
+    let mut plan = Plan::make(&file.sections(), &machine).map_err(|problems| {
         let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Fault::usage(format!("{}: {}", path.display(), all.join("; ")))
             .hint("`mainstay config schema` shows what can stand there")
     })?;
+    if file.unconfirmed {
+        plan.hooks = Hooks::default();
+    }
     let environment = match &file.environment_file {
         Some(named) if !named.exists() => {
             let (file, named) = (path.display(), named.display());

@@ -19,5 +19,7 @@ pub mod verdict;
 pub mod hook;
 /// One run from its slot to its outcome.
 pub mod perform;
+/// What became of runs, told to the store.
+pub mod record;
 /// The agent: one thread for each organisation.
 pub mod service;

@@ -212,6 +212,12 @@ fn one(
     {
         return Ok(Some(made));
     }
+    if errand.organisation.file.unconfirmed && source.is_some_and(|it| it.command.is_some()) {
+        let words = "its command came from the repository and is not confirmed: read the \
+                     configuration, and take the line `unconfirmed = true` out";
+        let verdict = Verdict::new(Outcome::Failed, Reason::Settings, words);
+        return Ok(Some(Made { verdict, snapshot: None, facts: None }));
+    }
     let end = call(errand, &part.words, false, is_over)?;
     let Some(mut verdict) = verdict::of(&end) else { return Ok(None) };
     if verdict.reason == Some(Reason::Interrupted) && is_stopped_too(is_over) {

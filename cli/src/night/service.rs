@@ -18,6 +18,7 @@ use crate::fault::{ExitCode, Fault};
 use crate::night::load::{self, Organisation};
 use crate::night::perform::{Errand, News, perform};
 use crate::night::power;
+use crate::night::record;
 
 /// The wall clock is looked at at least so often: a machine that slept is not told.
 const LOOK_MS: u64 = 60_000;
@@ -25,6 +26,12 @@ const LOOK_MS: u64 = 60_000;
 const SLEPT_S: i64 = 90;
 /// How often it is looked whether to stop.
 const TICK: Duration = Duration::from_millis(250);
+/// The store is told how jobs ended while nothing else is due for so long.
+const QUIET_MS: u64 = 2_000;
+/// How long before the store is told again what it could not be told; at first and at most.
+const UNTOLD_S: u64 = 300;
+/// See [`UNTOLD_S`].
+const UNTOLD_MAX_S: u64 = 3_600;
 /// A thread that does nothing for so long hangs.
 const BEAT_MAX: Duration = Duration::from_secs(600);
 
@@ -34,6 +41,14 @@ pub trait Audience: Sync {
     fn news(&self, news: &News);
     /// Something goes wrong, and the rest goes on.
     fn trouble(&self, fault: &Fault);
+}
+
+/// What the store was not told, and when that is tried again.
+#[derive(Default)]
+struct Untold {
+    not_before_s: u64,
+    wait_s: u64,
+    said: Option<Fault>,
 }
 
 /// What all threads share.
@@ -223,6 +238,7 @@ impl Hall<'_> {
             }
         };
         let mut read = written(&organisation);
+        let mut untold = Untold::default();
         let mut last_s = self.now().seconds;
         let mut said = None;
         while !self.is_stopped() {
@@ -250,6 +266,9 @@ impl Hall<'_> {
             let wait_ms = match step {
                 Ok(wait_ms) => {
                     said = None;
+                    if read.is_some() && wait_ms > QUIET_MS {
+                        self.tell_store(&organisation, &night, &mut untold, desk);
+                    }
                     wait_ms
                 }
                 Err(fault) => {
@@ -349,6 +368,45 @@ impl Hall<'_> {
         let now_ms = now.seconds.saturating_mul(1000) + i64::from(now.nanos / 1_000_000);
         let wait_ms = until.map_or(i64::MAX, |until_s| until_s.saturating_mul(1000) - now_ms);
         Ok(u64::try_from(wait_ms.max(1)).unwrap_or(LOOK_MS).min(LOOK_MS))
+    }
+
+    /// Tells the store how jobs ended. What keeps it from that is said once, and tried again later.
+    fn tell_store(
+        &self,
+        organisation: &Organisation,
+        night: &Night,
+        untold: &mut Untold,
+        desk: &Desk,
+    ) {
+        let now_s = self.elapsed_s();
+        let is_stopped = || self.is_stopped();
+        let errand = Errand {
+            organisation,
+            around: self.around,
+            tell: &|_| {},
+            is_stopped: &is_stopped,
+        };
+        if now_s < untold.not_before_s || !record::is_due(&errand, night.state()).unwrap_or(false) {
+            return;
+        }
+        if !self.enter(desk) {
+            return;
+        }
+        desk.is_at_work.store(true, Ordering::Relaxed);
+        let told = record::record(&errand);
+        desk.is_at_work.store(false, Ordering::Relaxed);
+        self.leave();
+        match told {
+            Ok(()) => *untold = Untold::default(),
+            Err(fault) => {
+                untold.wait_s = (untold.wait_s * 2).clamp(UNTOLD_S, UNTOLD_MAX_S);
+                untold.not_before_s = now_s + untold.wait_s;
+                if untold.said.as_ref() != Some(&fault) {
+                    self.audience.trouble(&fault);
+                    untold.said = Some(fault);
+                }
+            }
+        }
     }
 
     fn run(

@@ -5,7 +5,9 @@ use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
-use crate::ui::night::{CheckRecord, ConfigRecord, RunRecord, SlotRecord, SystemRecord};
+use crate::ui::night::{
+    CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
+};
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
@@ -54,6 +56,42 @@ pub(super) fn system() -> SystemRecord {
         next: None,
         jobs: Vec::new(),
         program_version: "1",
+    }
+}
+
+pub(super) fn outcome() -> OutcomeRecord {
+    let text = || Some(String::new());
+    OutcomeRecord {
+        client: String::new(),
+        name: String::new(),
+        number: 1,
+        host: text(),
+        source: text(),
+        job: String::new(),
+        outcome: "ok",
+        reason: text(),
+        slot: text(),
+        begun: String::new(),
+        ended: String::new(),
+        times: Some(1),
+        snapshot: text(),
+        files: Some(1),
+        bytes: Some(1),
+        stored_bytes: Some(1),
+        program: text(),
+    }
+}
+
+pub(super) fn stored() -> StoredRecord {
+    let text = || Some(String::new());
+    StoredRecord {
+        client: String::new(),
+        name: String::new(),
+        number: 1,
+        received: String::new(),
+        host: text(),
+        file: text(),
+        text: text(),
     }
 }
 

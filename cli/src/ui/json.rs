@@ -9,7 +9,9 @@ use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRec
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
-use crate::ui::night::{CheckRecord, ConfigRecord, RunRecord, SlotRecord, SystemRecord};
+use crate::ui::night::{
+    CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
+};
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
 use crate::ui::records::{
@@ -56,6 +58,11 @@ pub enum Message<'a> {
     Check(CheckRecord),
     /// A run has ended, or the part of one about a system (standard output).
     Run(RunRecord),
+    /// How a job ended, from the store (standard output).
+    Outcome(Box<OutcomeRecord>),
+    /// A configuration that is stored in the repository (standard output).
+    #[serde(rename = "stored_configuration")]
+    StoredConfiguration(StoredRecord),
     /// A configuration makes sense (standard output).
     Configuration(ConfigRecord),
     /// A fact the user should know (standard error).

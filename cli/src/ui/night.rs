@@ -117,6 +117,77 @@ pub struct RunRecord {
     pub snapshot: Option<String>,
 }
 
+/// How a job ended, as its machine recorded it in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutcomeRecord {
+    /// Id of the client that signed it.
+    pub client: String,
+    /// What the administrator calls that.
+    pub name: String,
+    /// Its running number; a gap is a record that is gone.
+    pub number: u32,
+    /// The host that it worked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The source, for a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The job.
+    pub job: String,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Why, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was due, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// When it began by the clock of its machine, RFC 3339 in UTC.
+    pub begun: String,
+    /// When it ended.
+    pub ended: String,
+    /// How often it was due if nothing ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The snapshot that it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Files that are in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Their bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Bytes that went to the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_bytes: Option<u64>,
+    /// Program and version that ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+}
+
+/// One version of how a machine is set up, from the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredRecord {
+    /// Id of the client that stored it.
+    pub client: String,
+    /// What the administrator calls that.
+    pub name: String,
+    /// The version; the highest is in force.
+    pub number: u32,
+    /// When the store received it, RFC 3339 in UTC.
+    pub received: String,
+    /// The host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Where it lay on that machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What it says; absent if it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
 /// A configuration makes sense.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigRecord {

@@ -97,6 +97,10 @@ pub const EPOCHS_MAX: usize = 200;
 pub const ANNOUNCEMENT_MAX_BYTES: usize = 16 * MIB;
 /// Items of one kind that a record of folded history stands for.
 pub const FOLDED_MAX: usize = 1 << 18;
+/// Runs that folded history remembers: those of 50 machines with five jobs a night for a year.
+pub const RUNS_FOLDED_MAX: usize = 100_000;
+/// So many old records of runs are folded at once, for each record of folded history replaces all.
+pub const RUNS_FOLDED_AT_ONCE: usize = 32;
 /// Versions of programs that a snapshot record names.
 pub const VERSIONS_MAX: usize = 16;
 /// Things that a restore must find, in a snapshot record.

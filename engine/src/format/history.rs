@@ -1,8 +1,9 @@
-//! Records that nothing writes yet: history that was folded, copies in a second store, locks on
-//! objects, invitations that were taken.
+//! Records of history: what was folded, copies in a second store, locks on objects, invitations that
+//! were taken.
 //!
-//! They are here because a reader must know them from the first version on: what a record of this
-//! kind stands for is not there any more in any other form.
+//! A reader must know them from the first version on: what a record of this kind stands for is not
+//! there any more in any other form. Nothing writes copies and locks yet, and of what can be folded
+//! only runs are.
 
 use minicbor::{Decode, Encode};
 
@@ -96,6 +97,15 @@ pub struct FoldedRun {
     /// When it ended.
     #[n(4)]
     pub ended: Timestamp,
+    /// What was run, as `backup`.
+    #[n(5)]
+    pub job: String,
+    /// The host that it worked for.
+    #[n(6)]
+    pub host: Option<String>,
+    /// What of it: the name of a source.
+    #[n(7)]
+    pub source: Option<String>,
 }
 
 /// `fold/<n>-<r>`: stands for many records that were removed. Signed by a client of role maintain or
@@ -232,9 +242,12 @@ mod tests {
         let run = |number| FoldedRun {
             client: ClientId::new([1; 8]),
             record: LastRecord { number, hash: Digest::new([2; 32]) },
-            outcome: RunOutcome::Done,
+            outcome: RunOutcome::Ok,
             begun: time,
             ended: time,
+            job: "backup".to_owned(),
+            host: None,
+            source: None,
         };
         let fold = |sessions, runs| FoldRecord {
             by: ClientId::new([1; 8]),

@@ -62,21 +62,60 @@ pub struct Revocation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum RunOutcome {
-    /// It did what it was to do.
+    /// Everything was done.
     #[n(1)]
-    Done,
-    /// It did a part of it.
+    Ok,
+    /// Done, but for what could not be read.
     #[n(2)]
     Partial,
-    /// It failed.
+    /// It ran and was not done.
     #[n(3)]
     Failed,
-    /// It refused to go on.
+    /// Everything was done, and there is something to know.
     #[n(4)]
-    Refused,
-    /// Somebody ended it.
+    OkWithNotes,
+    /// Done without an error, and not to be believed.
     #[n(5)]
-    Interrupted,
+    Suspicious,
+    /// It was left out on purpose.
+    #[n(6)]
+    Skipped,
+    /// Nothing ran when it should have.
+    #[n(7)]
+    Missed,
+}
+
+impl RunOutcome {
+    /// All of them, from the best to the worst.
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::OkWithNotes,
+        Self::Skipped,
+        Self::Partial,
+        Self::Suspicious,
+        Self::Missed,
+        Self::Failed,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::OkWithNotes => "ok-with-notes",
+            Self::Skipped => "skipped",
+            Self::Partial => "partial",
+            Self::Suspicious => "suspicious",
+            Self::Missed => "missed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The outcome that a word stands for.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
 }
 
 /// A number that a run counted, by its name.
@@ -108,7 +147,8 @@ pub struct RunRecord {
     /// How it ended.
     #[n(3)]
     pub outcome: RunOutcome,
-    /// Class of the reason, as an `exit_error` names it, if it did not end well.
+    /// Class of the reason in one word, as `store` or `unreadable`, if it did not end well. Never a
+    /// sentence: other machines of the repository read this, and names of files are not for them.
     #[n(4)]
     pub reason: Option<String>,
     /// When it began, by the client's clock.
@@ -144,6 +184,18 @@ pub struct RunRecord {
     /// Hash of the client's run before it.
     #[n(15)]
     pub previous: Option<Digest>,
+    /// The host that it worked for.
+    #[n(16)]
+    pub host: Option<String>,
+    /// What of it: the name of a source.
+    #[n(17)]
+    pub source: Option<String>,
+    /// When it was due.
+    #[n(18)]
+    pub due: Option<Timestamp>,
+    /// How often it was due if nothing ran.
+    #[n(19)]
+    pub times: Option<u32>,
 }
 
 impl RunRecord {
@@ -157,7 +209,8 @@ impl RunRecord {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         let names = self.counters.iter().map(|counter| &counter.name);
-        let mut texts = names.chain([&self.job, &self.program]).chain(&self.reason);
+        let optional = self.reason.iter().chain(&self.host).chain(&self.source);
+        let mut texts = names.chain([&self.job, &self.program]).chain(optional);
         self.counters.len() <= RUN_COUNTERS_MAX && texts.all(|text| text.len() <= FACT_MAX_BYTES)
     }
 }
@@ -207,7 +260,7 @@ mod tests {
             client: ClientId::new([1; 8]),
             number: 0,
             job: "backup".to_owned(),
-            outcome: RunOutcome::Done,
+            outcome: RunOutcome::Ok,
             reason: None,
             begun,
             ended: begun,
@@ -220,6 +273,10 @@ mod tests {
             configuration: None,
             program: String::new(),
             previous: None,
+            host: None,
+            source: None,
+            due: None,
+            times: None,
         };
         assert_eq!(run(at(7199)).hour(), 1);
         assert_eq!(run(at(7200)).hour(), 2);

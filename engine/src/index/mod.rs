@@ -30,6 +30,8 @@ pub mod collections;
 pub mod refresh;
 pub mod identity;
 pub mod settle;
+pub mod outcomes;
+pub mod setups;
 pub mod marks;
 pub mod belief;
 pub mod catalog;

@@ -1,6 +1,6 @@
 //! Records of joins, folded history, copies and locks: typed, verified, and bound to their names.
 //!
-//! Nothing in this program acts on them yet; `check` reads them.
+//! Nothing in this program acts on copies and locks yet; `check` reads them.
 
 use minicbor::Encode;
 

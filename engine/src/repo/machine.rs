@@ -1,13 +1,15 @@
 //! Records about machines and their runs, typed, verified, and bound to their names.
 
 use crate::base::error::{Classified, ErrorClass};
-use crate::base::id::{ClientId, Nonce8};
-use crate::crypt::random;
-use crate::format::envelope::{ControlKind, decode_record, encode_record};
+use crate::base::id::{ClientId, Digest, Nonce8};
+use crate::crypt::{hash, random};
+use crate::format::envelope::{ControlKind, decode_record, encode_record, split_signed};
 use crate::format::machine::{ConfRecord, Configuration, Revocation, RunRecord};
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
-use crate::repo::object::{Stored, client, get_control, get_signed, put_control};
+use crate::repo::object::{
+    Stored, client, get_control, get_signed, put_control, put_signed, sign_body,
+};
 use crate::repo::{Repo, private};
 use crate::store::name::{ObjectName, prefix};
 
@@ -92,7 +94,7 @@ fn genuine<T>(read: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
     }
 }
 
-/// Stores what became of a run; answers its name.
+/// Stores what became of a run; answers BLAKE3 of the signed bytes, which the next one names.
 ///
 /// # Errors
 /// [`RepoError::Refused`] for a record that is longer than anybody reads; errors of the store.
@@ -100,29 +102,35 @@ pub fn put_run(
     repo: &Repo,
     identity: &Identity,
     record: &RunRecord,
-) -> Result<ObjectName, RepoError> {
+) -> Result<Digest, RepoError> {
     let (hour, number, writer) = (record.hour(), record.number, identity.client);
     let name = ObjectName::Run { hour, writer, number, random: Nonce8::new(random::array()) };
     if !record.is_bounded() || record.client != writer {
         return Err(RepoError::Refused { why: format!("{name} would be read by nobody") });
     }
-    put_control(repo, &name, ControlKind::Run, record, &identity.signing)?;
-    Ok(name)
+    let body = encode_record(record);
+    let signed = sign_body(repo, &name, ControlKind::Run, &body, &identity.signing);
+    put_signed(repo, &name, ControlKind::Run, &signed)?;
+    Ok(hash::digest(&signed))
 }
 
-/// The run under that name, verified against its client's key, whatever role that has.
+/// The run under that name, verified against its client's key, whatever role that has; and BLAKE3 of
+/// the signed bytes.
 ///
 /// # Errors
 /// [`RepoError::Corrupt`] if it is damaged, forged or longer than it may be; errors of the store.
-pub fn get_run(repo: &Repo, name: &ObjectName) -> Result<Stored<RunRecord>, RepoError> {
-    get_control::<RunRecord>(repo, name, ControlKind::Run, |record| {
-        let belongs = matches!(name, ObjectName::Run { hour, writer, number, .. }
-            if (*hour, *writer, *number) == (record.hour(), record.client, record.number));
-        match belongs && record.is_bounded() {
-            true => client(repo, record.client).map(|client| client.verifying_key),
-            false => Err(of_another(name)),
-        }
-    })
+pub fn get_run(repo: &Repo, name: &ObjectName) -> Result<(RunRecord, Digest), RepoError> {
+    let ObjectName::Run { hour, writer, number, .. } = name else { return Err(of_another(name)) };
+    let key = client(repo, *writer)?.verifying_key;
+    let signed = get_signed(repo, name, ControlKind::Run, &key)?;
+    let codec = |error| RepoError::codec(&name.key(), &error);
+    let (_, body) = split_signed(&signed).map_err(codec)?;
+    let record: RunRecord = decode_record(body, ControlKind::Run.what()).map_err(codec)?;
+    let belongs = (*hour, *writer, *number) == (record.hour(), record.client, record.number);
+    match belongs && record.is_bounded() {
+        true => Ok((record, hash::digest(&signed))),
+        false => Err(of_another(name)),
+    }
 }
 
 /// Stores how a machine is set up; answers the name.

@@ -25,7 +25,7 @@ pub enum Right {
 pub struct Permit {
     /// What may be done.
     pub right: Right,
-    /// What the keys begin with, or the whole key if `is_whole`.
+    /// What the keys begin with, or the whole key if `is_whole`. One star in it stands for anything.
     pub key: String,
     /// Whether it is the key of one object.
     pub is_whole: bool,
@@ -35,13 +35,17 @@ impl Permit {
     /// Whether it covers an object.
     #[must_use]
     pub fn covers(&self, right: Right, key: &str) -> bool {
-        let is_key = if self.is_whole { key == self.key } else { key.starts_with(&self.key) };
+        let is_key = match self.key.split_once('*') {
+            _ if self.is_whole => key == self.key,
+            None => key.starts_with(&self.key),
+            Some((begin, then)) => key.strip_prefix(begin).is_some_and(|rest| rest.contains(then)),
+        };
         self.right == right && is_key
     }
 }
 
 /// Objects that every role reads. Packs are not among them.
-const RECORDS: [&str; 15] = [
+const RECORDS: [&str; 17] = [
     prefix::CONFIG,
     prefix::CLIENTS,
     prefix::SLOT_SETS,
@@ -55,6 +59,8 @@ const RECORDS: [&str; 15] = [
     prefix::TAGS,
     prefix::CONSENTS,
     prefix::EVIDENCE,
+    prefix::RUNS,
+    prefix::JOINS,
     prefix::FOLDS,
     prefix::COPIED,
 ];
@@ -97,9 +103,17 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
         None => Vec::new(),
     };
     let written = [prefix::DATA, prefix::TREE, prefix::INDEX, prefix::SESSIONS, prefix::SNAPSHOTS];
+    if let Some(client) = holder.client {
+        // The hour comes first, so that who watches can read what is new.
+        allow(Right::Put, &[format!("{}*/{client}-", prefix::RUNS)]);
+    }
     match holder.role {
         Role::Backup => {
             allow(Right::Put, &own(&written));
+            // How the machine is set up, and that it has taken its invitation.
+            allow(Right::Put, &own(&[prefix::CONFIGURATIONS]));
+            allow(Right::Get, &own(&[prefix::CONFIGURATIONS]));
+            allow(Right::Put, &plain(&[prefix::JOINS]));
             match holder.shares_domain {
                 true => allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE])),
                 // What was written is read back when an answer was lost.
@@ -113,18 +127,23 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
             // Fences and finals of others, records of collections that it closes.
             allow(Right::Put, &plain(&[prefix::SNAPSHOTS, prefix::COLLECTIONS]));
             allow(Right::Put, &plain(&[prefix::TOMBS, prefix::HOLDS, prefix::TAGS, PROBES]));
+            allow(Right::Put, &plain(&[prefix::FOLDS]));
+            allow(Right::Get, &plain(&[prefix::CONFIGURATIONS]));
             if holder.approves {
                 allow(Right::Put, &plain(&[prefix::CONSENTS]));
             }
             allow(Right::Delete, &plain(&[prefix::DATA, prefix::TREE, prefix::INDEX]));
             allow(Right::Delete, &plain(&[prefix::SESSIONS, prefix::COLLECTIONS, PROBES]));
+            allow(Right::Delete, &plain(&[prefix::RUNS, prefix::FOLDS]));
         }
         Role::Verify => {
-            allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE]));
+            allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE, prefix::CONFIGURATIONS]));
             // Registers what it reads, so that nobody deletes that meanwhile, and ends it.
             allow(Right::Put, &own(&[prefix::SESSIONS, prefix::SNAPSHOTS, prefix::EVIDENCE]));
         }
-        Role::Restore | Role::Admin => allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE])),
+        Role::Restore | Role::Admin => {
+            allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE, prefix::CONFIGURATIONS]));
+        }
     }
     match holder.slot {
         // Slots of passphrases can be guessed at by whoever reads them.

@@ -39,9 +39,12 @@ pub(crate) fn fold() -> FoldRecord {
         runs: vec![FoldedRun {
             client: CLIENT,
             record: last,
-            outcome: RunOutcome::Done,
+            outcome: RunOutcome::Ok,
             begun: TIME,
             ended: TIME,
+            job: "backup".to_owned(),
+            host: Some("web1".to_owned()),
+            source: None,
         }],
         revoked: vec![(CLIENT, TIME)],
         evidence: vec![(CLIENT, last)],

@@ -25,7 +25,7 @@ pub(crate) fn run() -> RunRecord {
         number: 9,
         job: "backup".to_owned(),
         outcome: RunOutcome::Failed,
-        reason: Some("E_STORE".to_owned()),
+        reason: Some("store".to_owned()),
         begun: TIME,
         ended: TIME,
         slot: Some(SlotId::new([0x51; 8])),
@@ -37,6 +37,10 @@ pub(crate) fn run() -> RunRecord {
         configuration: None,
         program: "mainstay 1".to_owned(),
         previous: None,
+        host: Some("web1".to_owned()),
+        source: Some("files".to_owned()),
+        due: Some(TIME),
+        times: None,
     }
 }
 

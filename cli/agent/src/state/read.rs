@@ -63,6 +63,26 @@ impl State {
         })
     }
 
+    /// Runs that are over and of which the store does not know yet, the oldest first.
+    pub fn unrecorded(&self, max: u32) -> Result<Vec<RunRow>, StateError> {
+        self.read(|database| {
+            let text = format!(
+                "SELECT {RUN_COLUMNS} FROM run
+                 WHERE is_recorded = 0 AND phase = 'ended' AND is_void = 0
+                 ORDER BY number LIMIT ?1"
+            );
+            database.prepare_cached(&text)?.query_map([max], run)?.collect()
+        })
+    }
+
+    /// A text that was kept under a name.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, StateError> {
+        self.read(|database| {
+            let text = "SELECT value FROM setting WHERE name = ?1";
+            database.query_row(text, [name], |row| row.get(0)).optional()
+        })
+    }
+
     /// The parts of a run, in the order in which they began.
     pub fn parts(&self, number: i64) -> Result<Vec<PartRow>, StateError> {
         self.read(|database| {

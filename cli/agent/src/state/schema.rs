@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -55,6 +55,17 @@ CREATE TABLE part (
 CREATE INDEX part_source ON part (source, ended_s);
 ";
 
+// What ended before this was kept is not told to the store afterwards.
+const SECOND: &str = "
+ALTER TABLE run ADD COLUMN is_recorded INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET is_recorded = 1 WHERE phase = 'ended';
+CREATE INDEX run_unrecorded ON run (number) WHERE is_recorded = 0 AND phase = 'ended';
+CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 pub(super) fn version(database: &Connection) -> rusqlite::Result<i64> {
     database.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -63,6 +74,9 @@ pub(super) fn version(database: &Connection) -> rusqlite::Result<i64> {
 pub(super) fn migrate(transaction: &Transaction<'_>, from: i64) -> rusqlite::Result<()> {
     if from < 1 {
         transaction.execute_batch(FIRST)?;
+    }
+    if from < 2 {
+        transaction.execute_batch(SECOND)?;
     }
     transaction.pragma_update(None, "user_version", VERSION)
 }

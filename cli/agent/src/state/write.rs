@@ -212,6 +212,24 @@ impl State {
         Ok(())
     }
 
+    /// Notes that the store knows of a run.
+    pub fn mark_recorded(&mut self, run: i64) -> Result<(), StateError> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE run SET is_recorded = 1 WHERE number = ?1", [run])
+        })?;
+        Ok(())
+    }
+
+    /// Keeps a text under a name.
+    pub fn put_setting(&mut self, name: &str, value: &str) -> Result<(), StateError> {
+        self.write(|transaction| {
+            let text = "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            transaction.execute(text, (name, value))
+        })?;
+        Ok(())
+    }
+
     /// Gives back the slots that were taken after `after_s`: by a clock that ran ahead.
     pub fn give_back(&mut self, after_s: i64) -> Result<(), StateError> {
         self.write(|transaction| {
