@@ -158,7 +158,7 @@ fn start(arguments: &[OsString], surroundings: &Surroundings, ui: &Ui) -> Result
         progress_interval: surroundings.progress_interval()?,
     };
     let ui = Ui::new(settings, surroundings.stdout.clone(), surroundings.stderr.clone());
-    let (global, limits) = (&cli.global, cli.global.limits());
+    let (global, limits) = (&cli.global, cli.global.limits(surroundings));
     let context = Context { ui: &ui, around: surroundings, global, limits };
     command::dispatch(&cli.command, &context)
 }

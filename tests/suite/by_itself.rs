@@ -1,9 +1,12 @@
 //! What happens by itself, with the real program: configurations, slots, runs, hooks, what is suspicious.
 
 mod agent;
+mod day;
 mod monitor;
 mod around;
 mod killed;
+mod machines;
+mod outcomes;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -13,7 +13,7 @@ use crate::place::{Place, Ran, is_complete, last_json, noise, put, ran};
 const WRONG: [&str; 3] = ["@2000-01-01 00:00:00", "@2040-06-01 12:00:00", "@2100-01-01 00:00:00"];
 
 /// The library that lies; `None` where it is not installed and need not be.
-fn library() -> Option<PathBuf> {
+pub(crate) fn library() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut places = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
     let found = places.find(|place| place.exists());
@@ -37,7 +37,7 @@ fn lie<'c>(command: &'c mut Command, library: &Path) -> &'c mut Command {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
-fn at(library: &Path, place: &Place, clock: &str, line: &[&str]) -> Ran {
+pub(crate) fn at(library: &Path, place: &Place, clock: &str, line: &[&str]) -> Ran {
     ran(&mut under(library, place, clock, line))
 }
 

@@ -39,6 +39,8 @@ pub struct Power {
     pub is_battery: bool,
     /// Its charge in percent, if known.
     pub charge: Option<u8>,
+    /// Whether its line to the world is paid by the byte.
+    pub is_metered: bool,
 }
 
 /// A run that has to be carried out.
@@ -216,17 +218,26 @@ impl Night {
             (Some(least), Some(charge)) => charge >= least,
             _ => false,
         };
-        if !power.is_battery || is_charged || rules.on_battery == OnBattery::Run {
-            return Ok(Look::Due(candidate));
-        }
-        if rules.on_battery == OnBattery::Defer {
-            return Ok(Look::At(now_s + CONDITIONS_S));
-        }
-        let gap = candidate.skipped(Reason::Battery);
+        let on_battery = power.is_battery && !is_charged;
+        let conditions = [
+            (on_battery, rules.on_battery, Reason::Battery),
+            (power.is_metered, rules.on_metered, Reason::Metered),
+        ];
+        let in_the_way = |wanted: OnBattery| {
+            conditions.iter().find(|(holds, what, _)| *holds && *what == wanted)
+        };
+        // What leaves it out comes first: nobody waits for what will not begin.
+        let Some((_, _, reason)) = in_the_way(OnBattery::Skip) else {
+            return Ok(match in_the_way(OnBattery::Defer) {
+                Some(_) => Look::At(now_s + CONDITIONS_S),
+                None => Look::Due(candidate),
+            });
+        };
+        let gap = candidate.skipped(*reason);
         match candidate.run {
             None => self.state.miss(job.kind, gap, Outcome::Skipped, now_s)?,
             Some(run) => {
-                let verdict = Verdict::new(Outcome::Skipped, Reason::Battery, "");
+                let verdict = Verdict::new(Outcome::Skipped, *reason, "");
                 self.state.end(run, job.kind, &verdict, None, now_s)?;
             }
         }

@@ -106,6 +106,8 @@ pub enum Reason {
     Window,
     /// The machine ran on battery.
     Battery,
+    /// Its line to the world was paid by the byte.
+    Metered,
     /// The one before still ran.
     Running,
     /// The machine or the agent was off.
@@ -120,7 +122,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Store,
         Self::NoRepository,
         Self::Key,
@@ -138,6 +140,7 @@ impl Reason {
         Self::Crashed,
         Self::Window,
         Self::Battery,
+        Self::Metered,
         Self::Running,
         Self::Off,
         Self::Before,
@@ -166,6 +169,7 @@ impl Reason {
             Self::Crashed => "crashed",
             Self::Window => "window",
             Self::Battery => "battery",
+            Self::Metered => "metered",
             Self::Running => "running",
             Self::Off => "off",
             Self::Before => "before",

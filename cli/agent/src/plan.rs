@@ -90,6 +90,8 @@ pub struct Rules {
     pub retry_after_s: i64,
     /// What happens on battery.
     pub on_battery: OnBattery,
+    /// What happens on a line that is paid by the byte.
+    pub on_metered: OnBattery,
     /// From which charge on a battery is as good as power, in percent.
     pub min_charge: Option<u8>,
 }
@@ -205,6 +207,7 @@ fn rules(schedule: &Schedule) -> Rules {
             .map_or(RETRY_AFTER_S, crate::span::Span::seconds_i64)
             .max(1),
         on_battery: schedule.on_battery,
+        on_metered: schedule.on_metered,
         min_charge: schedule.min_charge,
     }
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use engine::store::Limits;
+use jiff::tz::TimeZone;
 
 use crate::args::values;
+use crate::config::bandwidth::{self, Bandwidth};
 use crate::config::credential::CredentialFlags;
 use crate::config::file::ConfigFile;
 use crate::config::repository::RepositoryFlags;
+use crate::config::surroundings::Surroundings;
 use crate::units::parse_patience;
 
 /// What stands above them.
@@ -64,6 +67,14 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "RATE", value_parser = values::rate)]
     pub limit_download: Option<NonZeroU32>,
 
+    /// Limits by the hours of the day; of a configuration.
+    #[arg(skip)]
+    pub bandwidth: Vec<Bandwidth>,
+
+    /// The zone of those hours; that of the system otherwise.
+    #[arg(skip)]
+    pub time_zone: Option<String>,
+
     /// Let everything else on this machine go first, on its processors and its disks
     #[arg(long, global = true)]
     pub background: bool,
@@ -96,12 +107,18 @@ impl GlobalArgs {
         fill(&mut self.repo, file.repo);
         fill(&mut self.endpoint, file.endpoint);
         fill(&mut self.connect_timeout, file.connect_timeout.map(|patience| patience.0));
+        let has_limit = self.limit_upload.is_some() || self.limit_download.is_some();
         fill(&mut self.limit_upload, file.limit_upload);
         fill(&mut self.limit_download, file.limit_download);
         fill(&mut self.timestamp_url, file.timestamp.and_then(|section| section.url));
         if !self.no_index {
             fill(&mut self.cache_dir, file.cache_dir);
         }
+        // What is said for this run holds at any hour.
+        if !has_limit {
+            self.bandwidth = file.bandwidth;
+        }
+        self.time_zone = file.time_zone;
         self.allow_http |= file.allow_http;
         self.background |= file.background;
         let has_flag = self.key_file.is_some()
@@ -116,8 +133,11 @@ impl GlobalArgs {
 
     /// Those about the rates of transfers.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits::new(self.limit_upload, self.limit_download)
+    pub fn limits(&self, around: &Surroundings) -> Limits {
+        let named = self.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        let zone = named.unwrap_or_else(|| (**around.time_zone).clone());
+        let outside = (self.limit_upload, self.limit_download);
+        bandwidth::limits(outside, &self.bandwidth, &zone, &around.clock)
     }
 
     /// Those about the repository's place.

@@ -40,6 +40,8 @@ pub mod dump;
 pub mod retention;
 /// `agent`, `run`, `schedule`, `status`, `config`.
 pub mod night;
+/// `machine`.
+pub mod machine;
 /// `outcomes`.
 pub mod outcomes;
 /// The help of the program as a whole.

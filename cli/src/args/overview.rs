@@ -18,7 +18,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),
-    ("Fleet", &["key", "approve", "offboard"]),
+    ("Fleet", &["machine", "key", "approve", "offboard"]),
     (
         "Administer",
         &[

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use engine::base::id::{ClientId, SlotId};
+use engine::base::time::Timestamp;
 use engine::crypt::random;
 use engine::crypt::secret::SecretKey;
 use engine::crypt::sign::SigningKey;
 use engine::format::slot::{KdfCost, Role, SlotKind};
 use engine::index::identity::{Enrolment, enrol_as};
+use engine::repo::Repo;
 use engine::repo::keyring::{Identity, SHARED_DOMAIN};
 use engine::repo::open::KeyFile;
 use engine::repo::permits::Holder;
@@ -71,31 +73,21 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         None => Some(new_passphrase(args.new_password_file.as_deref(), args.weak, context)?),
     };
     let label = label(args, role);
-    let identity = matches!(role, Role::Backup | Role::Maintain | Role::Verify).then(|| Identity {
-        client: ClientId::new(random::array()),
-        signing: SigningKey::generate(),
-    });
-    let domain = match (&identity, args.domain) {
-        (Some(identity), Domain::Own) => own_domain(identity.client),
-        _ => SHARED_DOMAIN,
-    };
-    let bundle = repo.keys().cut_for(role, domain, identity.as_ref());
-    let bundle = bundle.map_err(|error| trouble::repo(&error))?;
-    if let Some(identity) = &identity {
-        // Before the slot: a key whose client nobody knows could write nothing that counts.
-        let (hosts, succeeds) = (hosts.clone(), succeeds.clone());
-        let new = Enrolment { hosts, succeeds, ..Enrolment::new(&label, role, domain) };
-        let new = Enrolment { approves: args.approver, ..new };
-        enrol_as(repo, identity, new).map_err(|error| trouble::repo(&error))?;
-    }
     let key = SecretKey::random();
     let wrapping = match &new_passphrase {
         Some(secret) => Wrapping::Passphrase(secret.expose().as_bytes(), KdfCost::DEFAULT),
         None => Wrapping::KeyFile(&key),
     };
     let created = context.around.clock.now();
-    let slot = slots::add(repo, &label, &bundle, &wrapping, created)
-        .map_err(|error| trouble::repo(&error))?;
+    let new = NewKey {
+        label: &label,
+        role,
+        hosts: hosts.clone(),
+        succeeds: succeeds.clone(),
+        approves: args.approver,
+        shares_domain: args.domain != Domain::Own,
+    };
+    let MadeKey { slot, identity, domain } = make(repo, new, &wrapping, created)?;
     let key_file = match file {
         Some(file) => {
             let text = KeyFile { repository: repo.config().repository, slot, key }.to_text();
@@ -122,6 +114,64 @@ fn add(args: &KeyAddArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let succeeds = succeeds.iter().map(ToString::to_string).collect();
     tell_added(KeyAdded { key, key_file, client, hosts, succeeds, policy }, role, context)?;
     Ok(ExitCode::Ok)
+}
+
+/// What a new key is to be.
+pub(super) struct NewKey<'a> {
+    /// What people see.
+    pub(super) label: &'a str,
+    /// What it allows.
+    pub(super) role: Role,
+    /// Hosts that its client may name.
+    pub(super) hosts: Vec<String>,
+    /// Clients whose history goes on with its own.
+    pub(super) succeeds: Vec<ClientId>,
+    /// Whether it may agree to what takes two people.
+    pub(super) approves: bool,
+    /// Whether it deduplicates against what others write.
+    pub(super) shares_domain: bool,
+}
+
+/// A key that was made.
+pub(super) struct MadeKey {
+    /// What it opens.
+    pub(super) slot: SlotId,
+    /// The client that writes with it, if its role writes.
+    pub(super) identity: Option<Identity>,
+    /// Whose data that deduplicates against.
+    pub(super) domain: u32,
+}
+
+/// Makes a key: its client first, then its slot.
+///
+/// # Errors
+/// Exit code 12 without the administrator's keys; those of the store.
+pub(super) fn make(
+    repo: &Repo,
+    new: NewKey<'_>,
+    wrapping: &Wrapping<'_>,
+    created: Timestamp,
+) -> Result<MadeKey, Fault> {
+    let failed = |error| trouble::repo(&error);
+    let writes = matches!(new.role, Role::Backup | Role::Maintain | Role::Verify);
+    let identity = writes.then(|| Identity {
+        client: ClientId::new(random::array()),
+        signing: SigningKey::generate(),
+    });
+    let domain = match &identity {
+        Some(identity) if !new.shares_domain => own_domain(identity.client),
+        _ => SHARED_DOMAIN,
+    };
+    let bundle = repo.keys().cut_for(new.role, domain, identity.as_ref()).map_err(failed)?;
+    if let Some(identity) = &identity {
+        // Before the slot: a key whose client nobody knows could write nothing that counts.
+        let (hosts, succeeds, approves) = (new.hosts, new.succeeds, new.approves);
+        let enrolment = Enrolment::new(new.label, new.role, domain);
+        let enrolment = Enrolment { hosts, succeeds, approves, ..enrolment };
+        enrol_as(repo, identity, enrolment).map_err(failed)?;
+    }
+    let slot = slots::add(repo, new.label, &bundle, wrapping, created).map_err(failed)?;
+    Ok(MadeKey { slot, identity, domain })
 }
 
 /// Where the store is that a policy is wanted for, before anything is done.
@@ -216,7 +266,8 @@ fn holder(
     }
 }
 
-fn role(role: values::Role) -> Role {
+/// The role that a word of the command line stands for.
+pub(super) fn role(role: values::Role) -> Role {
     match role {
         values::Role::Backup => Role::Backup,
         values::Role::Maintain => Role::Maintain,

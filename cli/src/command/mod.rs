@@ -147,6 +147,10 @@ pub mod status;
 pub mod outcomes;
 /// `config stored`
 pub mod stored;
+/// `machine join`
+pub mod join;
+/// `machine`
+pub mod machine;
 /// `config`
 pub mod config;
 
@@ -163,6 +167,7 @@ use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
+use crate::args::machine::{MachineArgs, MachineCommand};
 use crate::args::night::{AgentArgs, ConfigArgs, RunArgs, ScheduleArgs, StatusArgs};
 use crate::args::outcomes::OutcomesArgs;
 use crate::args::overview;
@@ -236,6 +241,7 @@ pub enum Command {
     Evidence(EvidenceArgs),
     Report(Box<ReportArgs>),
     Stats(StatsArgs),
+    Machine(MachineArgs),
     Key(KeyArgs),
     Agent(AgentArgs),
     Run(RunArgs),
@@ -263,6 +269,7 @@ impl Command {
         match self {
             Self::Agent(_) | Self::Run(_) | Self::Schedule(_) | Self::Status(_) => true,
             Self::Config(args) => args.reads_configurations(),
+            Self::Machine(args) => matches!(args.command, MachineCommand::Join(_)),
             _ => false,
         }
     }
@@ -306,6 +313,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Evidence(args) => evidence::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Stats(args) => stats::run(args, context),
+        Command::Machine(args) => machine::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Agent(args) => agent::run(args, context),
         Command::Run(args) => run::run(args, context),
@@ -337,7 +345,7 @@ fn run_line(arguments: &[OsString], around: &Surroundings) -> ExitCode {
         Err(error) => Err(Fault::usage(error.to_string())),
         Ok(cli) => {
             let ui = ui(Settings { quiet: cli.global.quiet, ..settings });
-            let (global, limits) = (&cli.global, cli.global.limits());
+            let (global, limits) = (&cli.global, cli.global.limits(around));
             dispatch(&cli.command, &Context { ui: &ui, around, global, limits })
         }
     };

@@ -36,17 +36,14 @@ pub fn run(args: &OutcomesArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     }
 }
 
-fn list(
-    args: &OutcomesArgs,
-    opened: &Opened,
-    context: &Context<'_>,
-) -> Result<ExitCode, Fault> {
+fn list(args: &OutcomesArgs, opened: &Opened, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let now = context.around.clock.now();
     let since = args.since.clone().unwrap_or(Moment::Ago(SINCE));
     let since = since.resolve(now, &context.around.time_zone);
-    let found = outcomes::read(&opened.repo, &opened.index, since);
+    let claims = opened.catalog()?.claims;
+    let found = outcomes::read(&opened.repo, &claims, since);
     let found = found.map_err(|error| trouble::index(&error))?;
-    let clients = clients::read(&opened.repo, &opened.index).map_err(|e| trouble::index(&e))?;
+    let clients = claims.clients();
     let all = found.folded.iter().map(|run| unfolded(run.clone())).chain(found.runs);
     let wanted = |run: &RunRecord| {
         let is_host = |host: &String| run.host.as_ref() == Some(host);
@@ -60,10 +57,10 @@ fn list(
     all.sort_by_key(|run| (run.begun, run.client, run.number));
     match context.ui.is_json() {
         true => all.iter().for_each(|run| {
-            context.ui.message(&Message::Outcome(Box::new(shown(run, &clients))));
+            context.ui.message(&Message::Outcome(Box::new(shown(run, clients))));
         }),
         false if all.is_empty() => context.ui.note("nothing is recorded of that time"),
-        false => table(&all, &clients, context),
+        false => table(&all, clients, context),
     }
     if found.refused > 0 {
         let count = units::counted(found.refused, "record");
@@ -161,7 +158,7 @@ fn table(all: &[RunRecord], clients: &Clients, context: &Context<'_>) {
             system,
             run.job.clone(),
             outcome,
-            units::duration(took),
+            units::whole_duration(took),
             record.stored_bytes.map(units::size).unwrap_or_default(),
         ]);
     }
@@ -180,6 +177,13 @@ fn tell_store(
     let (repo, index) = (&opened.repo, &opened.index);
     let identity =
         writer_identity(repo, index, &context.around.host).map_err(|e| trouble::index(&e))?;
+    let clients = clients::read(repo, index).map_err(|error| trouble::index(&error))?;
+    let hosts = clients.get(identity.client).map(|client| client.hosts.clone()).unwrap_or_default();
+    // What a client says of a host that it may not name counts for nothing.
+    let host = match hosts.first().filter(|_| !hosts.contains(host)) {
+        Some(own) => own,
+        None => host,
+    };
     let text = args.setup.as_ref().and_then(|path| std::fs::read(path).ok());
     let configuration = text.as_deref().map(record::configuration);
     let program = format!("mainstay {}", env!("CARGO_PKG_VERSION"));

@@ -108,12 +108,13 @@ fn all(
     context: &Context<'_>,
 ) -> Result<Vec<Verdict>, Fault> {
     let now_s = || context.around.clock.now().seconds;
+    let look = |night: &Night| power::look(&night.plan().rules, &context.around.variables);
     let mut verdicts = Vec::new();
     let mut done = Vec::new();
     loop {
         let order = match args.job {
             Some(job) => night.take_by_hand(job, now_s())?,
-            None => match night.look(now_s(), power::look())? {
+            None => match night.look(now_s(), look(night))? {
                 // Slots of seconds come faster than they are done: each job once.
                 Step::Due(candidate) if !done.contains(&candidate.job) => {
                     night.take(&candidate, now_s())?

@@ -22,6 +22,7 @@ use engine::disk::trust::{self, Purpose};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::bandwidth::Bandwidth;
 use crate::config::location::names_a_kind;
 use crate::config::nearest;
 use crate::config::policy::Retention;
@@ -57,6 +58,8 @@ pub struct ConfigFile {
     pub limit_upload: Option<NonZeroU32>,
     /// `--limit-download`
     pub limit_download: Option<NonZeroU32>,
+    /// Limits that hold at some hours instead of those above.
+    pub bandwidth: Vec<Bandwidth>,
     /// `--background`
     pub background: bool,
     /// Who stamps evidence.
@@ -74,7 +77,6 @@ pub struct ConfigFile {
     #[serde(skip_serializing)]
     pub host: Option<String>,
     /// Zone of calendars and windows, as `Europe/Berlin`; the system's otherwise.
-    #[serde(skip_serializing)]
     pub time_zone: Option<String>,
     /// File with variables (`NAME=value`) for what happens by itself, credentials of the store among them.
     #[serde(skip_serializing)]
@@ -185,6 +187,23 @@ impl ConfigFile {
         }
         config.begin_at(path.parent().unwrap_or(Path::new("/")));
         Ok(config)
+    }
+
+    /// Whether a text makes sense as a configuration; `shown` is how messages call it.
+    ///
+    /// # Errors
+    /// A fault of usage that says what does not.
+    pub fn understand(text: &str, shown: &Path) -> Result<Self, Fault> {
+        let config = Self::parse(text, shown)?;
+        let found = agent::config::check::problems(&config.sections());
+        match found.is_empty() {
+            true => Ok(config),
+            false => {
+                let all: Vec<_> = found.iter().map(ToString::to_string).collect();
+                Err(Fault::usage(format!("{}: {}", shown.display(), all.join("; ")))
+                    .hint("`mainstay config schema` shows what can stand there"))
+            }
+        }
     }
 
     /// Its options of every command and its rules as a file of their own, all paths absolute.

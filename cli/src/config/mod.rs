@@ -9,6 +9,8 @@ pub mod surroundings;
 pub mod words;
 /// Passphrases in memory, and what is asked of them.
 pub mod secret;
+/// Invitations as text.
+pub mod token;
 /// Where a passphrase or a key comes from.
 pub mod credential;
 /// Locations as people write them.
@@ -21,6 +23,8 @@ pub mod aws;
 pub mod policy;
 /// What a misspelt name may mean.
 pub mod nearest;
+/// Limits of rates by the hours of the day.
+pub mod bandwidth;
 /// The file with options of every command.
 pub mod file;
 /// Variables in a file.

@@ -23,13 +23,14 @@ use crate::ui::cancel::Cancel;
 use crate::ui::output::Output;
 
 /// Every variable that this program itself looks at, with what it is for.
-pub const VARIABLES: [(&str, &str); 16] = [
+pub const VARIABLES: [(&str, &str); 17] = [
     ("MAINSTAY_REPOSITORY", "location of the repository (--repo)"),
     ("MAINSTAY_PASSWORD", "the passphrase itself; visible to other processes of the user"),
     ("MAINSTAY_PASSWORD_FILE", "file that holds the passphrase (--password-file)"),
     ("MAINSTAY_PASSWORD_COMMAND", "command that prints the passphrase (--password-command)"),
     ("MAINSTAY_PASSWORD_FD", "number of an open descriptor to read the passphrase from"),
     ("MAINSTAY_KEY_FILE", "key file of a machine, instead of a passphrase (--key-file)"),
+    ("MAINSTAY_TOKEN", "invitation of a machine (machine join)"),
     ("MAINSTAY_STATE_DIR", "folder of the local index (--cache-dir)"),
     ("MAINSTAY_CONFIG", "file with options of every command (--config)"),
     ("MAINSTAY_PROGRESS_FPS", "how often progress is shown, times per second"),

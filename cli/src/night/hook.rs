@@ -12,6 +12,9 @@ use engine::base::time::Clock;
 use engine::disk::child::child;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+/// A hook in front of a job that ends with this code says: not this time. It is `EX_TEMPFAIL`, which other
+/// programs take as the same word.
+const SKIP_CODE: i32 = 75;
 /// How often it is looked whether one has ended.
 const TICK: Duration = Duration::from_millis(50);
 /// One that is asked to end gets so long.
@@ -26,6 +29,8 @@ pub struct HooksEnd {
     pub failure: Option<String>,
     /// Failures that only make a note.
     pub notes: Vec<String>,
+    /// What one said that wants the job to be left out this time.
+    pub skip: Option<String>,
 }
 
 /// Runs those that stand around a job, one after the other, until one fails it.
@@ -38,9 +43,13 @@ pub fn run(
 ) -> HooksEnd {
     let mut end = HooksEnd::default();
     for hook in hooks.iter().filter(|hook| hook.jobs.contains(&job)) {
-        let Err(why) = one(hook, variables, clock, is_over) else { continue };
+        let Err(Unwell { why, is_skip }) = one(hook, variables, clock, is_over) else { continue };
         let program = hook.run.0.first().map(String::as_str).unwrap_or_default();
         let words = format!("the hook {program:?} {why}");
+        if is_skip {
+            end.skip = Some(words);
+            break;
+        }
         match hook.on_failure {
             OnFailure::Ignore => {}
             OnFailure::Warn => end.notes.push(words),
@@ -53,18 +62,31 @@ pub fn run(
     end
 }
 
+/// Why a hook did not end well.
+struct Unwell {
+    why: String,
+    is_skip: bool,
+}
+
+impl From<String> for Unwell {
+    fn from(why: String) -> Self {
+        Self { why, is_skip: false }
+    }
+}
+
 fn one(
     hook: &Hook,
     variables: &[(OsString, OsString)],
     clock: &dyn Clock,
     is_over: &dyn Fn() -> bool,
-) -> Result<(), String> {
+) -> Result<(), Unwell> {
     let Some((program, arguments)) = hook.run.0.split_first() else { return Ok(()) };
     let mut command = child(OsStr::new(program), variables.iter().cloned());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     // A group of its own: a script's children end with it.
     command.process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("cannot be started: {error}"))?;
+    let mut child =
+        command.spawn().map_err(|error| Unwell::from(format!("cannot be started: {error}")))?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let signal = |signal: Signal| {
         if let Some(group) = group {
@@ -81,7 +103,7 @@ fn one(
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) => {}
-            Err(error) => return Err(format!("was lost: {error}")),
+            Err(error) => return Err(format!("was lost: {error}").into()),
         }
         match &asked {
             None if since(began) > limit => {
@@ -99,7 +121,7 @@ fn one(
     };
     if let Some((_, why)) = asked {
         signal(Signal::KILL);
-        return Err(why);
+        return Err(why.into());
     }
     if status.success() {
         return Ok(());
@@ -111,10 +133,11 @@ fn one(
         Some(code) => format!("ended with exit code {code}"),
         None => "was ended by a signal".to_owned(),
     };
-    match words.lines().last().map(str::trim).filter(|line| !line.is_empty()) {
-        Some(line) => Err(format!("{ending}: {line}")),
-        None => Err(ending),
-    }
+    let why = match words.lines().last().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => format!("{ending}: {line}"),
+        None => ending,
+    };
+    Err(Unwell { why, is_skip: status.code() == Some(SKIP_CODE) })
 }
 
 /// Waits a moment for the end of what was said.

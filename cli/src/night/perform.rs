@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use agent::config::hook::Hook;
 use agent::config::schedule::{Entry, JobKind};
 use agent::config::source::Source;
 use agent::night::{End, Night, Order};
@@ -103,6 +104,10 @@ fn around_hooks(
     let mut notes = before.notes;
     let done = match before.failure {
         Some(_) if is_over() => None,
+        _ if before.skip.is_some() => {
+            let words = before.skip.clone().unwrap_or_default();
+            Some(Verdict::new(Outcome::Skipped, Reason::Hook, words))
+        }
         Some(words) => Some(Verdict::new(Outcome::Failed, Reason::Hook, words)),
         None => parts(errand, night, order, is_over)?,
     };
@@ -111,14 +116,18 @@ fn around_hooks(
         run(&hooks.finally, PUT_OFF, "", &|| false);
         return Ok(None);
     };
-    let is_failed = verdict.outcome == Outcome::Failed;
-    let last = if is_failed { &hooks.failed } else { &hooks.after };
+    let last: &[Hook] = match verdict.outcome {
+        Outcome::Failed => &hooks.failed,
+        Outcome::Skipped => &[],
+        _ => &hooks.after,
+    };
     for list in [last, &hooks.finally] {
         let reason = verdict.reason.map_or("", Reason::name);
         // These clean up: they run to their end also when everything stops.
         let end = run(list, verdict.outcome.name(), reason, &|| false);
         notes.extend(end.notes);
-        if let Some(words) = end.failure.filter(|_| verdict.outcome != Outcome::Failed) {
+        let failure = end.failure.or(end.skip);
+        if let Some(words) = failure.filter(|_| verdict.outcome != Outcome::Failed) {
             verdict = Verdict::new(Outcome::Failed, Reason::Hook, words);
         }
     }

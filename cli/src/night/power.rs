@@ -1,16 +1,38 @@
 //! What this machine runs on, as Linux says.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::process::Stdio;
 
+use agent::config::schedule::OnBattery;
 use agent::night::Power;
+use agent::plan::Rules;
+use engine::disk::child::child;
 
 /// Where the kernel shows batteries and chargers.
 const SUPPLIES: &str = "/sys/class/power_supply";
 
-/// Looks. A machine without a battery runs on power, and so does one whose kernel says nothing.
+/// Looks at what `rules` ask for. A machine without a battery runs on power, and so does one whose kernel
+/// says nothing; a line of which nobody says that it is paid by the byte is not.
 #[must_use]
-pub fn look() -> Power {
-    look_in(Path::new(SUPPLIES))
+pub fn look(rules: &Rules, variables: &BTreeMap<OsString, OsString>) -> Power {
+    let mut power = Power::default();
+    if rules.on_battery != OnBattery::Run {
+        power = look_in(Path::new(SUPPLIES));
+    }
+    power.is_metered = rules.on_metered != OnBattery::Run && is_metered(variables);
+    power
+}
+
+/// Whether NetworkManager says or guesses that the line in use is paid by the byte.
+fn is_metered(variables: &BTreeMap<OsString, OsString>) -> bool {
+    let mut command = child(OsStr::new("busctl"), variables.clone());
+    command.args(["--system", "--timeout=5", "get-property", "org.freedesktop.NetworkManager"]);
+    command.args(["/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager", "Metered"]);
+    // 1 is yes, 3 is a guess that it is.
+    let answer = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    answer.is_ok_and(|answer| matches!(answer.stdout.trim_ascii(), b"u 1" | b"u 3"))
 }
 
 fn look_in(folder: &Path) -> Power {
@@ -28,7 +50,8 @@ fn look_in(folder: &Path) -> Power {
             _ => {}
         }
     }
-    Power { is_battery: is_discharging && !has_mains, charge: charges.into_iter().max() }
+    let is_battery = is_discharging && !has_mains;
+    Power { is_battery, charge: charges.into_iter().max(), is_metered: false }
 }
 
 #[cfg(test)]
@@ -51,9 +74,12 @@ mod tests {
         assert_eq!(look_in(folder.path()), Power::default());
         put("BAT0", &[("type", "Battery"), ("status", "Discharging"), ("capacity", "37")]);
         put("AC", &[("type", "Mains"), ("online", "0")]);
-        assert_eq!(look_in(folder.path()), Power { is_battery: true, charge: Some(37) });
+        assert_eq!(
+            look_in(folder.path()),
+            Power { is_battery: true, charge: Some(37), is_metered: false }
+        );
         put("AC", &[("online", "1")]);
-        assert_eq!(look_in(folder.path()), Power { is_battery: false, charge: Some(37) });
+        assert_eq!(look_in(folder.path()), Power { charge: Some(37), ..Power::default() });
         assert_eq!(look_in(Path::new("/no/such")), Power::default());
     }
 }

@@ -6,8 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, SystemTime};
 
-use agent::config::schedule::OnBattery;
-use agent::night::{Candidate, Night, Power, Step};
+use agent::night::{Candidate, Night, Step};
 use agent::state::State;
 use engine::base::time::Timestamp;
 use engine::index::lock::StateLock;
@@ -344,8 +343,7 @@ impl Hall<'_> {
         desk: &Desk,
     ) -> Result<u64, Fault> {
         let look = |night: &mut Night| {
-            let on_battery = night.plan().rules.on_battery;
-            let power = if on_battery == OnBattery::Run { Power::default() } else { power::look() };
+            let power = power::look(&night.plan().rules, &self.around.variables);
             night.look(self.now().seconds, power)
         };
         let until = match look(night)? {
@@ -380,12 +378,8 @@ impl Hall<'_> {
     ) {
         let now_s = self.elapsed_s();
         let is_stopped = || self.is_stopped();
-        let errand = Errand {
-            organisation,
-            around: self.around,
-            tell: &|_| {},
-            is_stopped: &is_stopped,
-        };
+        let errand =
+            Errand { organisation, around: self.around, tell: &|_| {}, is_stopped: &is_stopped };
         if now_s < untold.not_before_s || !record::is_due(&errand, night.state()).unwrap_or(false) {
             return;
         }

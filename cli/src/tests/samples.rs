@@ -5,6 +5,7 @@ use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
+use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
     CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
 };
@@ -92,6 +93,43 @@ pub(super) fn stored() -> StoredRecord {
         host: text(),
         file: text(),
         text: text(),
+    }
+}
+
+pub(super) fn invited() -> Invited {
+    let text = || Some(String::new());
+    Invited {
+        client: String::new(),
+        host: String::new(),
+        until: String::new(),
+        token: text(),
+        token_file: text(),
+    }
+}
+
+pub(super) fn joined() -> Joined {
+    Joined {
+        organisation: String::new(),
+        host: String::new(),
+        config_file: String::new(),
+        key_file: String::new(),
+        service: true,
+    }
+}
+
+pub(super) fn machine() -> MachineRecord {
+    let text = || Some(String::new());
+    MachineRecord {
+        client: String::new(),
+        name: String::new(),
+        role: "backup",
+        hosts: Vec::new(),
+        state: "joined",
+        joined: Vec::new(),
+        machines: Vec::new(),
+        snapshots: 1,
+        newest: text(),
+        newest_time: text(),
     }
 }
 

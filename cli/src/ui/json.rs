@@ -9,6 +9,7 @@ use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRec
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
+use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
     CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
 };
@@ -82,6 +83,12 @@ pub enum Message<'a> {
     KeysRotated(KeysRotated),
     /// A key was added (standard output).
     KeyAdded(KeyAdded),
+    /// An invitation was made (standard output).
+    Invited(Invited),
+    /// This machine has joined (standard output).
+    Joined(Joined),
+    /// A machine that may write (standard output).
+    Machine(Box<MachineRecord>),
     /// A key was removed (standard output).
     KeyRemoved(KeyRemoved),
     /// A client was revoked (standard output).

@@ -26,6 +26,8 @@ pub mod proof;
 pub mod report;
 /// What the commands report as JSON that look after a machine.
 pub mod upkeep;
+/// Messages about machines.
+pub mod machines;
 /// Messages of what happens by itself.
 pub mod night;
 /// Message types of `--json`.

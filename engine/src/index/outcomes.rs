@@ -8,7 +8,7 @@ use crate::base::limits::{RUNS_FOLDED_AT_ONCE, RUNS_FOLDED_MAX};
 use crate::base::time::Timestamp;
 use crate::format::history::{FoldRecord, FoldedRun};
 use crate::format::machine::{LastRecord, RunRecord};
-use crate::format::slot::Role;
+use crate::index::belief::Claims;
 use crate::index::clients::{Clients, refuse};
 use crate::index::fetch::{Kind, costs_only_itself, fetch_all};
 use crate::index::{Index, IndexError, clients};
@@ -43,18 +43,24 @@ struct Found {
 }
 
 /// Reads what became of runs that began in the hour of `since` or later; what was folded comes whole.
+/// `claims` say who may speak for which host.
 ///
 /// # Errors
-/// Those of the store and of the database.
-pub fn read(repo: &Repo, index: &Index, since: Timestamp) -> Result<Outcomes, IndexError> {
-    let clients = clients::read(repo, index)?;
+/// Those of the store.
+pub fn read(repo: &Repo, claims: &Claims, since: Timestamp) -> Result<Outcomes, IndexError> {
+    let speaks = |client, host: Option<&String>| host.is_none_or(|it| claims.may_name(client, it));
     let from = hour_of(since);
     let listed: Vec<Found> = list(repo)?.into_iter().filter(|run| run.hour >= from).collect();
     let mut outcomes = Outcomes::default();
     let get = |found: &Found| machine::get_run(repo, &found.name).map(|(run, _)| run);
     fetch_all(repo, Kind::Records, &listed, get, |found, run| {
         match run {
-            Ok(run) if counts(&clients, &run, found.received) => outcomes.runs.push(run),
+            Ok(run)
+                if counts(claims.clients(), run.client, found.received)
+                    && speaks(run.client, run.host.as_ref()) =>
+            {
+                outcomes.runs.push(run);
+            }
             Ok(_) => outcomes.refused += 1,
             // It was folded meanwhile.
             Err(error) if is_gone(&error) => {}
@@ -67,7 +73,8 @@ pub fn read(repo: &Repo, index: &Index, since: Timestamp) -> Result<Outcomes, In
     })?;
     let (folded, unreadable) = folds(repo)?;
     outcomes.unreadable.extend(unreadable);
-    outcomes.folded = union(folded.values()).into_values().collect();
+    let folded = union(folded.values()).into_values();
+    outcomes.folded = folded.filter(|run| speaks(run.client, run.host.as_ref())).collect();
     outcomes.runs = without_repetitions(std::mem::take(&mut outcomes.runs));
     Ok(outcomes)
 }
@@ -92,15 +99,10 @@ fn is_gone(error: &RepoError) -> bool {
     error.class() == ErrorClass::Missing
 }
 
-/// Whether a record says something: of a client that was not revoked before the store received it, and
-/// about a host that it may speak for.
-fn counts(clients: &Clients, run: &RunRecord, received: Timestamp) -> bool {
-    let Some(client) = clients.get(run.client) else { return false };
-    let is_revoked = clients.endings(run.client).iter().any(|ending| ending.received <= received);
-    let speaks_for = |host: &String| {
-        client.role != Role::Backup || client.hosts.is_empty() || client.hosts.contains(host)
-    };
-    !is_revoked && run.host.as_ref().is_none_or(speaks_for)
+/// Whether a record says something: of a client that was not revoked before the store received it.
+fn counts(clients: &Clients, client: ClientId, received: Timestamp) -> bool {
+    let is_revoked = clients.endings(client).iter().any(|ending| ending.received <= received);
+    clients.get(client).is_some() && !is_revoked
 }
 
 fn list(repo: &Repo) -> Result<Vec<Found>, IndexError> {
@@ -235,7 +237,7 @@ pub fn fold(
     fetch_all(repo, Kind::Records, &old, get, |found, read| {
         match read {
             Ok((run, hash)) => {
-                if counts(&clients, &run, found.received) {
+                if counts(&clients, run.client, found.received) {
                     // Two records of one number are both kept as they are.
                     if runs.contains_key(&(run.client, run.number)) {
                         return Ok(());

@@ -4,7 +4,9 @@
 
 use minicbor::Encode;
 
+use crate::base::error::{Classified, ErrorClass};
 use crate::base::id::{ClientId, Nonce8};
+use crate::base::time::Timestamp;
 use crate::crypt::random;
 use crate::format::envelope::ControlKind;
 use crate::format::history::{CopiedRecord, FoldRecord, JoinRecord, LockRecord};
@@ -13,7 +15,7 @@ use crate::repo::Repo;
 use crate::repo::error::RepoError;
 use crate::repo::keyring::Identity;
 use crate::repo::object::{Stored, WRITERS, client, get_control, put_control};
-use crate::store::name::ObjectName;
+use crate::store::name::{ObjectName, prefix};
 
 /// Whose folded history and locks count.
 const KEEPERS: [Role; 2] = [Role::Maintain, Role::Admin];
@@ -85,6 +87,34 @@ pub fn get_join(repo: &Repo, name: &ObjectName) -> Result<Stored<JoinRecord>, Re
         require(name, record.is_bounded())?;
         client(repo, record.client).map(|client| client.verifying_key)
     })
+}
+
+/// All invitations that were taken and whose records can be read, each with the time at which the store
+/// received it, in the order of those; and how many records cannot be read.
+///
+/// # Errors
+/// Those of the store.
+pub fn joins(repo: &Repo) -> Result<(Vec<(JoinRecord, Timestamp)>, u64), RepoError> {
+    let mut names = Vec::new();
+    repo.store().list_each(prefix::JOINS, &mut |object| {
+        if let Some(name @ ObjectName::Join(..)) = object.name {
+            names.push((name, object.modified));
+        }
+        true
+    })?;
+    let (mut found, mut unreadable) = (Vec::new(), 0);
+    for (name, received) in names {
+        match get_join(repo, &name) {
+            Ok(stored) => found.push((stored.record, received)),
+            Err(error) => match error.class() {
+                // Junk says nothing; `check` names it.
+                ErrorClass::Corrupt | ErrorClass::Missing | ErrorClass::Newer => unreadable += 1,
+                _ => return Err(error),
+            },
+        }
+    }
+    found.sort_by_key(|(_, received)| *received);
+    Ok((found, unreadable))
 }
 
 /// Stores folded history.

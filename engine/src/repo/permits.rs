@@ -106,14 +106,13 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
     if let Some(client) = holder.client {
         // The hour comes first, so that who watches can read what is new.
         allow(Right::Put, &[format!("{}*/{client}-", prefix::RUNS)]);
+        // That the invitation was taken, which bears the client's id, and how the machine is set up.
+        allow(Right::Put, &own(&[prefix::JOINS, prefix::CONFIGURATIONS]));
     }
     match holder.role {
         Role::Backup => {
             allow(Right::Put, &own(&written));
-            // How the machine is set up, and that it has taken its invitation.
-            allow(Right::Put, &own(&[prefix::CONFIGURATIONS]));
             allow(Right::Get, &own(&[prefix::CONFIGURATIONS]));
-            allow(Right::Put, &plain(&[prefix::JOINS]));
             match holder.shares_domain {
                 true => allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE])),
                 // What was written is read back when an answer was lost.

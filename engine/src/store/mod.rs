@@ -50,5 +50,5 @@ pub use listed::Listed;
 pub use location::{Location, StoreOptions};
 pub use meter::Usage;
 pub use name::ObjectName;
-pub use pace::Limits;
+pub use pace::{Limits, Rates};
 pub use wait::{Waiting, Watch};

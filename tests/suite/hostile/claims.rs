@@ -5,16 +5,19 @@
 
 use engine::base::id::SessionId;
 use engine::base::time::Timestamp;
+use engine::format::machine::{RunOutcome, RunRecord};
 use engine::format::session::SessionKind;
 use engine::format::slot::Role;
 use engine::format::snapshot::{Original, Snapshot};
 use engine::index::catalog;
+use engine::repo::machine::put_run;
 use engine::repo::open::{KeyFile, Unlock, open};
 use engine::repo::session::{self, CommitOutcome};
 use serde_json::Value;
 use system_tests::trees::put;
 use system_tests::world::{World, clock, new_place};
 
+use crate::golden;
 use crate::hostile::machine::{Machine, PASSPHRASE, Ran};
 use crate::hostile::place::{At, Place, everywhere, on_a_real_server};
 
@@ -31,6 +34,7 @@ everywhere![
     a_replaced_machine_goes_on_with_the_history,
     a_machine_that_lost_its_state_is_joined_with_what_it_was,
     words_about_hosts_that_make_no_sense_are_refused,
+    what_a_client_says_of_another_host_counts_for_nothing,
 ];
 
 on_a_real_server![a_key_of_another_machine_makes_no_latest_of_a_host];
@@ -167,6 +171,26 @@ fn a_key_of_another_machine_makes_no_latest_of_a_host(at: At) {
     assert!(ran.stdout.contains("its client may not name it"), "{}", ran.stdout);
     let id = forged[0].to_snapshot_hex();
     machine.run(["restore", "-q", &id, "--target", "forged"]).expect(0);
+}
+
+fn what_a_client_says_of_another_host_counts_for_nothing(at: At) {
+    let (machine, _) = two_machines(at, 1);
+    let thief = thief(&machine, "web2.key");
+    let identity = thief.repo.keys().identity().expect("it writes").clone();
+    for (number, host) in [(0, "web1"), (1, "web2")] {
+        let run = RunRecord {
+            client: identity.client,
+            number,
+            outcome: RunOutcome::Ok,
+            host: Some(host.to_owned()),
+            ..golden::machines::run()
+        };
+        put_run(&thief.repo, &identity, &run).expect("it is stored");
+    }
+    let ran = machine.say("outcomes --since 2000-01-01 --json").expect(0);
+    assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"host\":\"web2\""), "{}", ran.stdout);
+    assert!(ran.stderr.contains("passed over: 1 record"), "{}", ran.stderr);
 }
 
 fn a_host_that_two_clients_claim_is_asked_for(at: At) {

@@ -109,6 +109,8 @@ pub struct Schedule {
     pub retry_after: Option<Span>,
     /// What becomes of a job while the machine runs on battery.
     pub on_battery: OnBattery,
+    /// What becomes of a job while the machine is on a line that is paid by the byte.
+    pub on_metered: OnBattery,
     /// Percentage of charge at which a battery counts as none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_charge: Option<u8>,
