@@ -13,8 +13,7 @@ use crate::config::surroundings::{Surroundings, VARIABLES};
 use crate::fault::{Doing, ExitCode, Fault};
 use crate::run;
 use crate::ui::json::{
-    CheckSummary, ExitError, ItemError, JsonPath, LeftOutRecord, Message, RestoreSummary, Status,
-    Version, Why,
+    CheckSummary, ExitError, ItemError, JsonPath, Message, Status, Version, Why,
 };
 use crate::ui::keys::{KeyRecord, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::output::{Captured, Output};
@@ -203,7 +202,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`status`", Message::Status(status())),
         ("`verbose_status`", Message::VerboseStatus(samples::verbose_status())),
         ("`summary` of a backup", Message::BackupSummary(samples::backup_summary())),
-        ("`summary` of a restore", Message::RestoreSummary(restore_summary())),
+        ("`summary` of a restore", Message::RestoreSummary(samples::restore_summary())),
         ("`summary` of a check", Message::CheckSummary(check_summary())),
         (
             "`summary` of a rotation",
@@ -222,6 +221,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`note`", Message::Note { message: "m" }),
         ("`slot`", Message::Slot(samples::slot())),
         ("`system`", Message::System(Box::new(samples::system()))),
+        ("`recovery_part`", Message::RecoveryPart(samples::recovery_part())),
         ("`invited`", Message::Invited(samples::invited())),
         ("`joined`", Message::Joined(samples::joined())),
         ("`machine`", Message::Machine(Box::new(samples::machine()))),
@@ -411,34 +411,6 @@ fn status() -> Status {
         bytes_done: 0,
         error_count: 0,
         current_files: Vec::new(),
-    }
-}
-
-fn restore_summary() -> RestoreSummary {
-    RestoreSummary {
-        dry_run: false,
-        seconds_elapsed: 0,
-        total_files: 0,
-        files_restored: 0,
-        files_skipped: 0,
-        files_deleted: 0,
-        files_not_deleted: 0,
-        total_bytes: 0,
-        bytes_restored: 0,
-        bytes_skipped: 0,
-        error_count: 0,
-        damage_count: 0,
-        bytes_decoded: 0,
-        files_verified: 0,
-        files_unread: 0,
-        set_ids_lost: 0,
-        unfinished: false,
-        untrusted: Some(LeftOutRecord {
-            special_files: 0,
-            set_id_bits: 0,
-            attributes: 0,
-            inode_flags: 0,
-        }),
     }
 }
 

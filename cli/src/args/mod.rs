@@ -26,6 +26,8 @@ pub mod collect;
 pub mod backup;
 /// `restore`.
 pub mod restore;
+/// `recover`.
+pub mod recover;
 /// `key`.
 pub mod key;
 /// Rules of retention.

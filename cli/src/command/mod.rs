@@ -147,6 +147,8 @@ pub mod status;
 pub mod outcomes;
 /// `config stored`
 pub mod stored;
+/// `recover`
+pub mod recover;
 /// `machine join`
 pub mod join;
 /// `machine`
@@ -175,6 +177,7 @@ use crate::args::program::{
     BenchmarkArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, OptionsArgs, VersionArgs,
 };
 use crate::args::proof::{DrillArgs, EvidenceArgs};
+use crate::args::recover::RecoverArgs;
 use crate::args::report::ReportArgs;
 use crate::args::repository::{CacheArgs, CheckArgs, IndexArgs, InitArgs, ProbeArgs, StatsArgs};
 use crate::args::restore::RestoreArgs;
@@ -219,6 +222,7 @@ pub enum Command {
     Snapshots(SnapshotsArgs),
     Problems(ProblemsArgs),
     Restore(Box<RestoreArgs>),
+    Recover(RecoverArgs),
     Ls(LsArgs),
     Find(FindArgs),
     Cat(CatArgs),
@@ -292,6 +296,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Snapshots(args) => snapshots::run(args, context),
         Command::Problems(args) => problems::run(args, context),
         Command::Restore(args) => restore::run(args, context),
+        Command::Recover(args) => recover::run(args, context),
         Command::Ls(args) => ls::run(args, context),
         Command::Find(args) => find::run(args, context),
         Command::Cat(args) => cat::run(args, context),

@@ -407,6 +407,8 @@ fn summary(report: &RestoreReport, args: &RestoreArgs) -> RestoreSummary {
         error_count: report.problem_count,
         damage_count: report.damage_count,
         bytes_decoded: report.decoded_bytes,
+        bytes_fetched: report.fetched_bytes,
+        bytes_reused: report.reused_bytes,
         files_verified: report.verified_files,
         files_unread: report.unread,
         set_ids_lost: report.lost_set_ids,

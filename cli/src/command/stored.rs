@@ -18,7 +18,7 @@ use crate::ui::table::{Align, Table};
 use crate::units;
 
 /// What stands first in a file that came back.
-const HEAD: &str = "\
+pub const HEAD: &str = "\
 # This configuration came from the repository. Read what it would start (hooks, commands of sources,
 # password-command), then take the next line out.
 unconfirmed = true
@@ -47,7 +47,8 @@ pub fn run(args: &StoredArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
 }
 
 /// The host that it is of; the name of the client if it cannot be read.
-fn host_of(setup: &Setup) -> String {
+#[must_use]
+pub fn host_of(setup: &Setup) -> String {
     let said = setup.configuration.as_ref().ok().and_then(|it| fact(it, "host"));
     said.unwrap_or_else(|| setup.name.clone())
 }
@@ -146,7 +147,8 @@ fn write(path: &Path, found: &[Setup], context: &Context<'_>) -> Result<ExitCode
 }
 
 /// What came back before has the line already.
-fn without_head(text: &str) -> String {
+#[must_use]
+pub fn without_head(text: &str) -> String {
     let is_head = |line: &&str| line.split('=').next().is_some_and(|it| it.trim() == "unconfirmed");
     text.lines().filter(|line| !is_head(line)).map(|line| format!("{line}\n")).collect()
 }

@@ -11,6 +11,8 @@ pub mod words;
 pub mod secret;
 /// Invitations as text.
 pub mod token;
+/// Where a recovery kit leads.
+pub mod kit;
 /// Where a passphrase or a key comes from.
 pub mod credential;
 /// Locations as people write them.

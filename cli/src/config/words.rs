@@ -56,6 +56,12 @@ fn unquoted(text: &str) -> Zeroizing<String> {
     Zeroizing::new(lines.join("\n"))
 }
 
+/// The lines of a text as before a mail program quoted it.
+#[must_use]
+pub fn plain_lines(text: &str) -> Zeroizing<String> {
+    unquoted(text)
+}
+
 /// What people write between words, lists with commas among it.
 fn is_between(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, ',' | ';' | '-')

@@ -3,11 +3,12 @@
 use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
-use crate::ui::json::{BackupSummary, VerboseStatus};
+use crate::ui::json::{BackupSummary, LeftOutRecord, RestoreSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
+    CheckRecord, ConfigRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
+    SystemRecord,
 };
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
@@ -93,6 +94,19 @@ pub(super) fn stored() -> StoredRecord {
         host: text(),
         file: text(),
         text: text(),
+    }
+}
+
+pub(super) fn recovery_part() -> RecoveryPart {
+    let text = String::new;
+    RecoveryPart {
+        snapshot: text(),
+        source: text(),
+        stream: true,
+        time: text(),
+        entries: 1,
+        bytes: 1,
+        rto_seconds: Some(1),
     }
 }
 
@@ -325,4 +339,34 @@ pub(super) fn root() -> RootRecord {
     let led_to = Some(String::new());
     let path = JsonPath::new(b"\xff");
     RootRecord { path, led_to, state: "s", entries: 0, bytes: 0 }
+}
+
+pub(super) fn restore_summary() -> RestoreSummary {
+    RestoreSummary {
+        dry_run: false,
+        seconds_elapsed: 0,
+        total_files: 0,
+        files_restored: 0,
+        files_skipped: 0,
+        files_deleted: 0,
+        files_not_deleted: 0,
+        total_bytes: 0,
+        bytes_restored: 0,
+        bytes_skipped: 0,
+        error_count: 0,
+        damage_count: 0,
+        bytes_decoded: 0,
+        bytes_fetched: 0,
+        bytes_reused: 0,
+        files_verified: 0,
+        files_unread: 0,
+        set_ids_lost: 0,
+        unfinished: false,
+        untrusted: Some(LeftOutRecord {
+            special_files: 0,
+            set_id_bits: 0,
+            attributes: 0,
+            inode_flags: 0,
+        }),
+    }
 }

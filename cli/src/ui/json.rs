@@ -11,7 +11,8 @@ use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, OutcomeRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
+    CheckRecord, ConfigRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
+    SystemRecord,
 };
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
@@ -83,6 +84,9 @@ pub enum Message<'a> {
     KeysRotated(KeysRotated),
     /// A key was added (standard output).
     KeyAdded(KeyAdded),
+    /// A snapshot that `recover` restores (standard output).
+    #[serde(rename = "recovery_part")]
+    RecoveryPart(RecoveryPart),
     /// An invitation was made (standard output).
     Invited(Invited),
     /// This machine has joined (standard output).
@@ -277,6 +281,10 @@ pub struct RestoreSummary {
     pub damage_count: u64,
     /// Bytes that were decoded to write these.
     pub bytes_decoded: u64,
+    /// Bytes of packs that came from the store for these.
+    pub bytes_fetched: u64,
+    /// Bytes of content that the target had already.
+    pub bytes_reused: u64,
     /// Files that were compared afterwards because of `--verify`.
     pub files_verified: u64,
     /// Items of which the snapshot has only the names, because they could not be read when it was

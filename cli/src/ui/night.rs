@@ -166,6 +166,26 @@ pub struct OutcomeRecord {
     pub program: Option<String>,
 }
 
+/// A snapshot that brings a part of a machine back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecoveryPart {
+    /// The snapshot.
+    pub snapshot: String,
+    /// The source that it is of, or its paths.
+    pub source: String,
+    /// Whether it is a stream, which has no place of its own.
+    pub stream: bool,
+    /// When it was made, RFC 3339 in UTC.
+    pub time: String,
+    /// Entries in it.
+    pub entries: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Within what time it is wanted back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rto_seconds: Option<u64>,
+}
+
 /// One version of how a machine is set up, from the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredRecord {

@@ -189,6 +189,12 @@ pub const FETCH_RANGE_LOCAL_MAX_BYTES: usize = 4 * MIB;
 pub const FETCH_RANGE_REMOTE_MAX_BYTES: usize = 8 * MIB;
 /// Two wanted blocks of a pack closer than this are read with one request.
 pub const FETCH_GAP_MAX_BYTES: usize = 256 * KIB;
+/// Files smaller than this are fetched whole, whatever is in their place.
+pub const REUSE_MIN_BYTES: u64 = 512 * KIB as u64;
+/// A file in which so many bytes in a row are not those of the snapshot is another one.
+pub const REUSE_PATIENCE_BYTES: u64 = 64 * MIB as u64;
+/// Of such a file only one chunk in so many is compared.
+pub const REUSE_PROBE_EVERY: u64 = 16;
 /// Chunk references that one window of a restore plan holds in memory, 80 bytes each: 6 GiB of
 /// average chunks.
 pub const RESTORE_WINDOW_CHUNKS: usize = 100_000;

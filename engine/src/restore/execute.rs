@@ -117,6 +117,7 @@ impl<'a> Executor<'a> {
         let Decoder { decompressor, fetched, raw } = decoder;
         let (opener, begin) =
             self.openers.read(read.pack, read.pack_bytes, read.bytes.clone(), fetched)?;
+        Tally::add(&self.to.tally.fetched_bytes, read.bytes.end - read.bytes.start);
         for block in &read.blocks {
             let start = begin + (u64::from(block.offset) - read.bytes.start) as usize;
             let sealed = &mut fetched[start..start + block.stored_bytes as usize];
@@ -190,7 +191,11 @@ impl<'a> Executor<'a> {
         wish: &Wanted,
         first_error: Option<&BlobError>,
     ) -> Result<(), RestoreError> {
-        match self.fetcher.chunk(&wish.id) {
+        let fetched = self.fetcher.chunk(&wish.id);
+        if let Ok(bytes) = &fetched {
+            Tally::add(&self.to.tally.fetched_bytes, bytes.len() as u64);
+        }
+        match fetched {
             Ok(bytes) if bytes.len() == wish.length_bytes as usize => {
                 wish.file.write(self.to, &bytes, wish.offset, 1);
                 return Ok(());

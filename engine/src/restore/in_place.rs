@@ -11,6 +11,7 @@ use crate::format::extent::Extent;
 use crate::restore::error::RestoreError;
 use crate::restore::file::RestoredFile;
 use crate::restore::pass::Pass;
+use crate::restore::report::Tally;
 use crate::restore::window::Wanted;
 use crate::tree::extents::ExtentCursor;
 
@@ -60,6 +61,7 @@ impl Pass<'_> {
                     let part = &mut buffer[..(length_bytes as usize).min(CHUNK_MAX_BYTES)];
                     if self.has(&open, &id, part, offset)? {
                         work.to.monitor.add(Counter::Bytes, u64::from(length_bytes));
+                        Tally::add(&work.to.tally.reused_bytes, u64::from(length_bytes));
                     } else {
                         let file = Arc::clone(file);
                         self.want(Wanted { id, length_bytes, file, offset })?;

@@ -27,6 +27,7 @@ mod execute;
 mod place;
 mod folder;
 mod matching;
+mod reuse;
 mod carry;
 mod pass;
 mod unlock;

@@ -9,7 +9,7 @@ use crossbeam_channel::Sender;
 use hashbrown::HashMap;
 
 use crate::base::error::in_one_line;
-use crate::base::limits::RESTORE_WINDOW_FILES;
+use crate::base::limits::{CHUNK_MAX_BYTES, RESTORE_WINDOW_FILES};
 use crate::base::monitor::{Action, Change, Counter, Problem};
 use crate::base::path::TreePath;
 use crate::base::time::Timestamp;
@@ -25,7 +25,8 @@ use crate::restore::folder::{LeftFolder, OpenFolder, Standing};
 use crate::restore::links::Links;
 use crate::restore::options::Overwrite;
 use crate::restore::ready::Ready;
-use crate::restore::report::RestoreReport;
+use crate::restore::report::{RestoreReport, Tally};
+use crate::restore::reuse::Sources;
 use crate::restore::way::Way;
 use crate::restore::window::{Wanted, Window, plan};
 use crate::tree::TreeError;
@@ -264,6 +265,7 @@ impl<'a> Pass<'a> {
         path: TreePath,
         mut entry: Entry,
         way: Way,
+        sources: Sources,
     ) -> Result<(), RestoreError> {
         let to = self.work.to;
         to.monitor.current(&path);
@@ -281,7 +283,7 @@ impl<'a> Pass<'a> {
                 self.window.file_count += 1;
                 self.window.ready.push(Ready::File(Arc::clone(&file), bytes));
             }
-            Some(content) => self.plan_extents(&file, &content)?,
+            Some(content) => self.plan_extents(&file, &content, sources)?,
             None => file.mark_damaged(to, "the snapshot has no content for it".to_owned()),
         }
         file.steps_done(to, 1);
@@ -292,12 +294,14 @@ impl<'a> Pass<'a> {
         &mut self,
         file: &Arc<RestoredFile>,
         content: &Content,
+        mut sources: Sources,
     ) -> Result<(), RestoreError> {
         let work = self.work;
         if file.is_in_place() {
             return self.plan_in_place(file, content);
         }
         self.window.file_count += 1;
+        let mut buffer = vec![0; if sources.is_empty() { 0 } else { CHUNK_MAX_BYTES }];
         let mut offset = 0u64;
         for extent in ExtentCursor::new(work.executor.fetcher, content) {
             let extent = match extent {
@@ -316,6 +320,18 @@ impl<'a> Pass<'a> {
                 return Ok(());
             }
             match extent {
+                Extent::Chunk { id, length_bytes }
+                    if !sources.is_empty() && length_bytes as usize <= CHUNK_MAX_BYTES =>
+                {
+                    let part = &mut buffer[..length_bytes as usize];
+                    if sources.find(work.matcher, &id, part, offset) {
+                        file.expect_write();
+                        file.write(work.to, part, offset, 1);
+                        Tally::add(&work.to.tally.reused_bytes, u64::from(length_bytes));
+                    } else {
+                        self.want(Wanted { id, length_bytes, file: Arc::clone(file), offset })?;
+                    }
+                }
                 Extent::Chunk { id, length_bytes } => {
                     self.want(Wanted { id, length_bytes, file: Arc::clone(file), offset })?;
                 }

@@ -34,6 +34,10 @@ pub struct RestoreReport {
     pub written_bytes: u64,
     /// Bytes of blocks that were decoded for it.
     pub decoded_bytes: u64,
+    /// Bytes of packs that were read from the store for it.
+    pub fetched_bytes: u64,
+    /// Bytes of content that were in the target already.
+    pub reused_bytes: u64,
     /// Files that were compared afterwards.
     pub verified_files: u64,
     /// Entries that could not be restored as they should.
@@ -65,6 +69,8 @@ pub struct RestoreReport {
 pub(super) struct Tally {
     pub(super) written_bytes: AtomicU64,
     pub(super) decoded_bytes: AtomicU64,
+    pub(super) fetched_bytes: AtomicU64,
+    pub(super) reused_bytes: AtomicU64,
     pub(super) files: AtomicU64,
     damage: AtomicU64,
     lost_set_ids: AtomicU64,
@@ -203,6 +209,8 @@ impl Tally {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         report.written_bytes = get(&self.written_bytes);
         report.decoded_bytes = get(&self.decoded_bytes);
+        report.fetched_bytes = get(&self.fetched_bytes);
+        report.reused_bytes = get(&self.reused_bytes);
         report.files += get(&self.files);
         report.damage_count = get(&self.damage);
         report.lost_set_ids = get(&self.lost_set_ids);

@@ -5,6 +5,7 @@ use crate::base::monitor::{Action, Counter, Problem};
 use crate::base::path::TreePath;
 use crate::disk::aside::Replaces;
 use crate::disk::error::DiskError;
+use crate::disk::read::OpenFile;
 use crate::disk::write::ExistingStat;
 use crate::format::entry::{Entry, EntryKind};
 use crate::restore::error::RestoreError;
@@ -16,6 +17,7 @@ use crate::restore::place::{
     IMMUTABLE, IN_IMMUTABLE, Placement, REMARK_OTHER_NAMES, decide, is_equal, sets_folder_metadata,
 };
 use crate::restore::ready::Ready;
+use crate::restore::reuse::{Sources, bytes_at};
 use crate::restore::stays::refusal;
 use crate::restore::way::Way;
 
@@ -305,6 +307,11 @@ impl Pass<'_> {
     /// Anything but a folder.
     pub(super) fn take_leaf(&mut self, path: TreePath, entry: Entry) -> Result<(), RestoreError> {
         self.last_leaf = Some(path.clone());
+        // Of what an earlier run left, the bytes that are right are used again.
+        let left = match self.standing() {
+            Standing::Left => bytes_at(self.work.to.target, &path, &entry),
+            _ => None,
+        };
         let placed = match self.standing() {
             Standing::Existing => self.place(&path, &entry),
             Standing::Left => self.place_left(&path, &entry),
@@ -327,7 +334,7 @@ impl Pass<'_> {
             && self.is_shared_outside(&path, &entry, there)
         {
             self.tell_remark(&path, &entry, Action::Content, Some(REMARK_OTHER_NAMES));
-            return self.make_leaf(path, entry, Way::Aside(Replaces::Name));
+            return self.make_leaf(path, entry, Way::Aside(Replaces::Name), None);
         }
         let way = match placement {
             Placement::Skip(_) | Placement::Follow => {
@@ -362,7 +369,7 @@ impl Pass<'_> {
         if way == Way::Aside(Replaces::Kind) {
             self.tell_gone_below(&path);
         }
-        self.make_leaf(path, entry, way)
+        self.make_leaf(path, entry, way, left)
     }
 
     /// Decides about an entry in a folder that was there.
@@ -414,7 +421,13 @@ impl Pass<'_> {
         Ok(Placement::Create)
     }
 
-    fn make_leaf(&mut self, path: TreePath, entry: Entry, way: Way) -> Result<(), RestoreError> {
+    fn make_leaf(
+        &mut self,
+        path: TreePath,
+        entry: Entry,
+        way: Way,
+        left: Option<OpenFile>,
+    ) -> Result<(), RestoreError> {
         let is_file = entry.kind == EntryKind::File;
         if is_file {
             self.report.total_bytes = self.report.total_bytes.saturating_add(entry.size_bytes);
@@ -433,9 +446,17 @@ impl Pass<'_> {
             }
             return Ok(());
         }
+        let mut sources = Sources::default();
+        sources.add(left);
+        if way == Way::Aside(Replaces::Name) {
+            sources.add(bytes_at(target, &path, &entry));
+        }
         let begun = match way {
             Way::Aside(_) => self.begin_aside(&path).and_then(|was_left| match was_left {
-                true => target.remove(&path),
+                true => {
+                    sources.add(bytes_at(target, &path, &entry));
+                    target.remove(&path)
+                }
                 false => Ok(()),
             }),
             Way::Fresh | Way::InPlace => Ok(()),
@@ -451,7 +472,7 @@ impl Pass<'_> {
             return Ok(());
         }
         match is_file {
-            true => self.plan_file(path, entry, way)?,
+            true => self.plan_file(path, entry, way, sources)?,
             false => {
                 self.window.file_count += 1;
                 self.window.ready.push(Ready::Other(path, Box::new(entry), way));
