@@ -151,6 +151,8 @@ pub mod stored;
 pub mod join;
 /// `machine`
 pub mod machine;
+/// `config import`
+pub mod import;
 /// `config`
 pub mod config;
 
