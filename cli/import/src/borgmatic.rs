@@ -138,13 +138,15 @@ pub(crate) fn translate(work: &mut Work<'_>, top: Section) {
 
 /// The older form put what is flat today into sections.
 fn flat(top: Section) -> Section {
-    let mut entries = Vec::new();
+    let (mut entries, mut within) = (Vec::new(), Vec::new());
     for (name, node) in top.entries {
         match node.value {
-            Value::Table(inner) if SECTIONS.contains(&name.as_str()) => entries.extend(inner),
+            Value::Table(inner) if SECTIONS.contains(&name.as_str()) => within.extend(inner),
             _ => entries.push((name, node)),
         }
     }
+    // A name that stands in both counts where it stands today; the other one is left, and named.
+    entries.extend(within);
     Section { place: top.place, entries }
 }
 
@@ -153,6 +155,10 @@ fn constants(work: &mut Work<'_>, section: &mut Section) {
     let Some(node) = section.take("constants") else { return };
     let mut known: Vec<(String, Option<String>)> = Vec::new();
     for (name, node) in node.section().entries {
+        if name.is_empty() {
+            work.untold("constants", &node, "names with values were expected");
+            continue;
+        }
         if crate::secret::is_secret_name(&name) {
             work.secret(&node.place, &name);
             known.push((name, None));

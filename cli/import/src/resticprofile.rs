@@ -116,6 +116,16 @@ fn profile(work: &mut Work<'_>, name: &str, mut section: Section) {
     if let Some(node) = section.take("env") {
         environment(work, node.section());
     }
+    for (part, job) in
+        [("retention", "forget"), ("forget", "forget"), ("prune", "prune"), ("check", "check")]
+    {
+        if let Some(node) = section.take(part) {
+            match node.value {
+                Value::Table(_) => job_section(work, part, job, node.section()),
+                _ => work.untold(part, &node, "a section was expected"),
+            }
+        }
+    }
     // Options for all commands of the profile count where a section does not say otherwise.
     let common: Vec<(String, Node)> = ["host", "tag", "one-file-system"]
         .into_iter()
@@ -139,16 +149,6 @@ fn profile(work: &mut Work<'_>, name: &str, mut section: Section) {
             .for_each(|(name, node)| work.untold(name, node, "there is no section backup")),
     }
     work.add(source);
-    for (part, job) in
-        [("retention", "forget"), ("forget", "forget"), ("prune", "prune"), ("check", "check")]
-    {
-        if let Some(node) = section.take(part) {
-            match node.value {
-                Value::Table(_) => job_section(work, part, job, node.section()),
-                _ => work.untold(part, &node, "a section was expected"),
-            }
-        }
-    }
     for (name, node) in section.entries {
         match name.as_str() {
             "copy" => work.untold(
@@ -202,6 +202,10 @@ fn hooks(work: &mut Work<'_>, node: &Node, when: &'static str) {
 
 fn environment(work: &mut Work<'_>, section: Section) {
     for (name, node) in section.entries {
+        if name.is_empty() {
+            work.untold("env", &node, "names with values were expected");
+            continue;
+        }
         let upper = name.to_ascii_uppercase();
         match node.text().map(str::to_owned) {
             Some(text) => {

@@ -176,6 +176,8 @@ fn shell_line(
         work.report.to_do(place, "a quote is not closed in this line, so it was not read");
         return;
     };
+    let has_program = |command: &Command| command.words.iter().any(|word| is_program(&word.text));
+    let names_program = commands.iter().any(has_program);
     let mut before: Option<Command> = None;
     for command in commands {
         for (name, value) in &command.assigns {
@@ -201,7 +203,7 @@ fn shell_line(
                         .missing(place, "the program that this starts is told by its own file");
                 }
             }
-            None if calendar.is_some() => {
+            None if calendar.is_some() && !names_program => {
                 let starts = stem(&command.words[0].text);
                 let calendar = calendar.unwrap_or_default().to_owned();
                 gathered.timed.push(Timed { place: place.clone(), calendar, starts });
@@ -374,8 +376,18 @@ pub(crate) fn schedule(work: &mut Work<'_>, gathered: &Gathered) {
             (None, Some(timed)) => Some((timed.place.clone(), timed.calendar.clone())),
             (None, None) => None,
         };
-        let entry = found
-            .and_then(|(place, text)| Some(Entry::at(&work.calendar(&place, &text, asked.job)?)));
+        // What stands in one script or line with a backup runs after it.
+        let follows = asked.job != "backup"
+            && gathered.asked.iter().any(|one| {
+                let is_one_script = !one.file.is_empty() && one.file == asked.file;
+                one.job == "backup" && (is_one_script || one.place == asked.place)
+            });
+        let entry = match found {
+            Some((place, text)) if !follows => {
+                work.calendar(&place, &text, asked.job).map(|text| Entry::at(&text))
+            }
+            _ => None,
+        };
         work.report.same(&asked.place, &format!("schedule.{}", asked.job));
         due(work, asked.job, entry, &asked.place);
         if let Some(entry) = work.draft.schedule.get_mut(asked.job) {

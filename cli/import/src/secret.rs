@@ -47,7 +47,9 @@ pub fn holds_credential(text: &str) -> bool {
         squeezed.match_indices(&part).any(|(at, _)| {
             let behind = &squeezed[at + part.len()..];
             let value = behind.trim_start_matches(|one: char| one.is_ascii_alphanumeric());
-            value.starts_with(['=', ':', ' ']) && !points_elsewhere(behind)
+            value.starts_with(['=', ':', ' '])
+                && !points_elsewhere(behind)
+                && !squeezed[..at].ends_with("no")
         })
     });
     let is_client = |names: &[&str]| names.iter().any(|name| lower.contains(name));
@@ -92,6 +94,8 @@ mod tests {
             assert!(holds_credential(line), "{line}");
         }
         for line in [
+            "pg_dump --no-password x",
+            "pg_dump --no-password x",
             "sudo -u postgres pg_dump -Fc shop",
             "cp -pr /a /b",
             "systemctl stop app",

@@ -101,9 +101,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Whether something may not be copied.
-    pub fn is_secret(&self, text: &str) -> bool {
-        holds_credential(text) || self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    /// Whether something may not be copied: a secret of the file is in it, or it looks like one.
+    pub(crate) fn is_secret(&self, text: &str) -> bool {
+        holds_credential(text) || self.copies_secret(text)
+    }
+
+    /// Whether a secret of the file is in it.
+    pub(crate) fn copies_secret(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
     }
 
     /// Says that a secret stays where it is, and how it comes to the new configuration.

@@ -124,12 +124,18 @@ impl Node {
         }
     }
 
-    /// Its names as a section to take values out of; an empty one if it is no table.
+    /// Its names as a section to take values out of; of what is no table, one without a name, so that it
+    /// is not lost.
     #[must_use]
     pub fn section(self) -> Section {
         match self.value {
             Value::Table(entries) => Section { place: self.place, entries },
-            _ => Section { place: self.place, entries: Vec::new() },
+            Value::Null => Section { place: self.place, entries: Vec::new() },
+            value => {
+                let place = self.place.clone();
+                let node = Self { place: self.place, value };
+                Section { place, entries: vec![(String::new(), node)] }
+            }
         }
     }
 }

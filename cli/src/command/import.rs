@@ -97,9 +97,9 @@ fn input(path: &Path, around: &Surroundings) -> Result<Input, Fault> {
 
 /// The text of a file; a pipe or a device would never end.
 fn read(path: &Path) -> Result<String, String> {
-    let why = |error: std::io::Error| match error.raw_os_error() {
-        Some(_) => error.kind().to_string(),
-        None => error.to_string(),
+    let why = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "it is not there".to_owned(),
+        kind => kind.to_string(),
     };
     if !path.metadata().map_err(why)?.is_file() {
         return Err("it is not a file".to_owned());

@@ -168,7 +168,7 @@ fn sqlite(work: &mut Work<'_>, mut one: Section) {
 }
 
 fn finish(work: &mut Work<'_>, node: &Node, name: &str, ending: &str, command: Vec<String>) {
-    if work.is_secret(&command.join(" ")) {
+    if work.copies_secret(&command.join(" ")) {
         work.secret(&node.place, "command");
         return;
     }
