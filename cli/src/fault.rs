@@ -214,6 +214,12 @@ impl Fault {
         &self.message
     }
 
+    /// What to do next, if that is known.
+    #[must_use]
+    pub fn hint_words(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The lines that a user reads.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

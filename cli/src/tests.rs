@@ -204,10 +204,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`summary` of a backup", Message::BackupSummary(samples::backup_summary())),
         ("`summary` of a restore", Message::RestoreSummary(samples::restore_summary())),
         ("`summary` of a check", Message::CheckSummary(check_summary())),
-        (
-            "`summary` of a rotation",
-            Message::RotationSummary(Box::new(samples::rotation_summary())),
-        ),
+        ("`summary` of a rotation", Message::RotationSummary(samples::rotation_summary())),
         ("`summary` of a drill", Message::DrillSummary(Box::new(samples::drill_summary()))),
         (
             "`error`",
@@ -228,6 +225,7 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`run`", Message::Run(samples::run())),
         ("`outcome`", Message::Outcome(Box::new(samples::outcome()))),
         ("`stored_configuration`", Message::StoredConfiguration(samples::stored())),
+        ("`imported_configuration`", Message::ImportedConfiguration(Box::new(samples::imported()))),
         ("`check`", Message::Check(samples::check())),
         ("`configuration`", Message::Configuration(samples::configuration())),
         (

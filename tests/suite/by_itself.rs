@@ -2,6 +2,7 @@
 
 mod agent;
 mod day;
+mod importing;
 mod monitor;
 mod around;
 mod killed;

@@ -224,6 +224,18 @@ pub enum ConfigCommand {
         "mainstay config schema >mainstay.schema.json",
     ))]
     Schema,
+    /// Make a configuration of those of restic, resticprofile or borgmatic
+    ///
+    /// Takes environments, scripts, crontabs and units around restic, profiles of resticprofile, and files of
+    /// borgmatic with the crontab or timer that starts it. Prints the configuration, and says of everything
+    /// without an equivalent what became of it. Secrets are not copied, and a repository of another program
+    /// is never touched: make a new one with `mainstay init`.
+    #[command(after_long_help = epilogue::plain(
+        "mainstay config import /etc/borgmatic/config.yaml --output acme.toml\n\
+         mainstay config import /etc/restic/env /usr/local/bin/backup.sh /etc/cron.d/backup\n\
+         mainstay config import profiles.yaml --profile nightly --client acme",
+    ))]
+    Import(ImportArgs),
     /// Show the configurations that machines have stored in the repository, or write one to a file
     ///
     /// A machine that runs jobs by itself stores its configuration, sealed, whenever it changes. Without
@@ -236,6 +248,41 @@ pub enum ConfigCommand {
         &[],
     ))]
     Stored(StoredArgs),
+}
+
+/// Options of `config import`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ImportArgs {
+    /// What there is: one configuration, with the files that belong to it
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Whose it is; found out from the files otherwise
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub from: Option<ImportFrom>,
+
+    /// Name of the organisation; that of the first file otherwise
+    #[arg(long, value_name = "NAME", value_parser = values::words)]
+    pub client: Option<String>,
+
+    /// Only this profile of resticprofile, or the profiles of this group
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Write it to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Whose configuration is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFrom {
+    /// Environments, scripts, crontabs and units around restic
+    ResticEnv,
+    /// Profiles of resticprofile
+    Resticprofile,
+    /// Files of borgmatic
+    Borgmatic,
 }
 
 /// Options of `config stored`.

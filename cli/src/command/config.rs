@@ -4,6 +4,7 @@ use agent::plan::{Plan, Trigger};
 
 use crate::args::night::{ConfigArgs, ConfigCommand};
 use crate::command::context::Context;
+use crate::command::import;
 use crate::command::night::with_offset;
 use crate::command::stored;
 use crate::config::file::ConfigFile;
@@ -19,6 +20,7 @@ use crate::ui::night::ConfigRecord;
 pub fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     match &args.command {
         ConfigCommand::Stored(args) => stored::run(args, context),
+        ConfigCommand::Import(args) => import::run(args, context),
         ConfigCommand::Check => check(context),
         ConfigCommand::Show => show(context),
         ConfigCommand::Schema => schema(context),

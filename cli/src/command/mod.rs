@@ -153,6 +153,8 @@ pub mod recover;
 pub mod join;
 /// `machine`
 pub mod machine;
+/// `config import`
+pub mod import;
 /// `config`
 pub mod config;
 

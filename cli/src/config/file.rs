@@ -264,7 +264,11 @@ impl ConfigFile {
         named.map(|path| around.absolute(path)).or_else(usual)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, Fault> {
+    /// Understands the text of a file; its paths stay as they are.
+    ///
+    /// # Errors
+    /// A fault of usage with the line.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Fault> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;

@@ -7,8 +7,7 @@ use crate::ui::json::{BackupSummary, LeftOutRecord, RestoreSummary, VerboseStatu
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
-    SystemRecord,
+    CheckRecord, ConfigRecord, EquivalentRecord, ImportRecord, OutcomeRecord, RecoveryPart, RemarkRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
 };
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
@@ -147,6 +146,25 @@ pub(super) fn machine() -> MachineRecord {
     }
 }
 
+pub(super) fn imported() -> ImportRecord {
+    let text = String::new;
+    ImportRecord {
+        from: "borgmatic",
+        files: vec![text()],
+        client: text(),
+        output: Some(text()),
+        text: text(),
+        equivalent: vec![EquivalentRecord { file: text(), line: Some(1), key: text(), to: text() }],
+        remarks: vec![RemarkRecord {
+            kind: "changed",
+            file: text(),
+            line: Some(1),
+            key: text(),
+            message: text(),
+        }],
+    }
+}
+
 pub(super) fn run() -> RunRecord {
     let text = || "x".to_owned();
     RunRecord {
@@ -234,8 +252,8 @@ pub(super) fn doctor() -> Doctor {
     Doctor { ok: true, looks: Vec::new(), next: Some(String::new()) }
 }
 
-pub(super) fn rotation_summary() -> RotationSummary {
-    RotationSummary {
+pub(super) fn rotation_summary() -> Box<RotationSummary> {
+    Box::new(RotationSummary {
         dry_run: false,
         packs_read: 1,
         bytes_read: 1,
@@ -252,7 +270,7 @@ pub(super) fn rotation_summary() -> RotationSummary {
         evidence: Some(String::new()),
         ticket: Some(String::new()),
         findings: vec![finding()],
-    }
+    })
 }
 
 pub(super) fn drill_summary() -> DrillSummary {

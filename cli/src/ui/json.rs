@@ -11,7 +11,7 @@ use crate::ui::consents::ConsentRecord;
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
+    CheckRecord, ConfigRecord, ImportRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
     SystemRecord,
 };
 use crate::ui::proof::{DrillSummary, RotationSummary};
@@ -65,6 +65,9 @@ pub enum Message<'a> {
     /// A configuration that is stored in the repository (standard output).
     #[serde(rename = "stored_configuration")]
     StoredConfiguration(StoredRecord),
+    /// A configuration was made of those of other programs (standard output).
+    #[serde(rename = "imported_configuration")]
+    ImportedConfiguration(Box<ImportRecord>),
     /// A configuration makes sense (standard output).
     Configuration(ConfigRecord),
     /// A fact the user should know (standard error).

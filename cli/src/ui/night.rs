@@ -225,3 +225,53 @@ pub struct ConfigRecord {
     /// What makes no sense, or is worth a look.
     pub remarks: Vec<String>,
 }
+
+/// A configuration was made of those of other programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportRecord {
+    /// Whose it was: `restic-env`, `resticprofile`, `borgmatic`.
+    pub from: &'static str,
+    /// The files that were read.
+    pub files: Vec<String>,
+    /// The organisation.
+    pub client: String,
+    /// The file that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The configuration, as TOML.
+    pub text: String,
+    /// What means the same here.
+    pub equivalent: Vec<EquivalentRecord>,
+    /// What a person should know.
+    pub remarks: Vec<RemarkRecord>,
+}
+
+/// A name of another program that means the same as one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EquivalentRecord {
+    /// Where it stands.
+    pub file: String,
+    /// Its line, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Names down to it.
+    pub key: String,
+    /// The name here.
+    pub to: String,
+}
+
+/// What a person should know of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemarkRecord {
+    /// `to-do`, `secret`, `changed` or `no-equivalent`.
+    pub kind: &'static str,
+    /// Where the cause stands.
+    pub file: String,
+    /// Its line, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Names down to it.
+    pub key: String,
+    /// What.
+    pub message: String,
+}
