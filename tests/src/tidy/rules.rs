@@ -18,7 +18,7 @@ const OPERATIONS: [&str; 8] =
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).
-const FOREIGN_CRATES: [(&str, &str, Option<&str>); 11] = [
+const FOREIGN_CRATES: [(&str, &str, Option<&str>); 12] = [
     ("object_store", "engine", Some("store")),
     ("rusqlite", "engine", Some("index")),
     // A probe of users' databases; the index is a cache of ours and has no business there.
@@ -31,6 +31,7 @@ const FOREIGN_CRATES: [(&str, &str, Option<&str>); 11] = [
     ("maud", "restore-verify", Some("report")),
     ("skrifa", "restore-verify", Some("report")),
     ("clap", "cli", None),
+    ("fuser", "cli", Some("command")),
     ("indicatif", "cli", None),
 ];
 

@@ -1,0 +1,1 @@
+//! Tests of the file system against the other ways to read.
