@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use engine::base::limits::{
-    MOUNT_AHEAD_THREADS_LOCAL, MOUNT_AHEAD_THREADS_REMOTE, MOUNT_LOOK_THREADS,
-    MOUNT_READ_THREADS,
+    MOUNT_AHEAD_THREADS_LOCAL, MOUNT_AHEAD_THREADS_REMOTE, MOUNT_LOOK_THREADS, MOUNT_READ_THREADS,
 };
 use engine::base::monitor::Silent;
 use engine::mount::blocks::Blocks;
@@ -58,7 +57,7 @@ pub fn run(args: &MountArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let point = Point::find(&context.around.absolute(&args.folder))?;
     let opened = open(context)?;
     opened.require_content()?;
-    point.require_apart(&[opened.folder.as_deref(), Some(&opened.state)])?;
+    point.require_apart(&[opened.folder.as_deref(), opened.state.parent()])?;
     let catalog = opened.look(&progress(context))?;
     clock::require(&args.filter, &opened, &catalog, context)?;
     let (scene, count) = layout(args, &catalog, context.around)?;
@@ -85,8 +84,7 @@ impl Mount<'_> {
         let (stopping, stop) = bounded::<()>(0);
         let (door, looks, reads) = Door::new();
         let fresh = Fresh::new(self.args.refresh, self.context.around.clock.clone());
-        let answers =
-            Answers::new(self.view, &fresh, self.context.ui, attached.allows_others());
+        let answers = Answers::new(self.view, &fresh, self.context.ui, attached.allows_others());
         std::thread::scope(|scope| {
             let fresh = &fresh;
             for (jobs, threads) in [(looks, MOUNT_LOOK_THREADS), (reads, MOUNT_READ_THREADS)] {
@@ -179,9 +177,10 @@ impl Mount<'_> {
     /// Shows what is new in the store.
     fn look_again(&self) -> bool {
         let ui = self.context.ui;
-        let scene = self.opened.look(&Silent).and_then(|catalog| {
-            Ok(layout(self.args, &catalog, self.context.around)?.0)
-        });
+        let scene = self
+            .opened
+            .look(&Silent)
+            .and_then(|catalog| Ok(layout(self.args, &catalog, self.context.around)?.0));
         match scene {
             Ok(scene) => {
                 self.view.show(scene);

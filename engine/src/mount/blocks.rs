@@ -211,7 +211,13 @@ impl<'a> Blocks<'a> {
         let range = start..start + u64::from(place.block_stored_bytes);
         let (opener, begin) = self.openers.read(place.pack, place.pack_bytes, range, sealed)?;
         let block = opener
-            .open_block(place.block, &mut sealed[begin..], place.block_raw_bytes, decompressor, raw)?
+            .open_block(
+                place.block,
+                &mut sealed[begin..],
+                place.block_raw_bytes,
+                decompressor,
+                raw,
+            )?
             .to_vec();
         let mut spare = lock(&self.spare);
         if spare.len() < SPARE_BUFFERS {

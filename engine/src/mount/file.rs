@@ -65,9 +65,9 @@ impl State {
     }
 
     fn overlapping(&self, from: u64, to: u64) -> impl Iterator<Item = &(u64, Extent)> {
-        let first = self.window.partition_point(|(at, extent)| {
-            at.saturating_add(extent.length_bytes()) <= from
-        });
+        let first = self
+            .window
+            .partition_point(|(at, extent)| at.saturating_add(extent.length_bytes()) <= from);
         self.window[first..].iter().take_while(move |(at, _)| *at < to)
     }
 }

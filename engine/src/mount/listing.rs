@@ -161,11 +161,7 @@ impl<'b> Source<'b> {
 }
 
 impl TreeStream<'_> {
-    fn next(
-        &mut self,
-        place: &Arc<Place>,
-        folder: &TreePath,
-    ) -> Result<Option<Listed>, TreeError> {
+    fn next(&mut self, place: &Arc<Place>, folder: &TreePath) -> Result<Option<Listed>, TreeError> {
         while !self.is_over {
             match self.cursor.next() {
                 None => self.is_over = true,

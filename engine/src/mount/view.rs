@@ -324,9 +324,7 @@ impl<'b> View<'b> {
     pub fn path_of(&self, inode: u64) -> Vec<u8> {
         match self.inodes.get(inode) {
             Some(Node::Scene(path)) => path.join(&b'/'),
-            Some(Node::Entry(place, path)) => {
-                [place.path.join(&b'/'), path.to_slashes()].concat()
-            }
+            Some(Node::Entry(place, path)) => [place.path.join(&b'/'), path.to_slashes()].concat(),
             None => Vec::new(),
         }
     }
@@ -339,9 +337,7 @@ impl<'b> View<'b> {
                 Some(above) => Identity::of_entry(&place, &above, None),
                 None => Identity::of_scene(&place.path[..place.path.len().saturating_sub(1)]),
             },
-            Some(Node::Scene(path)) => {
-                Identity::of_scene(&path[..path.len().saturating_sub(1)])
-            }
+            Some(Node::Scene(path)) => Identity::of_scene(&path[..path.len().saturating_sub(1)]),
             None => Identity::of_scene(&[]),
         };
         self.inodes.number(identity)

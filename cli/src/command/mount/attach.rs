@@ -52,10 +52,10 @@ impl Point {
         let shown = folder.display();
         let whole = folder.canonicalize().and_then(|it| it.metadata().map(|found| (it, found)));
         let (folder, found) = whole.map_err(|error| match error.raw_os_error() {
-            Some(code) if code == Errno::NOTCONN.raw_os_error() => Fault::usage(format!(
-                "{shown} is what is left of a mount whose program is gone"
-            ))
-            .hint(format!("`{}` clears it; then repeat the command", by_hand(folder))),
+            Some(code) if code == Errno::NOTCONN.raw_os_error() => {
+                Fault::usage(format!("{shown} is what is left of a mount whose program is gone"))
+                    .hint(format!("`{}` clears it; then repeat the command", by_hand(folder)))
+            }
             Some(code) if code == Errno::NOENT.raw_os_error() => {
                 Fault::usage(format!("{shown} is not there")).hint("make it first: mkdir")
             }
@@ -74,10 +74,10 @@ impl Point {
         })?;
         match items.next() {
             None => Ok(Self { folder }),
-            Some(_) => Err(Fault::usage(format!(
-                "{shown} is not empty: what is in it would be hidden"
-            ))
-            .hint("name an empty folder")),
+            Some(_) => {
+                Err(Fault::usage(format!("{shown} is not empty: what is in it would be hidden"))
+                    .hint("name an empty folder"))
+            }
         }
     }
 

@@ -62,8 +62,7 @@ impl Fresh {
         let mut state = self.lock();
         loop {
             let is_idle = |state: &mut State| !state.is_wanted && !state.is_over;
-            state =
-                self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
             if state.is_over {
                 return;
             }

@@ -66,11 +66,7 @@ pub fn layout(
 }
 
 /// A folder with a snapshot for each time, and the name of the latest of them.
-fn shelf(
-    all: &[&Committed],
-    choice: &Choice<'_>,
-    zone: &TimeZone,
-) -> (Folder, Option<Vec<u8>>) {
+fn shelf(all: &[&Committed], choice: &Choice<'_>, zone: &TimeZone) -> (Folder, Option<Vec<u8>>) {
     let mut folder = Folder::default();
     let latest = choice.latest_of(all).map(|one| one.snapshot.session);
     let mut name_of_latest = None;
