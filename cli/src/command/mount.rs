@@ -82,7 +82,7 @@ struct Mount<'a> {
 impl Mount<'_> {
     fn serve(&self, mut attached: Attached, count: u64) -> Result<ExitCode, Fault> {
         let (stopping, stop) = bounded::<()>(0);
-        let (door, looks, reads) = Door::new();
+        let (door, looks, reads) = Door::new(attached.allows_others());
         let fresh = Fresh::new(self.args.refresh, self.context.around.clock.clone());
         let answers = Answers::new(self.view, &fresh, self.context.ui, attached.allows_others());
         std::thread::scope(|scope| {

@@ -29,15 +29,17 @@ const BLOCK_BYTES: u32 = 4096;
 pub struct Door {
     looks: Sender<Job>,
     reads: Sender<Job>,
+    /// Whether the kernel is to keep users to owners, permissions and ACLs.
+    is_for_all: bool,
 }
 
 impl Door {
     /// The door, and what comes in: about names and metadata, and about content.
     #[must_use]
-    pub fn new() -> (Self, Receiver<Job>, Receiver<Job>) {
+    pub fn new(is_for_all: bool) -> (Self, Receiver<Job>, Receiver<Job>) {
         let (looks, looked) = bounded(MOUNT_QUEUE_REQUESTS);
         let (reads, read) = bounded(MOUNT_QUEUE_REQUESTS);
-        (Self { looks, reads }, looked, read)
+        (Self { looks, reads, is_for_all }, looked, read)
     }
 
     /// If all threads are gone, the job is dropped, which answers it.
@@ -59,6 +61,12 @@ impl Filesystem for Door {
             InitFlags::FUSE_PARALLEL_DIROPS,
         ] {
             let _ = config.add_capabilities(wanted);
+        }
+        if self.is_for_all {
+            // Without, the bits of the group would count, which are the most that an ACL may grant.
+            config.add_capabilities(InitFlags::FUSE_POSIX_ACL).map_err(|_| {
+                io::Error::other("this kernel does not keep users to ACLs, so they are not let in")
+            })?;
         }
         let _ = config.set_max_write(REQUEST_MAX_BYTES);
         let _ = config.set_max_background(BACKGROUND_REQUESTS);
