@@ -8,7 +8,7 @@ use clap::Args;
 use crate::args::epilogue;
 use crate::args::filter::FilterArgs;
 use crate::args::values::Selector;
-use crate::units::parse_patience;
+use crate::units::parse_duration;
 
 /// Show the snapshots as folders, to look for files and copy them
 ///
@@ -39,7 +39,7 @@ pub struct MountArgs {
     pub allow_other: bool,
 
     /// Look for new snapshots when somebody lists them, at most this often
-    #[arg(long, value_name = "DURATION", value_parser = parse_patience, default_value = "1m")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1m")]
     pub refresh: Duration,
 
     /// Conditions on snapshots.

@@ -61,6 +61,7 @@ pub fn run(args: &MountArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let catalog = opened.look(&progress(context))?;
     clock::require(&args.filter, &opened, &catalog, context)?;
     let (scene, count) = layout(args, &catalog, context.around)?;
+    opened.repo.store().bear_outages_for(MOUNT_OUTAGE_MS);
     let blocks = Blocks::new(&opened.repo, &opened.index)?;
     let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let view = View::new(&blocks, opened.repo.store().is_local(), owner, scene);

@@ -228,6 +228,9 @@ pub const MOUNT_QUEUE_REQUESTS: usize = 1024;
 pub const MOUNT_ENTRIES_KEPT: usize = 8192;
 /// Extents of an open file that are kept, 48 bytes each: 64 MiB of average chunks.
 pub const MOUNT_WINDOW_EXTENTS: usize = 1024;
+/// A mount tries a store that goes away for so long, then answers that it cannot read: who waits for an
+/// answer cannot be stopped otherwise.
+pub const MOUNT_OUTAGE_MS: u64 = 20_000;
 /// A mount that misses chunks looks at the store for where they went, at most this often.
 pub const MOUNT_LOOK_AGAIN_MS: u64 = 10_000;
 
