@@ -22,7 +22,6 @@ use crate::ui::records::{
     DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, Node, Probed, PruneSummary,
     Rebuilt, SnapshotRecord, SnapshotSummary, Stats, Unblocked,
 };
-
 use crate::ui::retention::{
     HoldAdded, HoldRecord, HoldReleased, Offboarded, TagsChanged, Undeleted,
 };

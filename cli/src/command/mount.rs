@@ -18,9 +18,9 @@ use engine::mount::view::View;
 use crate::args::mount::MountArgs;
 use crate::command::clock;
 use crate::command::context::Context;
-use crate::command::mount::answers::Answers;
+use crate::command::mount::answers::{Answers, Job};
 use crate::command::mount::attach::{Attached, Point};
-use crate::command::mount::door::{Door, Job};
+use crate::command::mount::door::Door;
 use crate::command::mount::fresh::Fresh;
 use crate::command::mount::layout::layout;
 use crate::command::open::{Opened, open, progress};
@@ -32,14 +32,14 @@ use crate::units;
 
 /// Which snapshots lie where.
 pub mod layout;
-/// Where it is mounted, and how.
-pub mod attach;
 /// New snapshots.
 pub mod fresh;
 /// Answers to the kernel.
 pub mod answers;
 /// Requests of the kernel.
 pub mod door;
+/// Where it is mounted, and how.
+pub mod attach;
 
 /// How often it is looked whether to stop.
 const LOOK: Duration = Duration::from_millis(50);

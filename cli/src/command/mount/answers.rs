@@ -17,7 +17,6 @@ use fuser::{
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyXattr,
 };
 
-use crate::command::mount::door::Job;
 use crate::command::mount::fresh::Fresh;
 use crate::ui::Ui;
 
@@ -34,6 +33,9 @@ const SEEK_HOLE: i32 = 4;
 /// Positions of `.` and `..` come before those of items.
 const DOTS: u64 = 2;
 const GENERATION: Generation = Generation(0);
+
+/// What is to be answered. A job that is dropped answers that it failed.
+pub type Job = Box<dyn FnOnce(&Answers<'_, '_>) + Send>;
 
 /// Answers requests.
 pub struct Answers<'v, 'b> {

@@ -12,10 +12,7 @@ use fuser::{
     ReplyStatfs, ReplyXattr, Request,
 };
 
-use crate::command::mount::answers::Answers;
-
-/// What is to be answered. A job that is dropped answers that it failed.
-pub type Job = Box<dyn FnOnce(&Answers<'_, '_>) + Send>;
+use crate::command::mount::answers::{Answers, Job};
 
 /// Requests for content that the kernel may have open at once on its own account.
 const BACKGROUND_REQUESTS: u16 = 64;
