@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use engine::base::limits::{
-    MOUNT_AHEAD_THREADS_LOCAL, MOUNT_AHEAD_THREADS_REMOTE, MOUNT_LOOK_THREADS, MOUNT_READ_THREADS,
+    MOUNT_AHEAD_THREADS_LOCAL, MOUNT_AHEAD_THREADS_REMOTE, MOUNT_LOOK_THREADS, MOUNT_OUTAGE_MS,
+    MOUNT_READ_THREADS,
 };
 use engine::base::monitor::Silent;
 use engine::mount::blocks::Blocks;
