@@ -21,7 +21,6 @@ use crate::ui::records::{
     DemoStep, DemoSummary, ForgottenRecord, Freed, Initialized, Node, Probed, PruneSummary,
     Rebuilt, SnapshotRecord, SnapshotSummary, Stats, Unblocked,
 };
-
 use crate::ui::retention::{
     HoldAdded, HoldRecord, HoldReleased, Offboarded, TagsChanged, Undeleted,
 };
@@ -295,6 +294,7 @@ fn record_samples() -> Vec<(&'static str, Message<'static>)> {
         ("`key_succeeded`", Message::KeySucceeded(samples::succeeded())),
         ("`key_test`", Message::KeyTest(tested)),
         ("`cache_cleaned`", Message::CacheCleaned(samples::cleaned())),
+        ("`mounted`", Message::Mounted(samples::mounted())),
         ("`doctor`", Message::Doctor(samples::doctor())),
         ("`snapshot`", Message::Snapshot(Box::new(snapshot()))),
         ("`node`", Message::Node(node())),

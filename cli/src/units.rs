@@ -316,6 +316,15 @@ pub fn local_time(time: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// Writes a point in time as a name of a file, as the user's clock shows it: `2026-11-20_18-00-00`.
+#[must_use]
+pub fn time_name(time: Timestamp, zone: &TimeZone) -> String {
+    match to_jiff(time) {
+        Some(instant) => instant.to_zoned(zone.clone()).strftime("%Y-%m-%d_%H-%M-%S").to_string(),
+        None => format!("@{}", time.seconds),
+    }
+}
+
 /// Writes a point in time for programs: RFC 3339 in UTC, `2026-11-20T17:00:00Z`.
 ///
 /// Times outside the years that RFC 3339 can write become `@` and the seconds since 1970.

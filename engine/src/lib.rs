@@ -51,5 +51,8 @@ pub mod gc;
 /// Operation: is everything there, and does every byte authenticate.
 pub mod check;
 
+/// Operation: snapshots as a file system that is read only; what the kernel asks, and nothing of how it asks.
+pub mod mount;
+
 /// Operation: what machine, data and store can do, stage by stage.
 pub mod benchmark;

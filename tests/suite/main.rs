@@ -29,6 +29,7 @@ mod searching;
 mod differing;
 mod comparing;
 mod dumping;
+mod mounting;
 mod cost;
 mod memory;
 mod store_contract;

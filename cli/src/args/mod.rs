@@ -38,6 +38,8 @@ pub mod look;
 pub mod compare;
 /// `dump`.
 pub mod dump;
+/// `mount`.
+pub mod mount;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
 /// `agent`, `run`, `schedule`, `status`, `config`.

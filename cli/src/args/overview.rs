@@ -15,6 +15,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
         &["snapshots", "ls", "find", "cat", "history", "diff", "timeline", "problems", "stats"],
     ),
     ("Restore", &["restore", "recover", "dump"]),
+    ("Restore", &["restore", "dump", "mount"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),

@@ -67,6 +67,8 @@ pub mod find;
 pub mod cat;
 /// `dump`.
 pub mod dump;
+/// `mount`.
+pub mod mount;
 /// `diff`.
 pub mod diff;
 /// `history`.
@@ -172,6 +174,7 @@ use crate::args::global::GlobalArgs;
 use crate::args::key::KeyArgs;
 use crate::args::look::{CatArgs, FindArgs, LsArgs, ProblemsArgs, SnapshotsArgs};
 use crate::args::machine::{MachineArgs, MachineCommand};
+use crate::args::mount::MountArgs;
 use crate::args::night::{AgentArgs, ConfigArgs, RunArgs, ScheduleArgs, StatusArgs};
 use crate::args::outcomes::OutcomesArgs;
 use crate::args::overview;
@@ -229,6 +232,7 @@ pub enum Command {
     Find(FindArgs),
     Cat(CatArgs),
     Dump(DumpArgs),
+    Mount(MountArgs),
     Diff(DiffArgs),
     History(HistoryArgs),
     Timeline(TimelineArgs),
@@ -303,6 +307,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Find(args) => find::run(args, context),
         Command::Cat(args) => cat::run(args, context),
         Command::Dump(args) => dump::run(args, context),
+        Command::Mount(args) => mount::run(args, context),
         Command::Diff(args) => diff::run(args, context),
         Command::History(args) => history::run(args, context),
         Command::Timeline(args) => timeline::run(args, context),

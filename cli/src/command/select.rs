@@ -124,6 +124,15 @@ impl<'a> Choice<'a> {
         all
     }
 
+    /// The latest of some snapshots, oldest first: of those that count, the last whose time was seen and
+    /// has come, or the last if there is none.
+    #[must_use]
+    pub fn latest_of<'c>(&self, all: &[&'c Committed]) -> Option<&'c Committed> {
+        let counting: Vec<_> = all.iter().copied().filter(|one| one.doubt.is_none()).collect();
+        let seen = counting.iter().rfind(|one| self.made.may_be_latest(one));
+        seen.or(counting.last()).copied()
+    }
+
     /// Those of [`Choice::filtered`] among which one may be the latest: without those that do not
     /// count, and without those whose time was claimed only or lies in the future, unless there are
     /// no others.

@@ -11,7 +11,7 @@ use crate::ui::night::{
 };
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
-use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
+use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor, Mounted};
 
 fn finding() -> DrillFinding {
     let text = String::new;
@@ -33,6 +33,10 @@ pub(super) fn cleaned() -> CacheCleaned {
         bytes_removed: 0,
         kept_count: 0,
     }
+}
+
+pub(super) fn mounted() -> Mounted {
+    Mounted { folder: JsonPath::new(b"\xff"), snapshots_count: 0 }
 }
 
 pub(super) fn slot() -> SlotRecord {

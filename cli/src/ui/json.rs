@@ -22,7 +22,7 @@ use crate::ui::records::{
 };
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
-use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
+use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor, Mounted};
 
 /// Anything that is printed as a line of its own with `--json`.
 #[derive(Debug, Serialize)]
@@ -106,6 +106,8 @@ pub enum Message<'a> {
     Doctor(Doctor),
     /// Caches of this machine were removed (standard output).
     CacheCleaned(CacheCleaned),
+    /// Snapshots are there to be looked at (standard output).
+    Mounted(Mounted),
     /// What the given key is (standard output).
     KeyTest(KeyTested),
     /// The snapshot that the following nodes are of (standard output).

@@ -2,6 +2,18 @@
 
 use serde::Serialize;
 
+use crate::ui::records::JsonPath;
+
+/// Snapshots are there to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mounted {
+    /// Where.
+    #[serde(flatten)]
+    pub folder: JsonPath,
+    /// How many, now.
+    pub snapshots_count: u64,
+}
+
 /// What `cache clean` removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CacheCleaned {

@@ -145,6 +145,12 @@ impl Store {
         self.link().backend.is_local
     }
 
+    /// Gives up after so long, in milliseconds, where the store has answered before and goes away: for whoever
+    /// has somebody waiting who can come again. All clones do.
+    pub fn bear_outages_for(&self, outage_ms: u64) {
+        self.link().backend.heard.bear_outages_for(outage_ms);
+    }
+
     /// The folder that is the store, if it is one.
     pub(crate) fn local_root(&self) -> Option<&Path> {
         self.link().backend.folder.as_ref().map(Folder::root)

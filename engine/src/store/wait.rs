@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::base::error::{Classified, ErrorClass, in_one_line};
 use crate::base::limits::{
-    CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_LATE_MS, STORE_OPENING_MS, STORE_SILENCE_MS,
+    CONNECT_TIMEOUT_MS, STORE_CANCEL_MS, STORE_LATE_MS, STORE_OPENING_MS, STORE_OUTAGE_MS,
+    STORE_SILENCE_MS,
 };
 use crate::base::time::{Clock, SystemClock, Timestamp};
 use crate::store::error::StoreError;
@@ -51,6 +52,8 @@ pub(crate) struct Heard {
     clock: SystemClock,
     /// How long a store is waited for that has never answered.
     opening_ms: u64,
+    /// How long one that has answered and goes away is tried.
+    outage_ms: AtomicU64,
     last_ms: AtomicU64,
     /// Whether an answer ever began, whatever it was.
     is_speaking: AtomicBool,
@@ -100,6 +103,7 @@ impl Heard {
         Self {
             clock: SystemClock::default(),
             opening_ms,
+            outage_ms: AtomicU64::new(STORE_OUTAGE_MS),
             last_ms: AtomicU64::new(0),
             is_speaking: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
@@ -149,6 +153,16 @@ impl Heard {
     /// How long a store that has never answered is waited for, in milliseconds.
     pub(crate) fn opening_ms(&self) -> u64 {
         self.opening_ms
+    }
+
+    /// How long a store that has answered before is tried when it goes away, in milliseconds.
+    pub(crate) fn outage_ms(&self) -> u64 {
+        self.outage_ms.load(Ordering::Relaxed)
+    }
+
+    /// Changes that.
+    pub(crate) fn bear_outages_for(&self, outage_ms: u64) {
+        self.outage_ms.store(outage_ms, Ordering::Relaxed);
     }
 
     /// How long a connection may take to come about, in milliseconds: less than that, so that this is

@@ -121,6 +121,15 @@ impl<'a> EntryCursor<'a> {
         passed.and_then(Result::ok).is_some_and(|passed| passed > *path && !path.contains(&passed))
     }
 
+    /// Goes on behind everything at and below `path`, without reading what lies between.
+    pub fn skip_below(&mut self, path: &TreePath) {
+        // No name has a zero byte, so what is below comes before this, and what else there is after it.
+        let behind = [path.key(), &[1]].concat();
+        if behind > self.from_key {
+            self.from_key = behind;
+        }
+    }
+
     fn is_searched(&self, node: &ChunkId) -> bool {
         self.searched.as_ref().is_some_and(|searched| searched.0.contains(node))
     }

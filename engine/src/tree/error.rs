@@ -44,6 +44,12 @@ pub enum TreeError {
         /// Size of the node that would hold it alone.
         size_bytes: usize,
     },
+    /// A folder is listed as far as it can be read.
+    #[error("part of the folder cannot be read: {why}")]
+    Unlisted {
+        /// The first thing that was wrong.
+        why: String,
+    },
     /// The node cannot be read or written.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -66,7 +72,8 @@ impl Classified for TreeError {
             Self::Decode { .. }
             | Self::Misplaced { .. }
             | Self::BadPath { .. }
-            | Self::BadExtents => ErrorClass::Corrupt,
+            | Self::BadExtents
+            | Self::Unlisted { .. } => ErrorClass::Corrupt,
             Self::TooLarge { .. } => ErrorClass::Bug,
             Self::Blob(error) => error.class(),
         }

@@ -22,6 +22,10 @@ pub struct ExtentCursor<'a> {
     root: Option<ChunkId>,
     stack: Vec<Frame>,
     is_after_hole: bool,
+    /// What ends before this is passed over; what is said of its length is believed.
+    from_bytes: u64,
+    /// Where in the file the next extent begins.
+    at_bytes: u64,
 }
 
 impl<'a> ExtentCursor<'a> {
@@ -33,7 +37,30 @@ impl<'a> ExtentCursor<'a> {
             Content::Extents(extents) => (None, vec![Frame::Leaf(extents.clone().into_iter())]),
             Content::Tree { root, .. } => (Some(*root), Vec::new()),
         };
-        Self { source, root, stack, is_after_hole: false }
+        Self { source, root, stack, is_after_hole: false, from_bytes: 0, at_bytes: 0 }
+    }
+
+    /// The extents from the one on that covers `from_bytes`; nodes before it are not read.
+    #[must_use]
+    pub fn from(source: &'a dyn NodeRead, content: &Content, from_bytes: u64) -> Self {
+        Self { from_bytes, ..Self::new(source, content) }
+    }
+
+    /// Where in the file the extent begins that comes next, once [`Iterator::next`] gave one before; in
+    /// other words, where that one ends.
+    #[must_use]
+    pub fn at_bytes(&self) -> u64 {
+        self.at_bytes
+    }
+
+    /// Whether something of this length comes before what is wanted; then the walk is past it.
+    fn passes(&mut self, length_bytes: u64) -> bool {
+        let behind = self.at_bytes.saturating_add(length_bytes);
+        let passes = length_bytes > 0 && behind <= self.from_bytes;
+        if passes {
+            self.at_bytes = behind;
+        }
+        passes
     }
 
     /// Passes an extent on if it gets on in the file.
@@ -44,6 +71,7 @@ impl<'a> ExtentCursor<'a> {
             return Err(TreeError::BadExtents);
         }
         self.is_after_hole = is_hole;
+        self.at_bytes = self.at_bytes.saturating_add(extent.length_bytes());
         Ok(extent)
     }
 
@@ -80,11 +108,17 @@ impl Iterator for ExtentCursor<'_> {
         loop {
             let entered = match self.stack.last_mut()? {
                 Frame::Leaf(extents) => match extents.next() {
+                    Some(extent) if self.passes(extent.length_bytes()) => continue,
                     Some(extent) => return Some(self.step(extent)),
                     None => None,
                 },
                 Frame::Inner { level, children } => {
-                    children.next().map(|child| (child.node, *level))
+                    let level = *level;
+                    match children.next() {
+                        Some(child) if self.passes(child.total_bytes) => continue,
+                        Some(child) => Some((child.node, level)),
+                        None => None,
+                    }
                 }
             };
             match entered {

@@ -32,6 +32,7 @@ const FOREIGN_CRATES: [(&str, &str, Option<&str>); 12] = [
     ("maud", "restore-verify", Some("report")),
     ("skrifa", "restore-verify", Some("report")),
     ("clap", "cli", None),
+    ("fuser", "cli", Some("command")),
     ("indicatif", "cli", None),
 ];
 

@@ -2,8 +2,7 @@
 
 use crate::base::error::{Classified, ErrorClass};
 use crate::base::limits::{
-    RETRY_OF_ONE_OBJECT, RETRY_OF_ONE_SILENT_OBJECT, STORE_OPENING_MS, STORE_OUTAGE_MS,
-    UPLOAD_SILENT_BYTES_PER_S,
+    RETRY_OF_ONE_OBJECT, RETRY_OF_ONE_SILENT_OBJECT, STORE_OPENING_MS, UPLOAD_SILENT_BYTES_PER_S,
 };
 use crate::store::backend::Backend;
 use crate::store::cause::{Answered, NoConnection, NoKeys, Obstacle, TimedOut};
@@ -133,7 +132,7 @@ impl Store {
                 heard.gave_up();
                 return Err(error);
             }
-        } else if is_longer && backoff.is_past(STORE_OUTAGE_MS, wait) {
+        } else if is_longer && backoff.is_past(heard.outage_ms(), wait) {
             return Err(error);
         }
         attempts.failed(&error);
