@@ -38,6 +38,8 @@ pub mod compare;
 pub mod dump;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
+/// `database`.
+pub mod database;
 /// `agent`, `run`, `schedule`, `status`, `config`.
 pub mod night;
 /// `machine`.

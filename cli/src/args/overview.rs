@@ -14,7 +14,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
         "Look",
         &["snapshots", "ls", "find", "cat", "history", "diff", "timeline", "problems", "stats"],
     ),
-    ("Restore", &["restore", "dump"]),
+    ("Restore", &["restore", "dump", "database"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),

@@ -18,13 +18,15 @@ const OPERATIONS: [&str; 8] =
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).
-const FOREIGN_CRATES: [(&str, &str, Option<&str>); 11] = [
+const FOREIGN_CRATES: [(&str, &str, Option<&str>); 12] = [
     ("object_store", "engine", Some("store")),
     ("rusqlite", "engine", Some("index")),
     // A probe of users' databases; the index is a cache of ours and has no business there.
     ("rusqlite", "restore-verify", Some("probe")),
     // What this machine remembers of its nights.
     ("rusqlite", "cli/agent", Some("state")),
+    // Files of users that are dumped and drilled.
+    ("rusqlite", "cli", Some("database")),
     ("croner", "cli/agent", Some("calendar")),
     ("sd_notify", "cli", Some("night")),
     ("krilla", "restore-verify", Some("report")),
