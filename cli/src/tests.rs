@@ -210,6 +210,15 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
             Message::RotationSummary(Box::new(samples::rotation_summary())),
         ),
         ("`summary` of a drill", Message::DrillSummary(Box::new(samples::drill_summary()))),
+        ("`database_found`", Message::DatabaseFound(samples::database_found())),
+        (
+            "`summary` of a database restore",
+            Message::DatabaseRestored(Box::new(samples::database_restored())),
+        ),
+        (
+            "`summary` of a database drill",
+            Message::DatabaseDrill(Box::new(samples::database_drill())),
+        ),
         (
             "`error`",
             Message::Error(ItemError {

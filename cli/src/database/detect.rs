@@ -68,6 +68,12 @@ pub fn look(root: &Path) -> Findings {
             }));
         }
     }
+    let table = std::fs::read_to_string(root.join("proc/net/unix")).unwrap_or_default();
+    for place in listening_sockets(&table) {
+        let name = place.rsplit('/').next().unwrap_or_default();
+        let preset = of_socket(name);
+        findings.found.extend(preset.map(|preset| Found { preset, by: "socket", place }));
+    }
     processes(root, &mut findings);
     for (pattern, preset) in DATA_FOLDERS {
         for folder in expand(root, pattern).into_iter().filter(|it| is_data_folder(it, preset)) {
@@ -123,18 +129,35 @@ pub fn listening_ports(table: &str) -> Vec<u16> {
     table.lines().skip(1).filter_map(port).collect()
 }
 
+/// Paths of sockets on which something listens, from `/proc/net/unix`.
+#[must_use]
+pub fn listening_sockets(table: &str) -> Vec<String> {
+    let path = |line: &str| {
+        // Number, references, protocol, flags, type, state and inode stand before it; a socket that
+        // accepts connections has a flag.
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is_listening = fields.get(3) == Some(&"00010000");
+        let begin = line.find('/').filter(|_| is_listening)?;
+        Some(line[begin..].to_owned())
+    };
+    table.lines().filter_map(path).collect()
+}
+
 fn processes(root: &Path, findings: &mut Findings) {
     for entry in std::fs::read_dir(root.join("proc")).into_iter().flatten().flatten() {
         let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
-        if let Some((preset, place)) = of_command_line(&line).filter(|_| is_process) {
-            findings.found.insert(Found { preset, by: "process", place });
-        }
+        let Some((preset, place, socket)) = of_command_line(&line).filter(|_| is_process) else {
+            continue;
+        };
+        findings.found.insert(Found { preset, by: "process", place });
+        let socket = socket.filter(|place| place.starts_with('/'));
+        findings.found.extend(socket.map(|place| Found { preset, by: "socket", place }));
     }
 }
 
-/// The preset of a server by its command line, and its data folder.
-fn of_command_line(line: &[u8]) -> Option<(Preset, String)> {
+/// The preset of a server by its command line, its data folder, and its socket if that is said.
+fn of_command_line(line: &[u8]) -> Option<(Preset, String, Option<String>)> {
     let words: Vec<String> =
         line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let program = words.first()?.rsplit('/').next()?;
@@ -153,7 +176,8 @@ fn of_command_line(line: &[u8]) -> Option<(Preset, String)> {
         })
     };
     let folder = option(["-D", "--datadir", "--dbpath"]);
-    Some((preset, folder.unwrap_or_else(|| "its usual folder".to_owned())))
+    let socket = option(["--socket", "--unix-socket", "-S"]).filter(|_| preset == Preset::Mariadb);
+    Some((preset, folder.unwrap_or_else(|| "its usual folder".to_owned()), socket))
 }
 
 fn is_data_folder(folder: &Path, preset: Preset) -> bool {
@@ -222,9 +246,14 @@ mod tests {
             1: 0100007F:0CEA 0100007F:1538 01 00000000:00000000 00:00000000 00000000 101\n";
         assert_eq!(listening_ports(table), [5432]);
         let line = b"/usr/lib/postgresql/15/bin/postgres\0-D\0/var/lib/x\0";
-        assert_eq!(of_command_line(line), Some((Preset::Postgresql, "/var/lib/x".to_owned())));
-        let line = b"/usr/sbin/mariadbd\0--datadir=/data\0";
-        assert_eq!(of_command_line(line), Some((Preset::Mariadb, "/data".to_owned())));
+        assert_eq!(of_command_line(line), Some((Preset::Postgresql, "/var/lib/x".to_owned(), None)));
+        let line = b"/usr/sbin/mariadbd\0--datadir=/data\0--socket=/s\0";
+        let wanted = (Preset::Mariadb, "/data".to_owned(), Some("/s".to_owned()));
+        assert_eq!(of_command_line(line), Some(wanted));
+        let table = "Num RefCount Protocol Flags Type St Inode Path\n\
+            0: 00000002 00000000 00010000 0001 01 4711 /run/x y/.s.PGSQL.5432\n\
+            0: 00000003 00000000 00000000 0001 03 4712 /run/x y/.s.PGSQL.5432\n";
+        assert_eq!(listening_sockets(table), ["/run/x y/.s.PGSQL.5432"]);
         assert_eq!(of_command_line(b"postgres: writer"), None);
         assert_eq!(of_socket(".s.PGSQL.5433"), Some(Preset::Postgresql));
         assert_eq!(of_socket(".s.PGSQL.5433.lock"), None);
@@ -250,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_does_not_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
-            let _ = listening_ports(&text);
+            let _ = (listening_ports(&text), listening_sockets(&text));
             let _ = (of_command_line(&bytes), of_socket(&text));
         }
     }

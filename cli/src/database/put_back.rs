@@ -250,6 +250,14 @@ pub fn mysql(
     let mut back = Back { differences: manifest::differences(database, &rows, 0), ..Back::default() };
     back.rows = rows;
     back.notes.extend(definers(server, new)?);
+    let events = format!(
+        "SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {} AND STATUS = 'ENABLED'",
+        name::hex_literal(new)
+    );
+    let events = server.ask(&events)?.into_iter().flatten().next().unwrap_or_default();
+    if !matches!(events.as_str(), "" | "0") {
+        back.notes.push(format!("events that are enabled in it, and run here too: {events}"));
+    }
     Ok(back)
 }
 

@@ -3,6 +3,7 @@
 use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
+use crate::ui::database::{DatabaseDrillSummary, DatabaseFinding, DatabaseFound, DatabaseRestored};
 use crate::ui::json::{BackupSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
@@ -22,6 +23,49 @@ fn finding() -> DrillFinding {
         object: Some(text()),
         not_proved: false,
         why: text(),
+    }
+}
+
+pub(super) fn database_found() -> DatabaseFound {
+    let text = String::new;
+    DatabaseFound { preset: "p", by: "b", place: text(), source: Some(text()), note: text() }
+}
+
+pub(super) fn database_restored() -> DatabaseRestored {
+    let text = String::new;
+    DatabaseRestored {
+        snapshot_id: text(),
+        source: text(),
+        preset: text(),
+        database: text(),
+        new_name: text(),
+        tables: 1,
+        rows: 1,
+        differences: Vec::new(),
+        restore_seconds: 0.5,
+    }
+}
+
+pub(super) fn database_drill() -> DatabaseDrillSummary {
+    let text = String::new;
+    let finding =
+        DatabaseFinding { database: text(), not_proved: true, why: text(), hint: Some(text()) };
+    DatabaseDrillSummary {
+        outcome: "pass",
+        snapshot_id: text(),
+        source: text(),
+        preset: text(),
+        hostname: text(),
+        server_version: text(),
+        drill_version: text(),
+        databases_passed: 1,
+        databases: 1,
+        tables: 1,
+        rows: 1,
+        bytes_restored: 1,
+        restore_seconds: 0.5,
+        findings: vec![finding],
+        evidence: Some(text()),
     }
 }
 
