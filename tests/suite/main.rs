@@ -27,6 +27,7 @@ mod searching;
 mod differing;
 mod comparing;
 mod dumping;
+mod databases;
 mod cost;
 mod memory;
 mod store_contract;

@@ -12,7 +12,7 @@ use crate::database::manifest::{Database, Manifest, Rows, Table};
 use crate::database::name;
 use crate::database::psql::{MAINTENANCE, Psql, Transaction, json};
 use crate::database::toc::Contents;
-use crate::database::tools::{Fitting, fitting};
+use crate::database::tools::{Fitting, beside, fitting};
 use crate::database::version::{self, Maker, Version};
 use crate::fault::{ExitCode, Fault};
 
@@ -175,7 +175,7 @@ impl Producer for Postgresql {
         for line in transaction.ask(ROLES)? {
             database.roles.extend(json(&line)?["name"].as_str().map(str::to_owned));
         }
-        let list = self.pg_dump.program.with_file_name("pg_restore");
+        let list = beside(&self.psql.workshop, &self.pg_dump.program, "pg_restore")?;
         let list = self.psql.workshop.tool(&list).args(["--list"]);
         let probe = Probe::new(list.start(Stdio::piped(), Stdio::piped())?);
         let tool = self.psql.workshop.tool(&self.pg_dump.program);
@@ -211,7 +211,7 @@ impl Producer for Postgresql {
     }
 
     fn globals(&mut self) -> Result<Option<(String, Current)>, Fault> {
-        let program = self.pg_dump.program.with_file_name("pg_dumpall");
+        let program = beside(&self.psql.workshop, &self.pg_dump.program, "pg_dumpall")?;
         let tool = self.psql.workshop.tool(&program);
         let tool = self.psql.connect(tool, None).args(["--globals-only", "--no-password"]);
         // Only a superuser may read the hashes of passwords; roles without them are better than none.

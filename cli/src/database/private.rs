@@ -2,6 +2,7 @@
 //! as a user of the system without rights, and gone with their data whatever happens.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -68,8 +69,30 @@ pub fn not_proved(words: String, hint: String) -> Fault {
     Fault::new(ExitCode::DrillFailed, "E_NOT_PROVED", words).hint(hint)
 }
 
-/// A folder that only the user of the server can enter.
-fn folder(scratch: &Path, user: Option<&User>) -> Result<TempDir, Fault> {
+/// Whether a user of the system can come to a folder.
+fn can_enter(folder: &Path, user: &User) -> bool {
+    folder.ancestors().all(|one| {
+        let Ok(metadata) = one.metadata() else { return false };
+        let bit = match (metadata.uid() == user.uid, metadata.gid() == user.gid) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        metadata.is_dir() && metadata.mode() & bit != 0
+    })
+}
+
+/// A folder that only the user of the server can enter, in the first of these that it can come to.
+fn folder(scratch: &[PathBuf], user: Option<&User>) -> Result<TempDir, Fault> {
+    let mut possible = scratch.iter().filter(|it| user.is_none_or(|user| can_enter(it, user)));
+    let Some(scratch) = possible.next() else {
+        let names: Vec<String> = scratch.iter().map(|it| it.display().to_string()).collect();
+        return Err(Fault::usage(format!(
+            "the user of the private server cannot come to {}",
+            names.join(", ")
+        ))
+        .hint("name a folder with --scratch that everybody can come to, like /var/tmp"));
+    };
     let failed = |error: &std::io::Error| {
         Fault::local(format!("cannot make a folder in {}", scratch.display()))
             .because(error)
@@ -151,7 +174,7 @@ fn postgresql_programs(workshop: &Workshop, release: u32) -> Result<PathBuf, Fau
 /// Exit code 21 if this machine has none that fits; a fault if it does not start.
 pub fn postgresql(
     workshop: &Workshop,
-    scratch: &Path,
+    scratch: &[PathBuf],
     manifest: &Manifest,
 ) -> Result<(Private, Psql), Fault> {
     let programs = postgresql_programs(workshop, manifest.server_release.0)?;
@@ -234,7 +257,7 @@ fn wait<T>(private: &Private, ask: impl Fn() -> Result<T, Fault>) -> Result<T, F
 pub fn mysql(
     workshop: &Workshop,
     preset: Preset,
-    scratch: &Path,
+    scratch: &[PathBuf],
     manifest: &Manifest,
 ) -> Result<(Private, Mysql), Fault> {
     let (program, is_mariadb) = mysql_program(workshop, preset)?;

@@ -53,6 +53,15 @@ pub fn postgresql(workshop: &Workshop, name: &str) -> Result<PathBuf, Fault> {
     found.ok_or_else(|| missing(name, "postgresql-client"))
 }
 
+/// A tool of the same release as another one: from the same folder, if it is there.
+///
+/// # Errors
+/// A fault that says what to install.
+pub fn beside(workshop: &Workshop, program: &Path, name: &str) -> Result<PathBuf, Fault> {
+    let beside = program.with_file_name(name);
+    if is_program(&beside) { Ok(beside) } else { postgresql(workshop, name) }
+}
+
 /// A tool of a release that fits a server: its own, or else a newer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fitting {

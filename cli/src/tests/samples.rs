@@ -4,7 +4,7 @@ use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::database::{DatabaseDrillSummary, DatabaseFinding, DatabaseFound, DatabaseRestored};
-use crate::ui::json::{BackupSummary, VerboseStatus};
+use crate::ui::json::{BackupSummary, Message, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
@@ -26,12 +26,22 @@ fn finding() -> DrillFinding {
     }
 }
 
-pub(super) fn database_found() -> DatabaseFound {
+/// One of each message of `database`, and the heading that describes it.
+pub(super) fn databases() -> Vec<(&'static str, Message<'static>)> {
+    let (back, drill) = (Box::new(database_restored()), Box::new(database_drill()));
+    vec![
+        ("`database_found`", Message::DatabaseFound(database_found())),
+        ("`summary` of a database restore", Message::DatabaseRestored(back)),
+        ("`summary` of a database drill", Message::DatabaseDrill(drill)),
+    ]
+}
+
+fn database_found() -> DatabaseFound {
     let text = String::new;
     DatabaseFound { preset: "p", by: "b", place: text(), source: Some(text()), note: text() }
 }
 
-pub(super) fn database_restored() -> DatabaseRestored {
+fn database_restored() -> DatabaseRestored {
     let text = String::new;
     DatabaseRestored {
         snapshot_id: text(),
@@ -46,7 +56,7 @@ pub(super) fn database_restored() -> DatabaseRestored {
     }
 }
 
-pub(super) fn database_drill() -> DatabaseDrillSummary {
+fn database_drill() -> DatabaseDrillSummary {
     let text = String::new;
     let finding =
         DatabaseFinding { database: text(), not_proved: true, why: text(), hint: Some(text()) };

@@ -1,7 +1,7 @@
 //! `database drill`: restores into a private server and compares the rows of each table.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use restore_verify::evidence::drill_event::Outcome;
@@ -91,7 +91,7 @@ enum Place {
 }
 
 impl Drill<'_> {
-    fn carry_out(&mut self, databases: &[&Database], scratch: &Path) -> Result<(), Fault> {
+    fn carry_out(&mut self, databases: &[&Database], scratch: &[PathBuf]) -> Result<(), Fault> {
         let place = match self.place(scratch) {
             Ok(place) => place,
             Err(fault) if fault.code() == "E_NOT_PROVED" => {
@@ -117,7 +117,7 @@ impl Drill<'_> {
         Ok(())
     }
 
-    fn place(&self, scratch: &Path) -> Result<Place, Fault> {
+    fn place(&self, scratch: &[PathBuf]) -> Result<Place, Fault> {
         let workshop = Workshop::new(self.context.around);
         let (preset, manifest) = (self.stored.preset, &self.stored.manifest);
         Ok(match preset {
@@ -130,6 +130,7 @@ impl Drill<'_> {
                 Place::Mysql(private, mysql)
             }
             Preset::Sqlite => {
+                let scratch = scratch.first().map_or(Path::new("/tmp"), PathBuf::as_path);
                 let folder = tempfile::Builder::new().prefix("mainstay-drill-").tempdir_in(scratch);
                 Place::Sqlite(folder.map_err(|error| {
                     Fault::local(format!("cannot make a folder in {}", scratch.display()))

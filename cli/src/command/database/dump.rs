@@ -109,7 +109,8 @@ fn look(args: &DatabaseDumpArgs, context: &Context<'_>) -> Result<Looked, Fault>
             let files: Vec<PathBuf> =
                 args.words.iter().map(|word| around.absolute(Path::new(word))).collect();
             let scratch = scratch(args.scratch.as_ref(), around);
-            let (producer, databases, manifest) = sqlite::look(&files, &scratch, &around.cancel)?;
+            let scratch = scratch.first().map_or(Path::new("/tmp"), PathBuf::as_path);
+            let (producer, databases, manifest) = sqlite::look(&files, scratch, &around.cancel)?;
             Ok(Looked { producer: Box::new(producer), databases, manifest, notes: Vec::new() })
         }
         Preset::Mongodb => Err(not_yet()),

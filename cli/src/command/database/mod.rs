@@ -65,11 +65,14 @@ fn checked(mut server: Server, around: &Surroundings) -> Result<Server, Fault> {
     Ok(server)
 }
 
-/// A folder for what only lives for a command.
-fn scratch(given: Option<&PathBuf>, around: &Surroundings) -> PathBuf {
+/// Folders for what only lives for a command, the best first: what is named, or else the usual ones.
+fn scratch(given: Option<&PathBuf>, around: &Surroundings) -> Vec<PathBuf> {
     match given {
-        Some(folder) => around.absolute(folder),
-        None => around.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
+        Some(folder) => vec![around.absolute(folder)],
+        None => {
+            let named = around.variable("TMPDIR").map(PathBuf::from);
+            named.into_iter().chain(["/tmp", "/var/tmp"].map(PathBuf::from)).collect()
+        }
     }
 }
 
