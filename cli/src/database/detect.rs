@@ -98,7 +98,11 @@ fn sockets(root: &Path, findings: &mut Findings) {
             let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
             let name = entry.file_name().to_string_lossy().into_owned();
             let Some(preset) = of_socket(&name).filter(|_| is_socket) else { continue };
-            findings.found.insert(Found { preset, by: "socket", place: shown(root, &entry.path()) });
+            findings.found.insert(Found {
+                preset,
+                by: "socket",
+                place: shown(root, &entry.path()),
+            });
         }
     }
 }
@@ -158,8 +162,10 @@ fn processes(root: &Path, findings: &mut Findings) {
 
 /// The preset of a server by its command line, its data folder, and its socket if that is said.
 fn of_command_line(line: &[u8]) -> Option<(Preset, String, Option<String>)> {
-    let words: Vec<String> =
-        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let words: Vec<String> = line
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
     let program = words.first()?.rsplit('/').next()?;
     let preset = match program {
         "postgres" | "postmaster" => Preset::Postgresql,
@@ -246,7 +252,10 @@ mod tests {
             1: 0100007F:0CEA 0100007F:1538 01 00000000:00000000 00:00000000 00000000 101\n";
         assert_eq!(listening_ports(table), [5432]);
         let line = b"/usr/lib/postgresql/15/bin/postgres\0-D\0/var/lib/x\0";
-        assert_eq!(of_command_line(line), Some((Preset::Postgresql, "/var/lib/x".to_owned(), None)));
+        assert_eq!(
+            of_command_line(line),
+            Some((Preset::Postgresql, "/var/lib/x".to_owned(), None))
+        );
         let line = b"/usr/sbin/mariadbd\0--datadir=/data\0--socket=/s\0";
         let wanted = (Preset::Mariadb, "/data".to_owned(), Some("/s".to_owned()));
         assert_eq!(of_command_line(line), Some(wanted));
@@ -265,7 +274,8 @@ mod tests {
         let put = |path: &str, content: &[u8]| {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            std::fs::write(path, content).expect("a file");
+            let mut file = File::create(path).expect("a file");
+            std::io::Write::write_all(&mut file, content).expect("a file");
         };
         put("var/lib/postgresql/15/main/PG_VERSION", b"15\n");
         put("var/lib/app/state.db", b"SQLite format 3\0 and so on");

@@ -262,7 +262,8 @@ impl Dump {
     fn judge(&self) -> Result<(), Fault> {
         let failed = |words: String| Fault::new(ExitCode::Failed, "E_DUMP", words);
         if !self.rules.allow_empty && self.manifest.table_count() == 0 {
-            let names: Vec<_> = self.manifest.databases.iter().map(|one| one.name.as_str()).collect();
+            let names: Vec<_> =
+                self.manifest.databases.iter().map(|one| one.name.as_str()).collect();
             return Err(failed(format!(
                 "there is no table in {}, so no snapshot was made",
                 names.join(", ")

@@ -15,10 +15,7 @@ const SENTENCES: [(&str, &str); 25] = [
         "unsupported version",
         "the dump was made by a newer pg_dump: restore it with a pg_restore of at least that version",
     ),
-    (
-        "appears to be a text format dump",
-        "it is SQL as text: feed it to psql, not to pg_restore",
-    ),
+    ("appears to be a text format dump", "it is SQL as text: feed it to psql, not to pg_restore"),
     (
         "could not read from input file: end of file",
         "the dump ends before its end: look for another snapshot, and drill that one",
@@ -35,10 +32,7 @@ const SENTENCES: [(&str, &str); 25] = [
         "invalid locale name",
         "make that locale on the machine of the server (`locale -a` lists them), then repeat it",
     ),
-    (
-        "must be superuser",
-        "connect as a superuser: --server with another user",
-    ),
+    ("must be superuser", "connect as a superuser: --server with another user"),
     (
         "must be able to SET ROLE",
         "connect as a superuser, or give everything to yourself: --no-owner",
@@ -68,10 +62,7 @@ const SENTENCES: [(&str, &str); 25] = [
         "the client is newer than the server: use the mysqldump of the server's version, or the \
          preset mariadb for a MariaDB server",
     ),
-    (
-        "PROCESS privilege",
-        "GRANT PROCESS ON *.* to the user of the dump",
-    ),
+    ("PROCESS privilege", "GRANT PROCESS ON *.* to the user of the dump"),
     (
         "SUPER privilege",
         "routines, views or triggers belong to another user: restore as one with that privilege",
@@ -81,10 +72,7 @@ const SENTENCES: [(&str, &str); 25] = [
         "the dump comes from a newer server with another set of collations: restore into a server of \
          that version or newer",
     ),
-    (
-        "max_allowed_packet",
-        "raise max_allowed_packet of the server to 1 GiB while it is restored",
-    ),
+    ("max_allowed_packet", "raise max_allowed_packet of the server to 1 GiB while it is restored"),
     (
         "Access denied",
         "look at the user and the password: --server with a user, --login-file with a [client] section",
@@ -99,14 +87,8 @@ const SENTENCES: [(&str, &str); 25] = [
         "a view refers to something that is not there or belongs to a user that does not exist: fix or \
          drop that view, for no dump can contain it",
     ),
-    (
-        "No space left on device",
-        "make room, or name another folder with --scratch",
-    ),
-    (
-        "onnect",
-        "look whether the server runs and where it listens: `mainstay database detect`",
-    ),
+    ("No space left on device", "make room, or name another folder with --scratch"),
+    ("onnect", "look whether the server runs and where it listens: `mainstay database detect`"),
 ];
 
 /// The sentence for what a tool said, if there is one.

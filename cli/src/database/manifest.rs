@@ -176,11 +176,7 @@ const SHRINK_FLOOR_BYTES: u64 = 64 << 10;
 /// How a database that came back differs from the one that was dumped, in words; `found` are rows by
 /// schema and table.
 #[must_use]
-pub fn differences(
-    wanted: &Database,
-    found: &Rows,
-    large_objects: u64,
-) -> Vec<String> {
+pub fn differences(wanted: &Database, found: &Rows, large_objects: u64) -> Vec<String> {
     let mut words = Vec::new();
     for table in &wanted.tables {
         let (low, high) = (table.rows_min, table.rows_max);

@@ -85,7 +85,8 @@ pub fn look(psql: Psql, wanted: &[String]) -> Result<Looked, Fault> {
         ));
     }
     let mut databases = Vec::new();
-    let mut taken = BTreeSet::from([GLOBALS.to_owned(), crate::database::manifest::FILE.to_owned()]);
+    let mut taken =
+        BTreeSet::from([GLOBALS.to_owned(), crate::database::manifest::FILE.to_owned()]);
     for row in psql.ask_json(first, DATABASES)? {
         let mut database = database(&row);
         if wanted.is_empty() || wanted.contains(&database.name) {
@@ -143,9 +144,7 @@ fn database(row: &Value) -> Database {
 ///
 /// # Errors
 /// A fault of the server, above all for a table that the user may not read.
-pub fn count(
-    transaction: &mut Transaction,
-) -> Result<(Rows, u64), Fault> {
+pub fn count(transaction: &mut Transaction) -> Result<(Rows, u64), Fault> {
     let mut rows = Rows::new();
     for line in transaction.ask(TABLES)? {
         let row = json(&line)?;
@@ -215,10 +214,9 @@ impl Producer for Postgresql {
         let tool = self.psql.workshop.tool(&program);
         let tool = self.psql.connect(tool, None).args(["--globals-only", "--no-password"]);
         // Only a superuser may read the hashes of passwords; roles without them are better than none.
-        let is_superuser = self.psql.ask(
-            MAINTENANCE,
-            "SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper",
-        )?;
+        let is_superuser = self
+            .psql
+            .ask(MAINTENANCE, "SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper")?;
         let tool = match is_superuser.is_empty() {
             true => tool.args(["--no-role-passwords"]),
             false => tool,

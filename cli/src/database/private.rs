@@ -207,10 +207,15 @@ pub fn postgresql(
         "-c",
         "unix_socket_permissions=0700",
     ]);
-    let log = File::create(&log).map_err(|error| Fault::local("cannot write a log").because(&error))?;
+    let log =
+        File::create(&log).map_err(|error| Fault::local("cannot write a log").because(&error))?;
     let running = server.start(Stdio::null(), Stdio::from(log))?;
-    let place =
-        Server { socket: Some(sockets), user: Some(SUPERUSER.to_owned()), port: Some(5432), ..Server::default() };
+    let place = Server {
+        socket: Some(sockets),
+        user: Some(SUPERUSER.to_owned()),
+        port: Some(5432),
+        ..Server::default()
+    };
     let mut private = Private {
         running: Some(running),
         folder: Some(folder),
@@ -219,9 +224,8 @@ pub fn postgresql(
         said: String::new(),
     };
     // Whatever the environment says is about other servers.
-    let variables = workshop.variables.iter().filter(|(name, _)| {
-        !name.as_encoded_bytes().starts_with(b"PG")
-    });
+    let variables =
+        workshop.variables.iter().filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"PG"));
     let workshop = Workshop { variables: variables.cloned().collect(), ..workshop.clone() };
     let psql = Psql::new(&workshop, &place)?;
     wait(&private, || psql.ask(MAINTENANCE, "SELECT current_setting('server_version')"))
@@ -246,7 +250,8 @@ fn wait<T>(private: &Private, ask: impl Fn() -> Result<T, Fault>) -> Result<T, F
     let words = last.map(|fault| format!(": {}", fault.message())).unwrap_or_default();
     Err(not_proved(
         format!("the private server does not start{words}"),
-        "look whether there is room in the scratch folder, or name another one with --scratch".to_owned(),
+        "look whether there is room in the scratch folder, or name another one with --scratch"
+            .to_owned(),
     ))
 }
 
@@ -269,8 +274,11 @@ pub fn mysql(
     let data_option = format!("--datadir={}", data.display());
     let install = match is_mariadb {
         true => {
-            let found = ["mariadb-install-db", "mysql_install_db"].iter().find_map(|it| in_path(workshop, it));
-            let install = found.ok_or_else(|| tools::missing("mariadb-install-db", "mariadb-server"))?;
+            let found = ["mariadb-install-db", "mysql_install_db"]
+                .iter()
+                .find_map(|it| in_path(workshop, it));
+            let install =
+                found.ok_or_else(|| tools::missing("mariadb-install-db", "mariadb-server"))?;
             workshop.tool(&install).args([
                 "--no-defaults",
                 "--skip-test-db",
@@ -307,9 +315,10 @@ pub fn mysql(
         server: place.clone(),
         said: String::new(),
     };
-    let variables = workshop.variables.iter().filter(|(name, _)| {
-        !name.as_encoded_bytes().starts_with(b"MYSQL_") && name != "HOME"
-    });
+    let variables = workshop
+        .variables
+        .iter()
+        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"MYSQL_") && name != "HOME");
     let mut workshop = Workshop { variables: variables.cloned().collect(), ..workshop.clone() };
     // Nor what stands in the user's own file.
     workshop.variables.push(("HOME".into(), "/nonexistent".into()));

@@ -306,9 +306,8 @@ fn failed(name: &str, status: Option<ExitStatus>, said: &str) -> Fault {
 /// The line that says most: the first about an error, or the last of all.
 fn telling_line(said: &str) -> String {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let is_error = |line: &&str| {
-        ["error", "ERROR", "FATAL", "rror:"].iter().any(|word| line.contains(word))
-    };
+    let is_error =
+        |line: &&str| ["error", "ERROR", "FATAL", "rror:"].iter().any(|word| line.contains(word));
     let line = lines.clone().find(is_error).or_else(|| lines.next_back()).unwrap_or_default();
     in_one_line(line).chars().take(LINE_MAX_CHARS).collect()
 }

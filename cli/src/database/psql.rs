@@ -196,4 +196,3 @@ impl Transaction {
         ended.and_then(Result::err).unwrap_or(lost)
     }
 }
-

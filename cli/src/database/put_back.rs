@@ -145,9 +145,10 @@ impl Drop for HalfMade<'_> {
         // Also when everything stops.
         let psql = self.psql.unstoppable();
         let sql = format!("DROP DATABASE IF EXISTS {}", name::identifier(self.name));
-        // The connection of a tool that was killed goes away a moment later.
+        let forced = format!("{sql} WITH (FORCE)");
+        // The connection of a tool that was killed may work on; old servers cannot end it.
         for _ in 0..20 {
-            if psql.ask(MAINTENANCE, &sql).is_ok() {
+            if psql.ask(MAINTENANCE, &forced).is_ok() || psql.ask(MAINTENANCE, &sql).is_ok() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -163,17 +164,20 @@ fn roles(psql: &Psql, database: &Database, owners: Owners, back: &mut Back) -> R
     for line in psql.ask(MAINTENANCE, "SELECT json_build_object('name', rolname) FROM pg_roles")? {
         there.extend(json(&line)?["name"].as_str().map(str::to_owned));
     }
-    let missing: Vec<&String> = database.roles.iter().filter(|role| !there.contains(role)).collect();
+    let missing: Vec<&String> =
+        database.roles.iter().filter(|role| !there.contains(role)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
     if owners == Owners::Kept {
-        return Err(Fault::refused(format!("roles that own something or have rights are missing: {list}"))
-            .hint(
-                "make them first (globals.sql in the snapshot has them all), or restore with \
+        return Err(Fault::refused(format!(
+            "roles that own something or have rights are missing: {list}"
+        ))
+        .hint(
+            "make them first (globals.sql in the snapshot has them all), or restore with \
                  --create-roles, or with --no-owner",
-            ));
+        ));
     }
     let create = missing.iter().map(|role| format!("CREATE ROLE {}", name::identifier(role)));
     psql.ask(MAINTENANCE, &create.collect::<Vec<_>>().join("; "))?;
@@ -222,11 +226,10 @@ pub fn mysql(
         return Err(taken(&format!("the database {new:?}")));
     }
     let mut create = format!("CREATE DATABASE {}", name::backticked(new));
-    for (option, value) in
-        [("CHARACTER SET", &database.encoding), ("COLLATE", &database.collate)]
-    {
+    for (option, value) in [("CHARACTER SET", &database.encoding), ("COLLATE", &database.collate)] {
         // Only letters, digits and underscores: anything else is no name of one.
-        let is_word = |it: &&String| it.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'_');
+        let is_word =
+            |it: &&String| it.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'_');
         if let Some(value) = value.as_ref().filter(is_word) {
             create.push_str(&format!(" {option} {value}"));
         }
@@ -234,7 +237,8 @@ pub fn mysql(
     // It fails if somebody else has made one meanwhile.
     server.ask(&create)?;
     let reader = server.reader().args([format!("--database={new}")]);
-    let fed = reader.start(Stdio::piped(), Stdio::null()).and_then(|running| feed(running, content));
+    let fed =
+        reader.start(Stdio::piped(), Stdio::null()).and_then(|running| feed(running, content));
     let counted = fed.and_then(|()| server.count(new));
     let rows = match counted {
         Ok(rows) => rows,
@@ -247,7 +251,8 @@ pub fn mysql(
             });
         }
     };
-    let mut back = Back { differences: manifest::differences(database, &rows, 0), ..Back::default() };
+    let mut back =
+        Back { differences: manifest::differences(database, &rows, 0), ..Back::default() };
     back.rows = rows;
     back.notes.extend(definers(server, new)?);
     let events = format!(

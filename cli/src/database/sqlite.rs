@@ -41,9 +41,9 @@ pub fn look(
 ) -> Result<(SqliteDump, Vec<Database>, Manifest), Fault> {
     let (mut databases, mut taken) = (Vec::new(), BTreeSet::from([FILE.to_owned()]));
     for path in files {
-        let shown = path.to_str().ok_or_else(|| {
-            Fault::usage(format!("the name of {} is not UTF-8", path.display()))
-        })?;
+        let shown = path
+            .to_str()
+            .ok_or_else(|| Fault::usage(format!("the name of {} is not UTF-8", path.display())))?;
         open(path)?;
         let last = path.file_name().unwrap_or_default().to_string_lossy();
         let file = name::file(&last, "sqlite", &taken);
@@ -110,7 +110,8 @@ pub fn count(connection: &Connection, path: &Path) -> Result<Rows, Fault> {
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' \
              ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
         )?;
-        let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let names: Vec<String> =
+            names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut rows = Rows::new();
         for table in names {
             let sql = format!("SELECT count(*) FROM {}", name::identifier(&table));
@@ -173,7 +174,9 @@ impl Producer for SqliteDump {
                 "E_DUMP",
                 format!("{} is damaged, so no snapshot was made: {words}", path.display()),
             )
-            .hint("restore it from an older snapshot, or save what `sqlite3 FILE .recover` reads"));
+            .hint(
+                "restore it from an older snapshot, or save what `sqlite3 FILE .recover` reads",
+            ));
         }
         let rows = count(&connection, &path)?;
         let table = |((schema, name), rows)| Table { schema, name, rows_min: rows, rows_max: rows };

@@ -14,9 +14,10 @@ impl Contents {
     /// Reads the list; nothing if it is none.
     #[must_use]
     pub fn parse(list: &str) -> Option<Self> {
-        let entries = list.lines().filter(|line| line.starts_with(';')).find_map(|line| {
-            line.trim_start_matches([';', ' ']).strip_prefix("TOC Entries: ")
-        });
+        let entries = list
+            .lines()
+            .filter(|line| line.starts_with(';'))
+            .find_map(|line| line.trim_start_matches([';', ' ']).strip_prefix("TOC Entries: "));
         let entries = entries?.trim().parse().ok()?;
         let data = list.lines().filter(|line| !line.starts_with(';'));
         let data = data.filter_map(|line| line.split_once(" TABLE DATA ").map(|(_, rest)| rest));

@@ -120,7 +120,12 @@ pub fn fitting(workshop: &Workshop, name: &str, server: Version) -> Result<Fitti
 ///
 /// # Errors
 /// A fault that says what to install.
-pub fn mysql(workshop: &Workshop, preset: Preset, own: &str, shared: &str) -> Result<PathBuf, Fault> {
+pub fn mysql(
+    workshop: &Workshop,
+    preset: Preset,
+    own: &str,
+    shared: &str,
+) -> Result<PathBuf, Fault> {
     let names: &[&str] = if preset == Preset::Mysql { &[shared] } else { &[own, shared] };
     let package = if preset == Preset::Mysql { "default-mysql-client" } else { "mariadb-client" };
     let found = names.iter().find_map(|name| in_path(workshop, name));

@@ -57,7 +57,7 @@ fn dump(plan: &Plan, source: &Source, preset: &str) -> Part {
     words.push(format!("--host={}", plan.host).into());
     words.extend(source.tags.iter().map(|tag| OsString::from(format!("--tag={tag}"))));
     words.extend(source.server.iter().map(|it| OsString::from(format!("--server={it}"))));
-    for file in &source.login_file {
+    if let Some(file) = &source.login_file {
         let mut word = OsString::from("--login-file=");
         word.push(file);
         words.push(word);

@@ -478,9 +478,7 @@ fn source_paths(source: &Source) -> Vec<PathBytes> {
             let bytes = roots.iter().map(|root| root.as_os_str().as_bytes());
             bytes.map(|bytes| PathBytes(plain(bytes).unwrap_or_else(|_| bytes.to_vec()))).collect()
         }
-        Source::Stream { name, .. }
-        | Source::Command { name, .. }
-        | Source::Files { name, .. } => {
+        Source::Stream { name, .. } | Source::Command { name, .. } | Source::Files { name, .. } => {
             vec![PathBytes([b"/", name.as_slice()].concat())]
         }
     };

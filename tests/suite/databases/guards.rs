@@ -18,14 +18,17 @@ fn a_client_that_is_older_than_its_server_is_refused() {
     let failed = with_doubles(&machine, words).expect(1).stderr;
     assert!(failed.contains("the server of version 99.8"), "{failed}");
     assert!(failed.contains("install the client of version 99.8 or newer"), "{failed}");
-    let failed = database(&machine, ["dump", "--preset", "mongodb", "--source", "shop"]).expect(2).stderr;
+    let failed =
+        database(&machine, ["dump", "--preset", "mongodb", "--source", "shop"]).expect(2).stderr;
     assert!(failed.contains("mongodump --archive"), "{failed}");
 }
 
 #[test]
 fn no_password_comes_from_a_command_line_or_an_open_file() {
     let machine = Machine::new();
-    for (preset, word) in [("mariadb", "-psecret"), ("mariadb", "--password=secret"), ("postgresql", "-W")] {
+    for (preset, word) in
+        [("mariadb", "-psecret"), ("mariadb", "--password=secret"), ("postgresql", "-W")]
+    {
         let words = ["dump", "--preset", preset, "--source", "x", "--", word];
         let failed = database(&machine, words).expect(2).stderr;
         assert!(failed.contains("--login-file") && !failed.contains("secret"), "{failed}");

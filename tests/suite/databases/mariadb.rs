@@ -35,7 +35,8 @@ fn sum(server: &Server, name: &str) -> String {
 
 fn seeded() -> Server {
     let server = Server::mariadb();
-    server.sql("", "CREATE DATABASE `we ird-ü``q` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
+    server
+        .sql("", "CREATE DATABASE `we ird-ü``q` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
     server.sql(NAME, SEED);
     server
 }
@@ -44,11 +45,13 @@ fn seeded() -> Server {
 fn what_is_lost_comes_back_with_every_row() {
     let (machine, server) = (Machine::new(), seeded());
     let socket = server.folder.path().join("s").to_string_lossy().into_owned();
-    let dump = ["dump", "--preset", "mariadb", "--source", "web", "--", "-S", &socket, "-u", "root"];
+    let dump =
+        ["dump", "--preset", "mariadb", "--source", "web", "--", "-S", &socket, "-u", "root"];
     let noted = database(&machine, dump).expect(0).stderr;
     assert!(noted.contains("isam (MyISAM) is not of InnoDB"), "{noted}");
     assert!(machine.say("cat latest:/web/users.sql").expect(0).stdout.contains("CREATE USER"));
-    let drilled = database(&machine, ["drill", "latest", "--source", "web", "--json"]).expect(0).json();
+    let drilled =
+        database(&machine, ["drill", "latest", "--source", "web", "--json"]).expect(0).json();
     assert_eq!((&drilled["outcome"], &drilled["rows"]), (&"pass".into(), &7.into()), "{drilled}");
     let (before, place) = (sum(&server, NAME), server.place());
     let back = |name: &str, code| {
@@ -63,7 +66,10 @@ fn what_is_lost_comes_back_with_every_row() {
     back(NAME, 0);
     assert_eq!(sum(&server, NAME), before);
     // Everything deleted: that is no dump that replaces the one before without a word.
-    server.sql(NAME, "DELETE FROM aa_child; DELETE FROM zz_parent; DELETE FROM `a b`; DELETE FROM isam");
+    server.sql(
+        NAME,
+        "DELETE FROM aa_child; DELETE FROM zz_parent; DELETE FROM `a b`; DELETE FROM isam",
+    );
     let words = ["dump", "--preset", "mariadb", "--source", "web", "--server", &place];
     let failed = database(&machine, words.into_iter().chain(["--", NAME])).expect(1).stderr;
     assert!(failed.contains("has no row any more, and had 7"), "{failed}");
@@ -77,7 +83,8 @@ fn dumps_that_are_not_whole_are_found() {
     let (machine, server) = (Machine::new(), seeded());
     let place = server.place();
     let dump = ["dump", "--preset", "mariadb", "--source", "web", "--server", &place];
-    let version = "for word; do case $word in --version) exec /usr/bin/mariadb-dump --version;; esac; done\n";
+    let version =
+        "for word; do case $word in --version) exec /usr/bin/mariadb-dump --version;; esac; done\n";
     for (script, word) in [
         ("exit 0", "empty (0 bytes)"),
         ("/usr/bin/mariadb-dump \"$@\" | head -n 40", "does not end with the line"),
@@ -92,7 +99,8 @@ fn dumps_that_are_not_whole_are_found() {
     let script = "/usr/bin/mariadb-dump \"$@\" | grep -v 'INSERT INTO `aa_child`'";
     double(&machine, "mariadb-dump", &format!("{version}{script}"));
     with_doubles(&machine, dump).expect(0);
-    let drilled = database(&machine, ["drill", "latest", "--source", "web", "--json"]).expect(21).json();
+    let drilled =
+        database(&machine, ["drill", "latest", "--source", "web", "--json"]).expect(21).json();
     assert_eq!(drilled["outcome"], "fail");
     assert_eq!(drilled["findings"][0]["why"], "aa_child has 0 rows, and had 1", "{drilled}");
     let words = ["restore", "latest", "--source", "web", "--server", &place, "--as", "less"];

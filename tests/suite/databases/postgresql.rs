@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::databases::servers::{Server, database, double, open_folder, processes_in, with_doubles};
+use crate::databases::servers::{
+    Server, database, double, open_folder, processes_in, with_doubles,
+};
 use crate::hostile::machine::Machine;
 
 const NAME: &str = "odd-name ü'x=y";
@@ -61,13 +63,16 @@ fn what_is_lost_comes_back_with_every_row() {
     let counts: serde_json::Value = serde_json::from_str(&counts).expect("JSON");
     assert!(counts["server_version"].as_str().is_some_and(|said| said.starts_with("15")));
     assert_eq!(counts["databases"][0]["large_objects"], 1);
-    let drilled = database(&machine, ["drill", "latest", "--source", "shop", "--json"]).expect(0).json();
+    let drilled =
+        database(&machine, ["drill", "latest", "--source", "shop", "--json"]).expect(0).json();
     assert_eq!((&drilled["outcome"], &drilled["rows"]), (&"pass".into(), &508.into()), "{drilled}");
     assert!(drilled["evidence"].is_string(), "{drilled}");
     let sum = server.sql(NAME, SUM);
     let back = |name: &str, more: &[&str], code| {
-        let words = ["restore", "latest", "--source", "shop", "--server", &place, "--database", NAME];
-        database(&machine, words.into_iter().chain(["--as", name]).chain(more.iter().copied())).expect(code)
+        let words =
+            ["restore", "latest", "--source", "shop", "--server", &place, "--database", NAME];
+        database(&machine, words.into_iter().chain(["--as", name]).chain(more.iter().copied()))
+            .expect(code)
     };
     back("a copy", &[], 0);
     assert_eq!(server.sql("a copy", SUM), sum);
@@ -87,7 +92,8 @@ fn what_is_lost_comes_back_with_every_row() {
     let noted = back(NAME, &["--create-roles"], 0).stderr;
     assert!(noted.contains("shopper"), "{noted}");
     assert_eq!(server.sql(NAME, SUM), sum);
-    let several = database(&machine, ["restore", "latest", "--source", "shop", "--as", "x"]).expect(2);
+    let several =
+        database(&machine, ["restore", "latest", "--source", "shop", "--as", "x"]).expect(2);
     assert!(several.stderr.contains("--database"), "{}", several.stderr);
     assert_eq!(server.sql("", "SELECT count(*) FROM pg_database WHERE datname ~ '^mainstay'"), "0");
 }
@@ -96,11 +102,15 @@ fn what_is_lost_comes_back_with_every_row() {
 fn dumps_that_are_not_whole_and_drills_that_are_killed() {
     let (machine, server, scratch) = (Machine::new(), seeded(), open_folder());
     let place = server.place();
-    let dump = ["dump", "--preset", "postgresql", "--source", "shop", "--server", &place, "--", NAME];
+    let dump =
+        ["dump", "--preset", "postgresql", "--source", "shop", "--server", &place, "--", NAME];
     let real = "/usr/lib/postgresql/15/bin/pg_dump";
     // A tool that leaves out a table, one that prints nothing, and one that says that it failed.
     for (script, word) in [
-        (format!("exec {real} \"$@\" --exclude-table-data=child"), "no data of the table public.child"),
+        (
+            format!("exec {real} \"$@\" --exclude-table-data=child"),
+            "no data of the table public.child",
+        ),
         (format!("case $1 in --version) exec {real} --version;; esac"), "could not read"),
         (format!("{real} \"$@\"; exit 3"), "exit status 3"),
     ] {
@@ -112,7 +122,9 @@ fn dumps_that_are_not_whole_and_drills_that_are_killed() {
     let listed = machine.say("snapshots --json").expect(0).stdout;
     assert_eq!(listed.trim(), "[]");
     // One that cuts the end off and calls that a success: only a restore shows it.
-    let script = format!("case $1 in --version) exec {real} --version;; esac\n{real} \"$@\" | head -c -3000");
+    let script = format!(
+        "case $1 in --version) exec {real} --version;; esac\n{real} \"$@\" | head -c -3000"
+    );
     double(&machine, "pg_dump", &script);
     with_doubles(&machine, dump).expect(0);
     let scratch_path = scratch.path().to_string_lossy().into_owned();
@@ -123,17 +135,26 @@ fn dumps_that_are_not_whole_and_drills_that_are_killed() {
     // Restored, it leaves nothing half made.
     let words = ["restore", "latest", "--source", "shop", "--server", &place, "--as", "half"];
     database(&machine, words).expect(1);
-    assert_eq!(server.sql("", "SELECT count(*) FROM pg_database WHERE datname ~ '^(mainstay|half)'"), "0");
+    assert_eq!(
+        server.sql("", "SELECT count(*) FROM pg_database WHERE datname ~ '^(mainstay|half)'"),
+        "0"
+    );
     database(&machine, dump).expect(0);
     for (signal, waits) in [("TERM", 600), ("TERM", 1500), ("KILL", 1800)] {
-        let mut child = machine.command(["database"].into_iter().chain(drill)).spawn().expect("it starts");
+        let mut child =
+            machine.command(["database"].into_iter().chain(drill)).spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(waits));
         let pid = child.id().to_string();
         std::process::Command::new("kill").args(["-s", signal, &pid]).status().expect("kill");
         let code = child.wait().expect("it ends").code();
         assert!(matches!(code, Some(130 | 0) | None), "{code:?}");
         let is_gone = || processes_in(scratch.path()) == 0;
-        let gone = (0..100).any(|_| is_gone() || { std::thread::sleep(Duration::from_millis(50)); false });
+        let gone = (0..100).any(|_| {
+            is_gone() || {
+                std::thread::sleep(Duration::from_millis(50));
+                false
+            }
+        });
         assert!(gone, "a server outlives {signal}");
         if signal == "TERM" {
             let left = std::fs::read_dir(scratch.path()).expect("a folder").count();

@@ -163,10 +163,7 @@ impl Server {
 }
 
 /// A machine with a repository, and this program with a server on it.
-pub(super) fn database<'a>(
-    machine: &Machine,
-    words: impl IntoIterator<Item = &'a str>,
-) -> Ran {
+pub(super) fn database<'a>(machine: &Machine, words: impl IntoIterator<Item = &'a str>) -> Ran {
     machine.run(std::iter::once("database").chain(words))
 }
 
@@ -178,12 +175,10 @@ pub(super) fn double(machine: &Machine, name: &str, script: &str) -> PathBuf {
 }
 
 /// The program with those tools before all others.
-pub(super) fn with_doubles<'a>(
-    machine: &Machine,
-    words: impl IntoIterator<Item = &'a str>,
-) -> Ran {
+pub(super) fn with_doubles<'a>(machine: &Machine, words: impl IntoIterator<Item = &'a str>) -> Ran {
     let mut command = machine.command(std::iter::once("database").chain(words));
-    let path = format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", machine.path("doubles").display());
+    let path =
+        format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", machine.path("doubles").display());
     Machine::output(command.env("PATH", path))
 }
 

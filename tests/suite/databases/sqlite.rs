@@ -28,15 +28,18 @@ fn a_file_with_a_log_comes_back_and_damage_is_no_snapshot() {
     writer.arg(&file).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut writer = writer.spawn().expect("sqlite3");
     let mut stdin = writer.stdin.take().expect("a pipe");
-    std::io::Write::write_all(&mut stdin, b"INSERT INTO t VALUES (3, x'42');\nSELECT 'done';\n").expect("a pipe");
+    std::io::Write::write_all(&mut stdin, b"INSERT INTO t VALUES (3, x'42');\nSELECT 'done';\n")
+        .expect("a pipe");
     let mut said = [0; 4];
-    std::io::Read::read_exact(writer.stdout.as_mut().expect("a pipe"), &mut said).expect("an answer");
+    std::io::Read::read_exact(writer.stdout.as_mut().expect("a pipe"), &mut said)
+        .expect("an answer");
     let name = file.to_string_lossy().into_owned();
     let dump = ["dump", "--preset", "sqlite", "--source", "app", "--", &name];
     database(&machine, dump).expect(0);
     drop(stdin);
     writer.wait().expect("it ends");
-    let drilled = database(&machine, ["drill", "latest", "--source", "app", "--json"]).expect(0).json();
+    let drilled =
+        database(&machine, ["drill", "latest", "--source", "app", "--json"]).expect(0).json();
     assert_eq!(drilled["outcome"], "pass", "{drilled}");
     let back = |code| {
         let words = ["restore", "latest", "--source", "app", "--as", "back.db"];
@@ -51,12 +54,14 @@ fn a_file_with_a_log_comes_back_and_damage_is_no_snapshot() {
     let mut bytes = std::fs::read(&file).expect("it can be read");
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0x5a);
-    std::fs::write(&file, bytes).expect("it is ours");
+    system_tests::trees::put(&file, &bytes);
     let failed = database(&machine, dump).expect(20).stderr;
     assert!(failed.contains("is damaged"), "{failed}");
-    let nothing = database(&machine, ["dump", "--preset", "sqlite", "--source", "app"]).expect(2).stderr;
+    let nothing =
+        database(&machine, ["dump", "--preset", "sqlite", "--source", "app"]).expect(2).stderr;
     assert!(nothing.contains("no file of SQLite is named"), "{nothing}");
-    let text = machine.put("text.db", b"just some text that is no database at all, and long enough");
+    let text =
+        machine.put("text.db", b"just some text that is no database at all, and long enough");
     let text = text.to_string_lossy().into_owned();
     database(&machine, ["dump", "--preset", "sqlite", "--source", "app", "--", &text]).expect(1);
 }

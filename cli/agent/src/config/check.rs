@@ -191,10 +191,9 @@ fn databases(source: &Source, place: &str, found: &mut Found) {
     let has_more =
         !source.databases.is_empty() || source.server.is_some() || source.login_file.is_some();
     match source.preset.as_deref() {
-        None if has_more => found.add(
-            place,
-            "has databases, a server or a login-file, which only a preset needs",
-        ),
+        None if has_more => {
+            found.add(place, "has databases, a server or a login-file, which only a preset needs")
+        }
         None => {}
         Some(preset) if !PRESETS.contains(&preset) => {
             found.add(place, format!("its preset {preset:?} is none of {}", PRESETS.join(", ")));

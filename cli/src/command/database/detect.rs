@@ -32,10 +32,14 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode, Fault> {
         }
     }
     if findings.found.is_empty() {
-        context.ui.note("nothing was found: no server listens here, and no usual folder has a database");
+        context
+            .ui
+            .note("nothing was found: no server listens here, and no usual folder has a database");
     }
     if findings.is_cut {
-        context.ui.note("some folders are too large: not all were looked through for files of SQLite");
+        context
+            .ui
+            .note("some folders are too large: not all were looked through for files of SQLite");
     }
     Ok(ExitCode::Ok)
 }

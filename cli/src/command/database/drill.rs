@@ -289,9 +289,13 @@ fn tell(summary: &DatabaseDrillSummary, context: &Context<'_>) {
     context.ui.result(&format!("database drill: {}", summary.outcome));
     let time = units::duration(Duration::from_secs_f64(summary.restore_seconds));
     line("restored", format!("{} in {time}", units::size(summary.bytes_restored)));
-    let (tables, rows) = (units::counted(summary.tables, "table"), units::counted(summary.rows, "row"));
+    let (tables, rows) =
+        (units::counted(summary.tables, "table"), units::counted(summary.rows, "row"));
     let databases = units::counted(summary.databases, "database");
-    line("counted", format!("{tables}, {rows}; {} of {databases} as dumped", summary.databases_passed));
+    line(
+        "counted",
+        format!("{tables}, {rows}; {} of {databases} as dumped", summary.databases_passed),
+    );
     if !summary.drill_version.is_empty() {
         let (from, into) = (&summary.server_version, &summary.drill_version);
         line("server", format!("dumped from {from}, drilled in {into}"));

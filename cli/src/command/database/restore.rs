@@ -35,8 +35,11 @@ pub fn run(args: &DatabaseRestoreArgs, context: &Context<'_>) -> Result<ExitCode
     let stored = Stored::find(&opened, &args.snapshot, (&args.source, &args.filter), context)?;
     let databases = stored.databases(args.database.as_ref())?;
     let [database] = databases.as_slice() else {
-        return Err(Fault::usage(format!("the snapshot has several databases: {}", stored.names()))
-            .hint("say which one with --database NAME"));
+        return Err(Fault::usage(format!(
+            "the snapshot has several databases: {}",
+            stored.names()
+        ))
+        .hint("say which one with --database NAME"));
     };
     let began = context.around.clock.monotonic();
     let back = put(args, (&opened, &stored, database), context)?;

@@ -95,7 +95,8 @@ impl Stored {
     /// Names of all databases.
     #[must_use]
     pub fn names(&self) -> String {
-        let names: Vec<_> = self.manifest.databases.iter().map(|one| format!("{:?}", one.name)).collect();
+        let names: Vec<_> =
+            self.manifest.databases.iter().map(|one| format!("{:?}", one.name)).collect();
         names.join(", ")
     }
 
