@@ -26,13 +26,16 @@ fn finding() -> DrillFinding {
     }
 }
 
-/// One of each message of `database`, and the heading that describes it.
-pub(super) fn databases() -> Vec<(&'static str, Message<'static>)> {
+/// One of each message of `database` and of configurations, and the heading that describes it.
+pub(super) fn others() -> Vec<(&'static str, Message<'static>)> {
     let (back, drill) = (Box::new(database_restored()), Box::new(database_drill()));
     vec![
         ("`database_found`", Message::DatabaseFound(database_found())),
         ("`summary` of a database restore", Message::DatabaseRestored(back)),
         ("`summary` of a database drill", Message::DatabaseDrill(drill)),
+        ("`outcome`", Message::Outcome(Box::new(outcome()))),
+        ("`stored_configuration`", Message::StoredConfiguration(stored())),
+        ("`configuration`", Message::Configuration(configuration())),
     ]
 }
 
