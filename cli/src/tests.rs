@@ -470,8 +470,7 @@ fn promised_fields(heading: &str) -> Vec<String> {
 
 #[test]
 fn the_document_has_every_field_of_every_message_and_no_other() {
-    for (heading, message) in
-        samples().into_iter().chain(record_samples()).chain(samples::others())
+    for (heading, message) in samples().into_iter().chain(record_samples()).chain(samples::others())
     {
         let value: serde_json::Value =
             serde_json::from_str(&message.to_line()).expect("because a message is JSON");
