@@ -184,12 +184,16 @@ pub fn postgresql(
         (folder.path().join("data"), folder.path().join("s"), folder.path().join("log"));
     let mkdir = workshop.tool(Path::new("mkdir")).as_user(user.as_ref());
     mkdir.args(["-m", "0700", "--"]).args([&sockets]).output(b"")?;
+    // Temporary files of others may lie where this user cannot come to.
+    let temporary = [("TMPDIR", folder.path().as_os_str().to_owned())];
     let initdb = workshop.tool(&programs.join("initdb")).as_user(user.as_ref());
+    let initdb = initdb.vars(temporary.clone());
     initdb
         .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
         .args([format!("--username={SUPERUSER}"), format!("--pgdata={}", data.display())])
         .output(b"")?;
     let server = tied(workshop, &programs.join("postgres"), user.as_ref(), "QUIT");
+    let server = server.vars(temporary);
     let server = server.args(["-D"]).args([&data]).args(["-k"]).args([&sockets]).args([
         "-h",
         "",
@@ -287,8 +291,11 @@ pub fn mysql(
         }
         false => workshop.tool(&program).args(["--no-defaults", "--initialize-insecure"]),
     };
-    install.as_user(user.as_ref()).args([&data_option]).output(b"")?;
-    let mut server = tied(workshop, &program, user.as_ref(), "KILL").args([
+    let temporary = [("TMPDIR", folder.path().as_os_str().to_owned())];
+    let install = install.as_user(user.as_ref()).vars(temporary.clone());
+    install.args([&data_option]).output(b"")?;
+    let server = tied(workshop, &program, user.as_ref(), "KILL").vars(temporary);
+    let mut server = server.args([
         "--no-defaults",
         &data_option,
         &format!("--socket={}", socket.display()),
