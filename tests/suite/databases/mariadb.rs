@@ -96,7 +96,7 @@ fn dumps_that_are_not_whole_are_found() {
         assert!(failed.contains("try: "), "{failed}");
     }
     assert_eq!(machine.say("snapshots --json").expect(0).stdout.trim(), "[]");
-    let script = "/usr/bin/mariadb-dump \"$@\" | grep -v 'INSERT INTO `aa_child`'";
+    let script = "/usr/bin/mariadb-dump \"$@\" | sed '/INSERT INTO `aa_child`/,/;$/d'";
     double(&machine, "mariadb-dump", &format!("{version}{script}"));
     with_doubles(&machine, dump).expect(0);
     let drilled =
@@ -105,6 +105,7 @@ fn dumps_that_are_not_whole_are_found() {
     assert_eq!(drilled["findings"][0]["why"], "aa_child has 0 rows, and had 1", "{drilled}");
     let words = ["restore", "latest", "--source", "web", "--server", &place, "--as", "less"];
     assert!(database(&machine, words).expect(20).stderr.contains("aa_child has 0 rows"));
+    server.sql("", "DROP DATABASE less");
     // SQL that the server does not take leaves nothing behind.
     let script = "/usr/bin/mariadb-dump \"$@\" | sed 's/CREATE TABLE `isam`/CREATE TABEL `isam`/'";
     double(&machine, "mariadb-dump", &format!("{version}{script}"));
