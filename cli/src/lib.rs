@@ -15,13 +15,16 @@ pub mod fault;
 /// Floor 4: environment, secrets, where the repository is.
 pub mod config;
 
-/// Floor 5: what happens by itself.
+/// Floor 5: databases: dumps, restores, private servers.
+pub mod database;
+
+/// Floor 6: what happens by itself.
 pub mod night;
 
-/// Floor 6: the command line as types.
+/// Floor 7: the command line as types.
 pub mod args;
 
-/// Floor 7: the commands.
+/// Floor 8: the commands.
 pub mod command;
 
 use std::ffi::OsString;

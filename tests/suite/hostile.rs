@@ -12,7 +12,7 @@ mod files;
 mod folder;
 mod junk;
 mod lost;
-mod machine;
+pub(crate) mod machine;
 mod permits;
 pub(crate) mod place;
 mod planted;

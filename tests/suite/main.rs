@@ -30,6 +30,7 @@ mod differing;
 mod comparing;
 mod dumping;
 mod mounting;
+mod databases;
 mod cost;
 mod memory;
 mod store_contract;

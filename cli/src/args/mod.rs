@@ -42,6 +42,8 @@ pub mod dump;
 pub mod mount;
 /// `forget`, `undelete`, `offboard`, `hold`, `tag`, `policy`.
 pub mod retention;
+/// `database`.
+pub mod database;
 /// `agent`, `run`, `schedule`, `status`, `config`.
 pub mod night;
 /// `machine`.

@@ -16,6 +16,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ),
     ("Restore", &["restore", "recover", "dump"]),
     ("Restore", &["restore", "dump", "mount"]),
+    ("Restore", &["restore", "dump", "database"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),

@@ -75,23 +75,36 @@ pub fn run(args: &BackupArgs, context: &Context<'_>) -> Result<ExitCode, Fault> 
         closed: named.closed,
         skip: own_folders(&opened).iter().filter_map(|(path, _)| device_and_inode(path)).collect(),
     };
+    save(source, &options, &opened, context)
+}
+
+/// Makes a snapshot of a source and shows what it came to.
+///
+/// # Errors
+/// Whatever leaves no snapshot.
+pub fn save(
+    source: Source,
+    options: &BackupOptions,
+    opened: &Opened,
+    context: &Context<'_>,
+) -> Result<ExitCode, Fault> {
+    let dry_run = options.dry_run;
     let _lock = opened.lock()?;
     let started = context.around.clock.now();
     let monitor = progress(context);
-    let report =
-        backup::run(&opened.repo, &opened.index, &opened.state, source, &options, &monitor);
+    let report = backup::run(&opened.repo, &opened.index, &opened.state, source, options, &monitor);
     drop(monitor);
     let report = report.map_err(|error| trouble::backup(&error))?;
-    if !args.dry_run && report.summary.bytes_stored > 0 {
+    if !dry_run && report.summary.bytes_stored > 0 {
         opened.repo.store().keep_reserve();
         // Names the newest evidence in the next snapshot; that this one is safe does not hang on it.
         if let Err(error) = heads::look(&opened.repo, &opened.state) {
             context.ui.detail(1, &format!("evidence was not looked at: {}", in_one_line(&error)));
         }
     }
-    show(&report, args.dry_run, started, context);
-    if let Some(snapshot) = report.snapshot.filter(|_| !args.dry_run) {
-        clock::note_after_backup(snapshot, &opened, context);
+    show(&report, dry_run, started, context);
+    if let Some(snapshot) = report.snapshot.filter(|_| !dry_run) {
+        clock::note_after_backup(snapshot, opened, context);
     }
     lost::judge(&report.lost)?;
     Ok(if report.problem_count > 0 { ExitCode::Partial } else { ExitCode::Ok })

@@ -103,6 +103,8 @@ pub mod rotate;
 pub mod check;
 /// `drill`
 pub mod drill;
+/// `database`
+pub mod database;
 /// `evidence findings`, `note`, `runs`, `stamp`.
 pub mod finding;
 /// Evidence in words.
@@ -168,6 +170,7 @@ use crate::args::approve::ApproveArgs;
 use crate::args::backup::BackupArgs;
 use crate::args::collect::{PruneArgs, UnblockArgs};
 use crate::args::compare::{DiffArgs, HistoryArgs, TimelineArgs};
+use crate::args::database::DatabaseArgs;
 use crate::args::dump::DumpArgs;
 use crate::args::epilogue;
 use crate::args::global::GlobalArgs;
@@ -248,6 +251,7 @@ pub enum Command {
     Prune(PruneArgs),
     Unblock(UnblockArgs),
     Drill(Box<DrillArgs>),
+    Database(DatabaseArgs),
     Evidence(EvidenceArgs),
     Report(Box<ReportArgs>),
     Stats(StatsArgs),
@@ -322,6 +326,7 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Prune(args) => prune::run(args, context),
         Command::Unblock(args) => unblock::run(args, context),
         Command::Drill(args) => drill::run(args, context),
+        Command::Database(args) => database::run(args, context),
         Command::Evidence(args) => evidence::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Stats(args) => stats::run(args, context),

@@ -18,6 +18,8 @@ pub struct Part {
 
 /// A drill without a kind draws files.
 const DRILL: &str = "sample";
+/// The kind of drill that only sources with a preset have.
+const DATABASE: &str = "database";
 /// A report without a form is for a browser.
 const FORMAT: &str = "html";
 
@@ -47,7 +49,32 @@ fn days(span: Span) -> String {
     format!("{}d", span.seconds().div_ceil(86_400).max(1))
 }
 
+/// A dump of databases.
+fn dump(plan: &Plan, source: &Source, preset: &str) -> Part {
+    let mut words: Vec<OsString> = vec!["database".into(), "dump".into()];
+    words.push(format!("--preset={preset}").into());
+    words.push(format!("--source={}", source.name).into());
+    words.push(format!("--host={}", plan.host).into());
+    words.extend(source.tags.iter().map(|tag| OsString::from(format!("--tag={tag}"))));
+    words.extend(source.server.iter().map(|it| OsString::from(format!("--server={it}"))));
+    if let Some(file) = &source.login_file {
+        let mut word = OsString::from("--login-file=");
+        word.push(file);
+        words.push(word);
+    }
+    words.push("--".into());
+    // Behind the second one a name that begins with a dash is one.
+    if preset != "sqlite" && !source.databases.is_empty() {
+        words.push("--".into());
+    }
+    words.extend(source.databases.iter().map(OsString::from));
+    Part { name: source.name.clone(), words }
+}
+
 fn backup(plan: &Plan, source: &Source) -> Part {
+    if let Some(preset) = &source.preset {
+        return dump(plan, source, preset);
+    }
     let mut words: Vec<OsString> = vec!["backup".into()];
     // In one word, so that a value that begins with a dash is one.
     let mut option = |name: &str, value: OsString| {
@@ -98,6 +125,14 @@ fn backup(plan: &Plan, source: &Source) -> Part {
     Part { name: source.name.clone(), words }
 }
 
+/// A drill in a private server.
+fn database_drill(plan: &Plan, source: &Source) -> Part {
+    let words = ["database", "drill", "latest"].map(OsString::from);
+    let named = [format!("--source={}", source.name), format!("--host={}", plan.host)];
+    let words = words.into_iter().chain(named.map(OsString::from)).collect();
+    Part { name: format!("{DATABASE} {}", source.name), words }
+}
+
 /// Each kind of each source; without sources, of whatever is newest.
 fn drills(plan: &Plan, entry: &Entry) -> Vec<Part> {
     let kinds = match entry.kinds.is_empty() {
@@ -120,7 +155,11 @@ fn drills(plan: &Plan, entry: &Entry) -> Vec<Part> {
             source.map_or_else(|| kind.to_owned(), |source| format!("{kind} {}", source.name));
         Part { name, words: words.into_iter().map(OsString::from).collect() }
     };
+    let of_databases = || plan.sources.iter().filter(|source| source.preset.is_some());
     let of_kind = |kind: &String| -> Vec<Part> {
+        if kind == DATABASE {
+            return of_databases().map(|source| database_drill(plan, source)).collect();
+        }
         match plan.sources.as_slice() {
             [] => vec![drill(kind, None)],
             sources => sources.iter().map(|source| drill(kind, Some(source))).collect(),

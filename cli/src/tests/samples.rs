@@ -4,6 +4,8 @@ use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
 use crate::ui::json::{BackupSummary, LeftOutRecord, RestoreSummary, VerboseStatus};
+use crate::ui::database::{DatabaseDrillSummary, DatabaseFinding, DatabaseFound, DatabaseRestored};
+use crate::ui::json::{BackupSummary, Message, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
@@ -22,6 +24,62 @@ fn finding() -> DrillFinding {
         object: Some(text()),
         not_proved: false,
         why: text(),
+    }
+}
+
+/// One of each message of `database` and of configurations, and the heading that describes it.
+pub(super) fn others() -> Vec<(&'static str, Message<'static>)> {
+    let (back, drill) = (Box::new(database_restored()), Box::new(database_drill()));
+    vec![
+        ("`database_found`", Message::DatabaseFound(database_found())),
+        ("`summary` of a database restore", Message::DatabaseRestored(back)),
+        ("`summary` of a database drill", Message::DatabaseDrill(drill)),
+        ("`outcome`", Message::Outcome(Box::new(outcome()))),
+        ("`stored_configuration`", Message::StoredConfiguration(stored())),
+        ("`configuration`", Message::Configuration(configuration())),
+    ]
+}
+
+fn database_found() -> DatabaseFound {
+    let text = String::new;
+    DatabaseFound { preset: "p", by: "b", place: text(), source: Some(text()), note: text() }
+}
+
+fn database_restored() -> DatabaseRestored {
+    let text = String::new;
+    DatabaseRestored {
+        snapshot_id: text(),
+        source: text(),
+        preset: text(),
+        database: text(),
+        new_name: text(),
+        tables: 1,
+        rows: 1,
+        differences: Vec::new(),
+        restore_seconds: 0.5,
+    }
+}
+
+fn database_drill() -> DatabaseDrillSummary {
+    let text = String::new;
+    let finding =
+        DatabaseFinding { database: text(), not_proved: true, why: text(), hint: Some(text()) };
+    DatabaseDrillSummary {
+        outcome: "pass",
+        snapshot_id: text(),
+        source: text(),
+        preset: text(),
+        hostname: text(),
+        server_version: text(),
+        drill_version: text(),
+        databases_passed: 1,
+        databases: 1,
+        tables: 1,
+        rows: 1,
+        bytes_restored: 1,
+        restore_seconds: 0.5,
+        findings: vec![finding],
+        evidence: Some(text()),
     }
 }
 

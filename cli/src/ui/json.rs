@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::ui::changes::{ChangeRecord, ChangeStatistics, NightRecord, VersionRecord};
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
+use crate::ui::database::{DatabaseDrillSummary, DatabaseFound, DatabaseRestored};
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
@@ -47,6 +48,14 @@ pub enum Message<'a> {
     /// The outcome of a drill (standard output, last line).
     #[serde(rename = "summary")]
     DrillSummary(Box<DrillSummary>),
+    /// A database that was found (standard output).
+    DatabaseFound(DatabaseFound),
+    /// The outcome of a restore of a database (standard output, last line).
+    #[serde(rename = "summary")]
+    DatabaseRestored(Box<DatabaseRestored>),
+    /// The outcome of a drill of databases (standard output, last line).
+    #[serde(rename = "summary")]
+    DatabaseDrill(Box<DatabaseDrillSummary>),
     /// The outcome of a turn of the rotation (standard output, last line).
     #[serde(rename = "summary")]
     RotationSummary(Box<RotationSummary>),

@@ -28,6 +28,8 @@ pub mod report;
 pub mod upkeep;
 /// Messages about machines.
 pub mod machines;
+/// Messages of `database`.
+pub mod database;
 /// Messages of what happens by itself.
 pub mod night;
 /// Message types of `--json`.

@@ -37,6 +37,6 @@ mod commit;
 mod run;
 
 pub use error::BackupError;
-pub use options::{BackupOptions, Source};
+pub use options::{BackupOptions, Source, StreamedFile, StreamedFiles};
 pub use report::BackupReport;
 pub use run::run;

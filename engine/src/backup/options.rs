@@ -30,6 +30,32 @@ pub enum Source {
         /// The environment; secrets in it are left out.
         variables: Vec<(OsString, OsString)>,
     },
+    /// Several streams that become files of one folder at the top of the snapshot; if one of them
+    /// fails, so does the backup.
+    Files {
+        /// Name of the folder.
+        name: Vec<u8>,
+        /// The streams.
+        files: Box<dyn StreamedFiles>,
+    },
+}
+
+/// One of them.
+pub struct StreamedFile<'a> {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its content.
+    pub input: Box<dyn Read + 'a>,
+}
+
+/// Files that are made one after the other, as streams of unknown length.
+pub trait StreamedFiles: Send {
+    /// The next file; nothing after the last one. The stream before has been
+    /// read to its end.
+    ///
+    /// # Errors
+    /// Whatever means that there must be no snapshot.
+    fn next_file(&mut self) -> std::io::Result<Option<StreamedFile<'_>>>;
 }
 
 /// Options that have defaults.

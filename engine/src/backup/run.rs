@@ -58,7 +58,7 @@ pub fn run(
 ) -> Result<BackupReport, BackupError> {
     let again = match &source {
         Source::Paths(roots) => Some(roots.clone()),
-        Source::Stream { .. } | Source::Command { .. } => None,
+        Source::Stream { .. } | Source::Command { .. } | Source::Files { .. } => None,
     };
     let outcome = run_once(repo, index, folder, source, options, monitor);
     match (outcome, again) {
@@ -305,6 +305,9 @@ impl<'a> Start<'a> {
                 command.finish()?;
                 Ok(built)
             }
+            Source::Files { name, mut files } => {
+                pipeline.run_files(&name, self.started, files.as_mut(), packs)
+            }
         })
     }
 
@@ -475,7 +478,7 @@ fn source_paths(source: &Source) -> Vec<PathBytes> {
             let bytes = roots.iter().map(|root| root.as_os_str().as_bytes());
             bytes.map(|bytes| PathBytes(plain(bytes).unwrap_or_else(|_| bytes.to_vec()))).collect()
         }
-        Source::Stream { name, .. } | Source::Command { name, .. } => {
+        Source::Stream { name, .. } | Source::Command { name, .. } | Source::Files { name, .. } => {
             vec![PathBytes([b"/", name.as_slice()].concat())]
         }
     };

@@ -25,6 +25,8 @@ const FOREIGN_CRATES: [(&str, &str, Option<&str>); 12] = [
     ("rusqlite", "restore-verify", Some("probe")),
     // What this machine remembers of its nights.
     ("rusqlite", "cli/agent", Some("state")),
+    // Files of users that are dumped and drilled.
+    ("rusqlite", "cli", Some("database")),
     ("croner", "cli/agent", Some("calendar")),
     ("saphyr_parser", "cli/import", Some("read")),
     ("sd_notify", "cli", Some("night")),

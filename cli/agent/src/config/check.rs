@@ -47,7 +47,11 @@ const SPREAD_MAX_S: u64 = 86_400;
 /// The longest name of a client, a source or a host.
 const NAME_MAX_CHARS: usize = 100;
 /// A system's kinds of drills and reports.
-const DRILLS: [&str; 2] = ["sample", "full"];
+const DRILLS: [&str; 3] = ["sample", "full", "database"];
+/// Kinds of databases that can be dumped.
+const PRESETS: [&str; 4] = ["postgresql", "mariadb", "mysql", "sqlite"];
+/// The preset whose databases are files.
+const SQLITE: &str = "sqlite";
 const REPORTS: [&str; 5] = ["recoverability", "compliance", "sla", "qbr", "insurer"];
 const FORMATS: [&str; 4] = ["html", "pdf", "json", "csv"];
 
@@ -153,15 +157,17 @@ fn sources(sources: &[Source], found: &mut Found) {
         }
         found.not_zero(&format!("{place}: rpo"), source.rpo);
         found.not_zero(&format!("{place}: rto"), source.rto);
-        match (source.paths.is_empty(), &source.command) {
-            (true, None) => found.add(&*place, "says neither paths nor a command"),
-            (false, Some(_)) => found.add(&*place, "says both paths and a command"),
-            _ => {}
+        let ways = [!source.paths.is_empty(), source.command.is_some(), source.preset.is_some()];
+        match ways.into_iter().filter(|is_said| *is_said).count() {
+            0 => found.add(&*place, "says neither paths nor a command nor a preset"),
+            1 => {}
+            _ => found.add(&*place, "says more than one of paths, a command and a preset"),
         }
+        databases(source, &place, found);
         if source.paths.iter().any(|path| path.as_os_str().is_empty()) {
             found.add(&*place, "one of its paths is empty");
         }
-        let is_stream = source.command.is_some();
+        let is_stream = source.command.is_some() || source.preset.is_some();
         let has_filter = !source.exclude.is_empty()
             || !source.iexclude.is_empty()
             || !source.exclude_file.is_empty()
@@ -170,9 +176,9 @@ fn sources(sources: &[Source], found: &mut Found) {
             || source.exclude_caches
             || source.one_file_system;
         if is_stream && has_filter {
-            found.add(&*place, "leaves something out of what a command prints: that is not done");
+            found.add(&*place, "leaves something out of a stream: that is not done");
         }
-        if !is_stream && source.filename.is_some() {
+        if source.command.is_none() && source.filename.is_some() {
             found.add(&*place, "has a filename, which only the output of a command needs");
         }
         if source.filename.as_ref().is_some_and(|name| name.contains('/') || name.is_empty()) {
@@ -181,8 +187,40 @@ fn sources(sources: &[Source], found: &mut Found) {
     }
 }
 
+fn databases(source: &Source, place: &str, found: &mut Found) {
+    let has_more =
+        !source.databases.is_empty() || source.server.is_some() || source.login_file.is_some();
+    match source.preset.as_deref() {
+        None if has_more => {
+            found.add(place, "has databases, a server or a login-file, which only a preset needs")
+        }
+        None => {}
+        Some(preset) if !PRESETS.contains(&preset) => {
+            found.add(place, format!("its preset {preset:?} is none of {}", PRESETS.join(", ")));
+        }
+        Some(SQLITE) => {
+            if source.databases.is_empty() {
+                found.add(place, "names no file: write databases = [\"/path/of/the.db\"]");
+            }
+            if source.server.is_some() || source.login_file.is_some() {
+                found.add(place, "has a server or a login-file, which SQLite does not have");
+            }
+        }
+        Some(_) => {}
+    }
+    // It is the name of a folder in the snapshot.
+    if source.preset.is_some() && source.name.contains('/') {
+        found.add(place, "its name has a slash in it, which a source with a preset cannot have");
+    }
+}
+
 fn schedule(sections: &Sections, found: &mut Found) {
     let Some(schedule) = &sections.schedule else { return };
+    let wants = |entry: &Entry| entry.kinds.iter().any(|kind| kind == "database");
+    let has_preset = sections.sources.iter().any(|source| source.preset.is_some());
+    if schedule.entry(JobKind::Drill).is_some_and(wants) && !has_preset {
+        found.add("schedule.drill", "the kind database needs a [[source]] with a preset");
+    }
     let named: Vec<(JobKind, &Entry)> =
         JobKind::ALL.into_iter().filter_map(|kind| Some((kind, schedule.entry(kind)?))).collect();
     for (kind, entry) in &named {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::words::CommandWords;
 use crate::span::Span;
 
-/// One thing that is saved: paths, or what a command prints. With the machine that it is on it makes a
+/// One thing that is saved: paths, what a command prints, or databases. With the machine that it is on it makes a
 /// *system*, which has its own objectives and outcomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -21,6 +21,18 @@ pub struct Source {
     /// The command whose output is saved instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandWords>,
+    /// The kind of database that is dumped instead: postgresql, mariadb, mysql, sqlite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Names of databases, or paths of files of SQLite; without any, all of the server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// `database dump --server`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// `database dump --login-file`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_file: Option<PathBuf>,
     /// Name of the file that its output becomes; the source's name otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
