@@ -42,6 +42,8 @@ pub mod retention;
 pub mod night;
 /// `outcomes`.
 pub mod outcomes;
+/// `watch`, `ticket`, `alert`.
+pub mod watch;
 /// The help of the program as a whole.
 pub mod overview;
 /// `approve`.

@@ -8,7 +8,7 @@ use clap::{Arg, Args, Command};
 use crate::args::global::{GLOBAL_HEADING, GlobalArgs};
 
 /// Commands in the order of use.
-pub const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 9] = [
     ("Back up", &["init", "backup"]),
     (
         "Look",
@@ -18,6 +18,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),
+    ("Watch", &["watch", "ticket", "alert"]),
     ("Fleet", &["key", "approve", "offboard"]),
     (
         "Administer",

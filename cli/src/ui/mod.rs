@@ -28,6 +28,8 @@ pub mod report;
 pub mod upkeep;
 /// Messages of what happens by itself.
 pub mod night;
+/// Messages of watching.
+pub mod watch;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.
