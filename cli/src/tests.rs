@@ -226,6 +226,11 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`outcome`", Message::Outcome(Box::new(samples::outcome()))),
         ("`stored_configuration`", Message::StoredConfiguration(samples::stored())),
         ("`check`", Message::Check(samples::check())),
+        ("`condition`", Message::Condition(Box::new(samples::condition()))),
+        ("`summary` of a look", Message::WatchSummary(samples::watched())),
+        ("`ticket`", Message::Ticket(Box::new(samples::ticket()))),
+        ("`delivery`", Message::Delivery(Box::new(samples::delivery()))),
+        ("`channel`", Message::Channel(samples::channel())),
         ("`configuration`", Message::Configuration(samples::configuration())),
         (
             "`exit_error`",

@@ -10,7 +10,7 @@ use crate::tidy::{Rule, Violation};
 
 /// Packages whose modules are floors. Tests of a floor may use all of that floor, whatever the
 /// order within it; they may not reach above it.
-const LAYERED: [&str; 4] = ["engine", "restore-verify", "cli/agent", "cli"];
+const LAYERED: [&str; 5] = ["engine", "restore-verify", "cli/agent", "cli/alert", "cli"];
 
 /// Modules at the root of `engine` that must not know of each other.
 const OPERATIONS: [&str; 8] =
@@ -18,13 +18,16 @@ const OPERATIONS: [&str; 8] =
 
 /// Crates that exactly one place may name: crate, package, module at the root (none: anywhere
 /// in the package).
-const FOREIGN_CRATES: [(&str, &str, Option<&str>); 11] = [
+const FOREIGN_CRATES: [(&str, &str, Option<&str>); 13] = [
     ("object_store", "engine", Some("store")),
     ("rusqlite", "engine", Some("index")),
     // A probe of users' databases; the index is a cache of ours and has no business there.
     ("rusqlite", "restore-verify", Some("probe")),
     // What this machine remembers of its nights.
     ("rusqlite", "cli/agent", Some("state")),
+    // What a watcher remembers of tickets and of what channels were told.
+    ("rusqlite", "cli/alert", Some("state")),
+    ("lettre", "cli/alert", Some("channel")),
     ("croner", "cli/agent", Some("calendar")),
     ("sd_notify", "cli", Some("night")),
     ("krilla", "restore-verify", Some("report")),
