@@ -1,6 +1,9 @@
 //! `alert`: channels tried, shown and told once more.
 
+use std::collections::BTreeMap;
+
 use agent::config::alert::{Alert, ChannelKind};
+use alert::channel::look_up;
 use alert::channel::ping::{Ping, switches};
 use alert::record::{EventKind, Finding, Severity, Standing, body, event_id, key};
 use alert::sign::public_keys;
@@ -67,8 +70,9 @@ fn each(
     }
     match (count, wanted) {
         (0, Some(name)) => Err(Fault::usage(format!("no configuration has the channel {name:?}"))),
-        (0, None) => Err(Fault::usage("no configuration has a channel")
-            .hint("write [[alert]] with `channel`: webhook, command, mail or ping")),
+        (0, None) => Err(Fault::usage("no configuration has a channel").hint(
+            "write [[alert]] with `channel`: webhook, command, mail, ping or a ticket system",
+        )),
         _ => Ok(faults),
     }
 }
@@ -77,10 +81,14 @@ fn show(record: &ChannelRecord, context: &Context<'_>) {
     if context.ui.is_json() {
         return context.ui.message(&Message::Channel(record.clone()));
     }
-    let ChannelRecord { client, channel, kind, note, public_keys, .. } = record;
+    let ChannelRecord { client, channel, kind, note, public_keys, ids, .. } = record;
     let named = if channel == kind { channel.clone() } else { format!("{channel} ({kind})") };
     let note = note.as_deref().unwrap_or("can be used");
     context.ui.result(&format!("{client}: {named}: {note}"));
+    if !ids.is_empty() {
+        let all: Vec<_> = ids.iter().map(|(what, id)| format!("{what} = {id}")).collect();
+        context.ui.result(&format!("  ids = {{ {} }}", all.join(", ")));
+    }
     for key in public_keys {
         context.ui.result(&format!("  receivers check its signatures with {key}"));
     }
@@ -94,6 +102,7 @@ fn blank(alert: &Alert, organisation: &Organisation) -> ChannelRecord {
         usable: true,
         note: None,
         public_keys: Vec::new(),
+        ids: BTreeMap::new(),
     }
 }
 
@@ -107,6 +116,14 @@ fn setup(
     let alone = std::slice::from_ref(alert);
     let fault = match alert.channel {
         ChannelKind::Ping => switches(alone).err().map(|error| channel_fault(&error)),
+        kind if kind.is_ticket_system() => match look_up(alert) {
+            Err(error) => Some(channel_fault(&error)),
+            Ok(ids) => {
+                record.ids = ids.clone();
+                let complete = Alert { ids, ..alert.clone() };
+                make(std::slice::from_ref(&complete), organisation, context).1.pop()
+            }
+        },
         _ => make(alone, organisation, context).1.pop(),
     };
     if alert.channel == ChannelKind::Webhook && fault.is_none() {

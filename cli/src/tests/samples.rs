@@ -356,6 +356,7 @@ pub(super) fn channel() -> ChannelRecord {
         usable: true,
         note: None,
         public_keys: Vec::new(),
+        ids: Default::default(),
     }
 }
 

@@ -148,4 +148,6 @@ pub struct ChannelRecord {
     pub note: Option<String>,
     /// What receivers need to check its signatures.
     pub public_keys: Vec<String>,
+    /// Of a ticket system: its numbers, with those that were looked up.
+    pub ids: BTreeMap<String, i64>,
 }

@@ -1,6 +1,7 @@
 //! Who is told when something is wrong: `[[alert]]`; and what is watched: `[[system]]`, `[watch]`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -25,6 +26,12 @@ pub enum ChannelKind {
     Ping,
     /// One mail with everything that is due.
     Mail,
+    /// ConnectWise PSA.
+    Connectwise,
+    /// Autotask.
+    Autotask,
+    /// HaloPSA.
+    Halopsa,
 }
 
 impl ChannelKind {
@@ -36,7 +43,16 @@ impl ChannelKind {
             Self::Command => "command",
             Self::Ping => "ping",
             Self::Mail => "mail",
+            Self::Connectwise => "connectwise",
+            Self::Autotask => "autotask",
+            Self::Halopsa => "halopsa",
         }
+    }
+
+    /// Whether tickets are kept behind it.
+    #[must_use]
+    pub const fn is_ticket_system(self) -> bool {
+        matches!(self, Self::Connectwise | Self::Autotask | Self::Halopsa)
     }
 }
 
@@ -160,9 +176,21 @@ pub struct Alert {
     /// Of mail: how the server is spoken to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<MailTls>,
-    /// Of mail: the account.
+    /// Of mail and ticket systems: the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Of ConnectWise the client id, of Autotask the integration code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Of a hosted HaloPSA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Of a ticket system: its numbers for company, board, statuses and so on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ids: BTreeMap<String, i64>,
+    /// The same by their names, which `alert setup` looks up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     /// Of mail: from whom it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -201,7 +229,10 @@ impl Alert {
             Some(Least::Critical) => 1,
             Some(Least::High) => 2,
             Some(Least::Medium) => 3,
-            Some(Least::Low) | None => 4,
+            Some(Least::Low) => 4,
+            // A ticket that nobody has to do anything about is noise where tickets are counted.
+            None if self.channel.is_ticket_system() => 3,
+            None => 4,
         }
     }
 }

@@ -209,6 +209,14 @@ fn alerts(alerts: &[Alert], found: &mut Found) {
             ChannelKind::Mail if alert.server.is_none() => Some("server"),
             ChannelKind::Mail if alert.from.is_none() => Some("from"),
             ChannelKind::Mail if alert.to.0.is_empty() => Some("to"),
+            kind if kind.is_ticket_system() && alert.url.is_none() => Some("url"),
+            kind if kind.is_ticket_system() && alert.user.is_none() => Some("user"),
+            kind if kind.is_ticket_system() && alert.secret_file.0.is_empty() => {
+                Some("secret-file")
+            }
+            ChannelKind::Connectwise | ChannelKind::Autotask if alert.client_id.is_none() => {
+                Some("client-id")
+            }
             _ => None,
         };
         if let Some(name) = lacks {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use tokio::runtime::Runtime;
@@ -11,7 +12,7 @@ use url::{Host, Url};
 use crate::deliver::{Refusal, Scope};
 
 /// Of an answer no more is read.
-const ANSWER_MAX_BYTES: usize = 64 * 1024;
+const ANSWER_MAX_BYTES: usize = 1 << 20;
 /// A connection that takes longer is none.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -20,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after_s: Option<i64>,
+    /// Its beginning; all of it, if it came whole.
+    pub(super) body: Vec<u8>,
 }
 
 /// Sends requests to one receiver.
@@ -77,6 +80,18 @@ impl Http {
         headers: &[(&'static str, String)],
         body: Option<Vec<u8>>,
     ) -> Result<Answer, Refusal> {
+        let method = if body.is_some() { "POST" } else { "GET" };
+        self.request(method, url, headers, body)
+    }
+
+    /// The same with another method.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, Refusal> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let mut value = HeaderValue::from_str(value)
@@ -84,9 +99,12 @@ impl Http {
             value.set_sensitive(true);
             map.insert(HeaderName::from_static(name), value);
         }
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Refusal::of_event("there is no such method"))?;
+        let request = self.client.request(method, url.clone());
         let request = match body {
-            Some(body) => self.client.post(url.clone()).body(body),
-            None => self.client.get(url.clone()),
+            Some(body) => request.body(body),
+            None => request,
         };
         self.runtime.block_on(async {
             let failed = |error: reqwest::Error| Refusal::of_channel(told(error));
@@ -94,15 +112,15 @@ impl Http {
             let status = answer.status().as_u16();
             let wait = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after_s = wait.and_then(seconds);
-            // Read to its end within bounds, so that the receiver can finish; what it says is not kept.
-            let mut read = 0;
+            // Read to its end within bounds, so that the receiver can finish. One that breaks off is half.
+            let mut body = Vec::new();
             while let Ok(Some(part)) = answer.chunk().await {
-                read += part.len();
-                if read > ANSWER_MAX_BYTES {
+                body.extend_from_slice(&part);
+                if body.len() > ANSWER_MAX_BYTES {
                     break;
                 }
             }
-            Ok(Answer { status, retry_after_s })
+            Ok(Answer { status, retry_after_s, body })
         })
     }
 }

@@ -10,7 +10,10 @@ mod command;
 mod mail;
 /// Dead man's switches.
 pub mod ping;
+/// Ticket systems.
+mod psa;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use agent::config::alert::{Alert, ChannelKind};
@@ -81,5 +84,20 @@ fn receiver(
         ChannelKind::Command => Box::new(command::CommandChannel::new(alert, variables)?),
         ChannelKind::Mail => Box::new(mail::Mail::new(alert)?),
         ChannelKind::Ping => return Ok(None),
+        ChannelKind::Connectwise | ChannelKind::Autotask | ChannelKind::Halopsa => {
+            Box::new(psa::Psa::new(alert)?)
+        }
     }))
+}
+
+/// The numbers of a ticket system that a channel needs: those that the configuration has, and those that
+/// its names stand for, looked up there.
+///
+/// # Errors
+/// [`ChannelError`] if the channel cannot be used, or a name is not there.
+pub fn look_up(alert: &Alert) -> Result<BTreeMap<String, i64>, ChannelError> {
+    match alert.channel.is_ticket_system() {
+        true => psa::look_up(alert),
+        false => Ok(BTreeMap::new()),
+    }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use agent::config::alert::Alert;
 use agent::span::Span;
 use alert::channel::ping::{Ping, Switch, switches};
-use alert::channel::{receivers, routes};
+use alert::channel::{ChannelError, receivers, routes};
 use alert::deliver::{Delivered, deliver};
 use alert::record::{Finding, Severity, key};
+use alert::secret::SecretError;
 use alert::state::{Change, Judged, State};
 use engine::index::IndexError;
 use engine::index::lock::StateLock;
@@ -253,11 +254,14 @@ pub(crate) fn state_fault(error: &alert::state::StateError) -> Fault {
 }
 
 /// A channel cannot be used.
-pub(crate) fn channel_fault(error: &alert::channel::ChannelError) -> Fault {
+pub(crate) fn channel_fault(error: &ChannelError) -> Fault {
     let fault = Fault::usage(error.to_string());
     let fault = match std::error::Error::source(error) {
         Some(source) => fault.because(source),
         None => fault,
     };
+    if let ChannelError::Secret { source: SecretError::Distrusted(distrust), .. } = error {
+        return fault.hint(distrust.remedy());
+    }
     fault.hint("put [[alert]] right, then `mainstay alert test`; what it is not told waits")
 }
