@@ -36,11 +36,7 @@ pub fn run(args: &OutcomesArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     }
 }
 
-fn list(
-    args: &OutcomesArgs,
-    opened: &Opened,
-    context: &Context<'_>,
-) -> Result<ExitCode, Fault> {
+fn list(args: &OutcomesArgs, opened: &Opened, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let now = context.around.clock.now();
     let since = args.since.clone().unwrap_or(Moment::Ago(SINCE));
     let since = since.resolve(now, &context.around.time_zone);

@@ -380,12 +380,8 @@ impl Hall<'_> {
     ) {
         let now_s = self.elapsed_s();
         let is_stopped = || self.is_stopped();
-        let errand = Errand {
-            organisation,
-            around: self.around,
-            tell: &|_| {},
-            is_stopped: &is_stopped,
-        };
+        let errand =
+            Errand { organisation, around: self.around, tell: &|_| {}, is_stopped: &is_stopped };
         if now_s < untold.not_before_s || !record::is_due(&errand, night.state()).unwrap_or(false) {
             return;
         }

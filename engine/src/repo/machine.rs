@@ -98,11 +98,7 @@ fn genuine<T>(read: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
 ///
 /// # Errors
 /// [`RepoError::Refused`] for a record that is longer than anybody reads; errors of the store.
-pub fn put_run(
-    repo: &Repo,
-    identity: &Identity,
-    record: &RunRecord,
-) -> Result<Digest, RepoError> {
+pub fn put_run(repo: &Repo, identity: &Identity, record: &RunRecord) -> Result<Digest, RepoError> {
     let (hour, number, writer) = (record.hour(), record.number, identity.client);
     let name = ObjectName::Run { hour, writer, number, random: Nonce8::new(random::array()) };
     if !record.is_bounded() || record.client != writer {

@@ -93,5 +93,5 @@ fn read(around: &Surroundings, global: &GlobalArgs) -> Result<Facts, Fault> {
     let context = Context { ui: &ui, around, global, limits: global.limits() };
     let opened = open(&context)?;
     let catalog = opened.catalog()?;
-    Ok(Facts::read(&opened.repo, &opened.state, &catalog)?)
+    Ok(Facts::read(&opened.repo, &opened.index, &opened.state, &catalog)?)
 }
