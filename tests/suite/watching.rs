@@ -106,7 +106,8 @@ fn what_a_receiver_does_not_take_comes_again_in_order_under_its_id() {
         Reply::Status(401),
     ];
     for reply in bad {
-        let (place, receiver) = (Place::with_repository(), Receiver::start(&[reply.clone()]));
+        let (place, receiver) =
+            (Place::with_repository(), Receiver::start(std::slice::from_ref(&reply)));
         let more = webhook(&place, &receiver, "");
         configure(&place, "1s", &more);
         place.backup();

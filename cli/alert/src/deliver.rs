@@ -86,15 +86,11 @@ pub fn deliver(
     is_over: &dyn Fn() -> bool,
 ) -> Result<Delivered, StateError> {
     let mut came = Delivered::default();
-    // A channel may be the fallback of one that comes after it, and those in a row of others.
-    for _ in 0..receivers.len().clamp(1, 4) {
-        let before = came.clone();
+    // A channel may be the fallback of one that comes after it.
+    for _ in 0..2 {
         for receiver in receivers.iter_mut() {
             let mut one = One { state, receiver: receiver.as_mut(), clock, came: &mut came };
             one.empty(is_over)?;
-        }
-        if came == before {
-            break;
         }
     }
     Ok(came)

@@ -274,7 +274,7 @@ fn replay(
     let now_s = context.around.clock.now().seconds;
     let mut count = 0;
     for organisation in organisations {
-        let _held = hold(organisation)?;
+        let _held = hold(organisation, context)?;
         let Some(mut state) = find(organisation)? else { continue };
         let (id, channel) = (args.id.as_deref(), args.channel.as_deref());
         count += state.replay(id, channel, now_s).map_err(|error| state_fault(&error))?;

@@ -9,7 +9,7 @@ pub(crate) mod round;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use alert::record::EventKind;
 use alert::state::Change;
@@ -39,7 +39,7 @@ pub fn run(args: &WatchArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
         return once(args, context);
     }
     loop {
-        let begun = Instant::now();
+        let begun = context.around.clock.monotonic();
         match once(args, context) {
             Ok(_) => {}
             Err(fault) if fault.exit_code() == ExitCode::Interrupted => return Ok(ExitCode::Ok),
@@ -47,7 +47,7 @@ pub fn run(args: &WatchArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
             Err(fault) => fault.print(context.ui),
         }
         context.ui.stdout().flush();
-        while begun.elapsed() < args.every {
+        while context.around.clock.monotonic().saturating_sub(begun) < args.every {
             if context.around.cancel.is_set() {
                 return Ok(ExitCode::Ok);
             }

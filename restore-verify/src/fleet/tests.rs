@@ -147,7 +147,7 @@ fn a_store_that_is_gone_is_a_condition_and_so_is_a_watcher_that_was_off() {
 }
 
 fn points() -> impl Strategy<Value = Vec<PointFact>> {
-    let one = (0..400_000_i64, -1000..1000_000_i64, any::<bool>(), any::<bool>()).prop_map(
+    let one = (0..400_000_i64, -1000..1_000_000_i64, any::<bool>(), any::<bool>()).prop_map(
         |(age_s, skew_s, is_partial, is_suspicious)| PointFact {
             started_s: NOW_S - age_s + skew_s,
             state: if is_partial { PointState::Partial } else { PointState::Whole },

@@ -4,9 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agent::config::alert::Alert;
+use engine::base::time::{Clock, SystemClock};
 use engine::disk::child::child;
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -67,10 +68,7 @@ impl CommandChannel {
             }
             String::from_utf8_lossy(&text).into_owned()
         });
-        let ended = self.wait(&mut child);
-        if let Err(why) = ended {
-            return Err(why);
-        }
+        self.wait(&mut child)?;
         drop(given);
         let status = child.wait().map_err(|error| format!("was lost: {error}"))?;
         if status.success() {
@@ -91,14 +89,15 @@ impl CommandChannel {
     }
 
     fn wait(&self, child: &mut Child) -> Result<(), String> {
-        let begun = Instant::now();
+        let clock = SystemClock::default();
+        let begun = clock.monotonic();
         loop {
             match child.try_wait() {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) => {}
                 Err(error) => return Err(format!("was lost: {error}")),
             }
-            if begun.elapsed() > self.patience {
+            if clock.monotonic().saturating_sub(begun) > self.patience {
                 let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
                 if let Some(group) = group {
                     let _ = kill_process_group(group, Signal::KILL);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use engine::base::time::{Clock, SystemClock};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -69,7 +70,7 @@ impl Http {
             // It is this machine: a proxy would carry it away.
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| told(error))?;
+        let client = builder.build().map_err(told)?;
         Ok(Self { runtime, client })
     }
 
@@ -131,7 +132,7 @@ fn seconds(text: &str) -> Option<i64> {
         return Some(seconds.max(0));
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Some((at.as_second() - jiff::Timestamp::now().as_second()).max(0))
+    Some((at.as_second() - SystemClock::default().now().seconds).max(0))
 }
 
 /// What went wrong, without the address.

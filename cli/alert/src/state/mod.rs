@@ -118,7 +118,7 @@ impl State {
         }
         let mut state = Self { path: path.to_owned(), database, gate: None };
         if version < schema::VERSION {
-            state.write(|transaction| schema::migrate(transaction))?;
+            state.write(schema::migrate)?;
         }
         Ok(state)
     }

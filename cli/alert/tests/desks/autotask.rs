@@ -16,12 +16,16 @@ const NEEDED: [&str; 6] = ["companyID", "title", "status", "priority", "queueID"
 
 #[derive(Default)]
 pub(crate) struct Desk {
-    pub(crate) knows_no_patch: bool,
+    knows_no_patch: bool,
     tickets: BTreeMap<i64, Value>,
     notes: BTreeMap<i64, String>,
 }
 
 impl Desk {
+    pub(crate) fn without_patch() -> Self {
+        Self { knows_no_patch: true, ..Self::default() }
+    }
+
     fn take(&mut self, id: i64, mut ticket: Value) -> Reply {
         if let Some(missing) = NEEDED.iter().find(|name| ticket[**name].is_null()) {
             return mistake(500, missing);

@@ -14,7 +14,7 @@ const RESOLVED: i64 = 9;
 
 pub(crate) struct Desk {
     /// A token is good for so many calls.
-    pub(crate) calls_of_a_token: u32,
+    calls_of_a_token: u32,
     tokens: u32,
     calls: u32,
     tickets: BTreeMap<i64, Value>,
@@ -27,6 +27,10 @@ impl Default for Desk {
 }
 
 impl Desk {
+    pub(crate) fn with_short_tokens(calls: u32) -> Self {
+        Self { calls_of_a_token: calls, ..Self::default() }
+    }
+
     fn log_in(&mut self, request: &Request) -> Reply {
         let wanted = "grant_type=client_credentials&client_id=user&client_secret=s3cret&scope=all";
         if request.text != wanted {

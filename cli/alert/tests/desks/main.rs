@@ -8,6 +8,7 @@ mod connectwise;
 mod autotask;
 mod halopsa;
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use agent::config::alert::{Alert, ChannelKind, Several};
@@ -45,7 +46,8 @@ impl<D: Tickets + 'static> Life<D> {
     fn begin(double: D) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret");
-        std::fs::write(&path, "s3cret\n").expect("written");
+        let mut file = std::fs::File::create(&path).expect("made");
+        file.write_all(b"s3cret\n").expect("written");
         let mode = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, mode).expect("it is ours");
         let server = Server::start(double);
@@ -115,9 +117,9 @@ fn a_whole_life<D: Tickets + 'static>(double: D) {
     life.server.make_trouble(Trouble::Cut("POST"));
     let _ = life.tell(EventKind::Opened, None);
     let id = life.tell(EventKind::Opened, None).expect("it is there").expect("an id");
-    assert_eq!(life.open(), [id.clone()]);
+    assert_eq!(life.open(), std::slice::from_ref(&id));
     let id = life.tell(EventKind::Opened, None).expect("it is there").expect("an id");
-    assert_eq!(life.open(), [id.clone()], "a state that was lost opens no other");
+    assert_eq!(life.open(), std::slice::from_ref(&id), "a state that was lost opens no other");
     // Trouble is told as such, and nothing is done.
     for (status, scope) in [(500, Scope::Channel), (429, Scope::Channel)] {
         life.server.make_trouble(Trouble::Status("POST", status));
@@ -132,7 +134,7 @@ fn a_whole_life<D: Tickets + 'static>(double: D) {
     life.with(D::close_all);
     let next = life.tell(EventKind::Escalated, Some(&id)).expect("told").expect("an id");
     assert_ne!(next, id);
-    assert_eq!(life.open(), [next.clone()]);
+    assert_eq!(life.open(), std::slice::from_ref(&next));
     let number: i64 = next.parse().expect("a number");
     assert!(life.with(|double| double.text(number)).contains(&format!("ticket {id}")));
     life.tell(EventKind::Resolved, Some(&next)).expect("over");
@@ -184,14 +186,14 @@ fn connectwise_has_one_ticket_from_its_opening_to_its_end() {
 fn autotask_has_one_ticket_from_its_opening_to_its_end() {
     a_whole_life(autotask::Desk::default());
     // An instance that knows no PATCH loses no field of the ticket.
-    a_whole_life(autotask::Desk { knows_no_patch: true, ..autotask::Desk::default() });
+    a_whole_life(autotask::Desk::without_patch());
 }
 
 #[test]
 fn halopsa_has_one_ticket_from_its_opening_to_its_end() {
     a_whole_life(halopsa::Desk::default());
     // Tokens end after a few calls.
-    a_whole_life(halopsa::Desk { calls_of_a_token: 2, ..halopsa::Desk::default() });
+    a_whole_life(halopsa::Desk::with_short_tokens(2));
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl World {
         match work(self) {
             Ok(()) => {}
             Err(StateError::Ended) => self.left.store(NEVER, Ordering::SeqCst),
-            Err(error) => panic!("{error}"),
+            Err(error) => unreachable!("{error}"),
         }
     }
 

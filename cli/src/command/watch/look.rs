@@ -1,7 +1,7 @@
 //! A look at one store, within a time.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use restore_verify::fleet::facts::Facts;
@@ -48,7 +48,7 @@ pub(crate) fn look(
     if global.connect_timeout.is_none() {
         global.connect_timeout = Some(patience.clamp(Duration::from_secs(1), TIMEOUT_MAX));
     }
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(1);
     let begun = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
         let held = around.cancel.clone();
         let _observed = held.observe();

@@ -1,7 +1,7 @@
 //! One look at one client, from its store to its channels.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agent::config::alert::Alert;
 use agent::span::Span;
@@ -73,12 +73,14 @@ pub(crate) fn state_file(organisation: &Organisation) -> PathBuf {
 ///
 /// # Errors
 /// Exit code 11 if another process holds it for long.
-pub(crate) fn hold(organisation: &Organisation) -> Result<StateLock, Fault> {
-    let (folder, begun) = (folder(organisation), Instant::now());
+pub(crate) fn hold(organisation: &Organisation, context: &Context<'_>) -> Result<StateLock, Fault> {
+    let clock = context.around.clock.as_ref();
+    let (folder, begun) = (folder(organisation), clock.monotonic());
+    let waited = || clock.monotonic().saturating_sub(begun);
     loop {
         match StateLock::acquire(&folder) {
             Ok(lock) => return Ok(lock),
-            Err(IndexError::Busy { .. }) if begun.elapsed() < LOCK => std::thread::sleep(TICK),
+            Err(IndexError::Busy { .. }) if waited() < LOCK => std::thread::sleep(TICK),
             Err(IndexError::Busy { pid, .. }) => {
                 let client = &organisation.plan.client;
                 let who = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
@@ -99,7 +101,7 @@ pub(crate) fn hold(organisation: &Organisation) -> Result<StateLock, Fault> {
 /// # Errors
 /// What keeps tickets from being kept at all; everything else is in the answer.
 pub(crate) fn round(organisation: &Organisation, context: &Context<'_>) -> Result<RoundEnd, Fault> {
-    let _held = hold(organisation)?;
+    let _held = hold(organisation, context)?;
     let mut state = State::open(&state_file(organisation)).map_err(|error| state_fault(&error))?;
     let mut end = RoundEnd::default();
     let plan = &organisation.plan;
