@@ -226,6 +226,12 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`stored_configuration`", Message::StoredConfiguration(samples::stored())),
         ("`imported_configuration`", Message::ImportedConfiguration(Box::new(samples::imported()))),
         ("`check`", Message::Check(samples::check())),
+        ("`condition`", Message::Condition(Box::new(samples::condition()))),
+        ("`summary` of a look", Message::WatchSummary(samples::watched())),
+        ("`ticket`", Message::Ticket(Box::new(samples::ticket()))),
+        ("`delivery`", Message::Delivery(Box::new(samples::delivery()))),
+        ("`channel`", Message::Channel(samples::channel())),
+        ("`configuration`", Message::Configuration(samples::configuration())),
         (
             "`exit_error`",
             Message::ExitError(ExitError {

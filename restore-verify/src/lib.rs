@@ -27,3 +27,6 @@ pub mod drill;
 
 /// What evidence shows of a period, for those who ask.
 pub mod report;
+
+/// What is wrong with the systems of a store, for whoever watches it.
+pub mod fleet;

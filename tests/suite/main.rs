@@ -52,6 +52,7 @@ mod waiting;
 mod options;
 mod looks;
 mod clocks;
+mod watching;
 mod witness;
 mod probes;
 

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::calendar::Calendar;
+use crate::config::alert::{Alert, Watch, WatchedSystem};
 use crate::config::check::{Problem, Sections, problems};
 use crate::config::hook::Hooks;
 use crate::config::promise::{Objectives, Suspicious};
@@ -44,6 +45,12 @@ pub struct Plan {
     pub hooks: Hooks,
     /// What counts as suspicious.
     pub suspicious: Suspicious,
+    /// Who is told.
+    pub alerts: Vec<Alert>,
+    /// What there should be.
+    pub systems: Vec<WatchedSystem>,
+    /// How it is watched.
+    pub watch: Watch,
 }
 
 /// One job.
@@ -126,6 +133,9 @@ impl Plan {
             rules: rules(&schedule),
             hooks: sections.hooks.clone(),
             suspicious: sections.suspicious.clone(),
+            alerts: sections.alerts.clone(),
+            systems: sections.systems.clone(),
+            watch: sections.watch.clone(),
         })
     }
 

@@ -50,6 +50,8 @@ pub mod night;
 pub mod machine;
 /// `outcomes`.
 pub mod outcomes;
+/// `watch`, `ticket`, `alert`.
+pub mod watch;
 /// The help of the program as a whole.
 pub mod overview;
 /// `approve`.

@@ -8,7 +8,7 @@ use clap::{Arg, Args, Command};
 use crate::args::global::{GLOBAL_HEADING, GlobalArgs};
 
 /// Commands in the order of use.
-pub const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 9] = [
     ("Back up", &["init", "backup"]),
     (
         "Look",
@@ -21,6 +21,8 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),
     ("Fleet", &["machine", "key", "approve", "offboard"]),
+    ("Watch", &["watch", "ticket", "alert"]),
+    ("Fleet", &["key", "approve", "offboard"]),
     (
         "Administer",
         &[

@@ -137,6 +137,12 @@ pub mod version;
 pub mod night;
 /// `agent`
 pub mod agent;
+/// `watch`
+pub mod watch;
+/// `ticket`
+pub mod ticket;
+/// `alert`
+pub mod alert;
 /// `run`
 pub mod run;
 /// `schedule install`
@@ -192,6 +198,7 @@ use crate::args::restore::RestoreArgs;
 use crate::args::retention::{
     ForgetArgs, HoldArgs, OffboardArgs, PolicyArgs, TagArgs, UndeleteArgs,
 };
+use crate::args::watch::{AlertArgs, TicketArgs, WatchArgs};
 use crate::command::context::Context;
 use crate::config::surroundings::Surroundings;
 use crate::fault::{ExitCode, Fault};
@@ -263,6 +270,9 @@ pub enum Command {
     Status(StatusArgs),
     Outcomes(OutcomesArgs),
     Config(ConfigArgs),
+    Watch(WatchArgs),
+    Ticket(TicketArgs),
+    Alert(AlertArgs),
     Doctor(DoctorArgs),
     Probe(ProbeArgs),
     Index(IndexArgs),
@@ -282,6 +292,7 @@ impl Command {
     pub fn reads_configurations(&self) -> bool {
         match self {
             Self::Agent(_) | Self::Run(_) | Self::Schedule(_) | Self::Status(_) => true,
+            Self::Watch(_) | Self::Ticket(_) | Self::Alert(_) => true,
             Self::Config(args) => args.reads_configurations(),
             Self::Machine(args) => matches!(args.command, MachineCommand::Join(_)),
             _ => false,
@@ -338,6 +349,9 @@ pub fn dispatch(command: &Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Status(args) => status::run(args, context),
         Command::Outcomes(args) => outcomes::run(args, context),
         Command::Config(args) => config::run(args, context),
+        Command::Watch(args) => watch::run(args, context),
+        Command::Ticket(args) => ticket::run(args, context),
+        Command::Alert(args) => alert::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Probe(args) => probe::run(args, context),
         Command::Index(args) => index::run(args, context),

@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent::config::alert::{Alert, Watch, WatchedSystem};
 use agent::config::check::Sections;
 use agent::config::hook::Hooks;
 use agent::config::promise::{Objectives, Suspicious};
@@ -96,6 +97,15 @@ pub struct ConfigFile {
     /// What makes a success suspicious.
     #[serde(skip_serializing)]
     pub suspicious: Suspicious,
+    /// Who is told when something is wrong.
+    #[serde(skip_serializing)]
+    pub alert: Vec<Alert>,
+    /// Systems that there should be, for whoever watches.
+    #[serde(skip_serializing)]
+    pub system: Vec<WatchedSystem>,
+    /// How clients are watched.
+    #[serde(skip_serializing)]
+    pub watch: Watch,
 }
 
 /// What a configuration asks for, as it is shown.
@@ -126,6 +136,11 @@ pub struct InForce {
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<Retention>,
     source: Vec<Source>,
+    watch: Watch,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    system: Vec<WatchedSystem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alert: Vec<Alert>,
 }
 
 /// A value of `--connect-timeout`, which TOML has as text.
@@ -237,6 +252,9 @@ impl ConfigFile {
             hooks: plan.hooks.clone(),
             suspicious: plan.suspicious.clone(),
             source: plan.sources.clone(),
+            watch: plan.watch.clone(),
+            system: plan.systems.clone(),
+            alert: plan.alerts.clone(),
         }
     }
 
@@ -252,6 +270,9 @@ impl ConfigFile {
             schedule: self.schedule.clone(),
             hooks: self.hooks.clone(),
             suspicious: self.suspicious.clone(),
+            alerts: self.alert.clone(),
+            systems: self.system.clone(),
+            watch: self.watch.clone(),
             has_rules: self.retention.is_some(),
         }
     }
@@ -314,7 +335,8 @@ impl ConfigFile {
             of_sources.flat_map(|source| source.paths.iter_mut().chain(&mut source.exclude_file));
         let report = self.schedule.as_mut().and_then(|all| all.entry_mut(JobKind::Report));
         let report = report.and_then(|entry| entry.to.as_mut());
-        for path in own.into_iter().flatten().chain(of_sources).chain(report) {
+        let secrets = self.alert.iter_mut().flat_map(|alert| alert.secret_file.0.iter_mut());
+        for path in own.into_iter().flatten().chain(of_sources).chain(report).chain(secrets) {
             // An empty path is said to be one, not taken for the folder.
             if !path.as_os_str().is_empty() {
                 *path = folder.join(&*path);

@@ -24,6 +24,10 @@ use crate::ui::records::{
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor, Mounted};
+use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
+use crate::ui::watch::{
+    ChannelRecord, ConditionRecord, DeliveryRecord, TicketRecord, WatchSummary,
+};
 
 /// Anything that is printed as a line of its own with `--json`.
 #[derive(Debug, Serialize)]
@@ -67,6 +71,17 @@ pub enum Message<'a> {
     System(Box<SystemRecord>),
     /// The answer to a monitor (standard output).
     Check(CheckRecord),
+    /// A ticket changed (standard output).
+    Condition(Box<ConditionRecord>),
+    /// What a look at all clients came to (standard output, last line).
+    #[serde(rename = "summary")]
+    WatchSummary(WatchSummary),
+    /// A ticket (standard output).
+    Ticket(Box<TicketRecord>),
+    /// What a channel was told (standard output).
+    Delivery(Box<DeliveryRecord>),
+    /// Whether a channel can be used (standard output).
+    Channel(ChannelRecord),
     /// A run has ended, or the part of one about a system (standard output).
     Run(RunRecord),
     /// How a job ended, from the store (standard output).

@@ -32,6 +32,8 @@ pub mod machines;
 pub mod database;
 /// Messages of what happens by itself.
 pub mod night;
+/// Messages of watching.
+pub mod watch;
 /// Message types of `--json`.
 pub mod json;
 /// Columns.

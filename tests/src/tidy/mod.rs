@@ -97,7 +97,7 @@ pub struct Findings {
     pub median_lines: usize,
 }
 
-/// Checks the packages `engine`, `restore-verify`, `cli/agent`, `cli`, `tests` and `benches` below `root`,
+/// Checks the packages `engine`, `restore-verify`, `cli/agent`, `cli/alert`, `cli`, `tests` and `benches` below `root`,
 /// as far as they are there.
 ///
 /// # Errors

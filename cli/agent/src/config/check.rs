@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::calendar::{self, Calendar};
+use crate::config::alert::{Alert, ChannelKind, Watch, WatchedSystem};
 use crate::config::hook::Hooks;
 use crate::config::promise::{Objectives, Suspicious};
 use crate::config::schedule::{Entry, JobKind, Schedule};
@@ -28,6 +29,12 @@ pub struct Sections {
     pub hooks: Hooks,
     /// What counts as suspicious.
     pub suspicious: Suspicious,
+    /// Who is told.
+    pub alerts: Vec<Alert>,
+    /// What there should be.
+    pub systems: Vec<WatchedSystem>,
+    /// How it is watched.
+    pub watch: Watch,
     /// Whether there are rules of retention beside them.
     pub has_rules: bool,
 }
@@ -78,6 +85,8 @@ pub fn problems(sections: &Sections) -> Vec<Problem> {
     }
     sources(&sections.sources, &mut found);
     schedule(sections, &mut found);
+    alerts(&sections.alerts, &mut found);
+    systems(sections, &mut found);
     let suspicious = &sections.suspicious;
     if !suspicious.bytes_factor.is_finite() || suspicious.bytes_factor <= 1.0 {
         found.add("suspicious.bytes-factor", "must be more than 1");
@@ -211,6 +220,73 @@ fn databases(source: &Source, place: &str, found: &mut Found) {
     // It is the name of a folder in the snapshot.
     if source.preset.is_some() && source.name.contains('/') {
         found.add(place, "its name has a slash in it, which a source with a preset cannot have");
+fn alerts(alerts: &[Alert], found: &mut Found) {
+    let mut names = BTreeSet::new();
+    for alert in alerts {
+        let place = format!("alert {:?}", alert.name());
+        found.name(&place, alert.name());
+        if !names.insert(alert.name()) {
+            found.add(&*place, "another channel has this name: write `name`");
+        }
+        found.not_zero(&format!("{place}: timeout"), alert.timeout);
+        let lacks = match alert.channel {
+            ChannelKind::Webhook if alert.url.is_none() => Some("url"),
+            ChannelKind::Webhook if alert.secret_file.0.is_empty() => Some("secret-file"),
+            ChannelKind::Command if alert.run.is_none() => Some("run"),
+            ChannelKind::Ping if alert.url.is_none() && alert.secret_file.0.is_empty() => {
+                Some("url")
+            }
+            ChannelKind::Mail if alert.server.is_none() => Some("server"),
+            ChannelKind::Mail if alert.from.is_none() => Some("from"),
+            ChannelKind::Mail if alert.to.0.is_empty() => Some("to"),
+            kind if kind.is_ticket_system() && alert.url.is_none() => Some("url"),
+            kind if kind.is_ticket_system() && alert.user.is_none() => Some("user"),
+            kind if kind.is_ticket_system() && alert.secret_file.0.is_empty() => {
+                Some("secret-file")
+            }
+            ChannelKind::Connectwise | ChannelKind::Autotask if alert.client_id.is_none() => {
+                Some("client-id")
+            }
+            _ => None,
+        };
+        if let Some(name) = lacks {
+            found.add(&*place, format!("a channel {} needs `{name}`", alert.channel.name()));
+        }
+        let is_other =
+            |other: &&Alert| other.name() != alert.name() && other.channel != ChannelKind::Ping;
+        if let Some(fallback) = &alert.fallback
+            && !alerts.iter().filter(is_other).any(|other| other.name() == fallback)
+        {
+            found.add(&*place, format!("its fallback {fallback:?} is no other channel"));
+        }
+        if alert.only_as_fallback
+            && !alerts.iter().any(|other| other.fallback.as_deref() == Some(alert.name()))
+        {
+            found.add(&*place, "it is only a fallback, and that of no channel");
+        }
+    }
+}
+
+fn systems(sections: &Sections, found: &mut Found) {
+    let mut names = BTreeSet::new();
+    for system in &sections.systems {
+        let place = match &system.source {
+            Some(source) => format!("system {:?}", format!("{}/{source}", system.host)),
+            None => format!("system {:?}", system.host),
+        };
+        found.name(&place, &system.host);
+        found.not_zero(&format!("{place}: rpo"), system.rpo);
+        if !names.insert((&system.host, &system.source)) {
+            found.add(&*place, "it stands there twice");
+        }
+    }
+    let watch = &sections.watch;
+    for (name, span) in [
+        ("repeat", watch.repeat),
+        ("store-timeout", watch.store_timeout),
+        ("stale-after", watch.stale_after),
+    ] {
+        found.not_zero(&format!("watch.{name}"), span);
     }
 }
 

@@ -13,5 +13,7 @@ pub mod schedule;
 pub mod hook;
 /// What is promised, and what counts as suspicious.
 pub mod promise;
+/// Who is told, and what is watched.
+pub mod alert;
 /// Whether it makes sense.
 pub mod check;
