@@ -3,6 +3,7 @@
 mod overview;
 mod pages;
 mod samples;
+mod watched;
 
 use std::io;
 
@@ -226,11 +227,11 @@ fn samples() -> Vec<(&'static str, Message<'static>)> {
         ("`stored_configuration`", Message::StoredConfiguration(samples::stored())),
         ("`imported_configuration`", Message::ImportedConfiguration(Box::new(samples::imported()))),
         ("`check`", Message::Check(samples::check())),
-        ("`condition`", Message::Condition(Box::new(samples::condition()))),
-        ("`summary` of a look", Message::WatchSummary(samples::watched())),
-        ("`ticket`", Message::Ticket(Box::new(samples::ticket()))),
-        ("`delivery`", Message::Delivery(Box::new(samples::delivery()))),
-        ("`channel`", Message::Channel(samples::channel())),
+        ("`condition`", Message::Condition(Box::new(watched::condition()))),
+        ("`summary` of a look", Message::WatchSummary(watched::watched())),
+        ("`ticket`", Message::Ticket(Box::new(watched::ticket()))),
+        ("`delivery`", Message::Delivery(Box::new(watched::delivery()))),
+        ("`channel`", Message::Channel(watched::channel())),
         ("`configuration`", Message::Configuration(samples::configuration())),
         (
             "`exit_error`",

@@ -14,15 +14,12 @@ pub const GROUPS: [(&str, &[&str]); 9] = [
         "Look",
         &["snapshots", "ls", "find", "cat", "history", "diff", "timeline", "problems", "stats"],
     ),
-    ("Restore", &["restore", "recover", "dump"]),
-    ("Restore", &["restore", "dump", "mount"]),
-    ("Restore", &["restore", "dump", "database"]),
+    ("Restore", &["restore", "recover", "dump", "mount", "database"]),
     ("Keep", &["forget", "undelete", "hold", "tag", "policy", "prune"]),
     ("Prove", &["check", "drill", "evidence", "report"]),
     ("By itself", &["agent", "run", "schedule", "status", "outcomes", "config"]),
-    ("Fleet", &["machine", "key", "approve", "offboard"]),
     ("Watch", &["watch", "ticket", "alert"]),
-    ("Fleet", &["key", "approve", "offboard"]),
+    ("Fleet", &["machine", "key", "approve", "offboard"]),
     (
         "Administer",
         &[

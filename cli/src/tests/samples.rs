@@ -3,21 +3,17 @@
 use crate::ui::access::Policy;
 use crate::ui::clients::{KeyRevoked, KeySucceeded};
 use crate::ui::consents::ConsentRecord;
-use crate::ui::json::{BackupSummary, LeftOutRecord, RestoreSummary, VerboseStatus};
 use crate::ui::database::{DatabaseDrillSummary, DatabaseFinding, DatabaseFound, DatabaseRestored};
-use crate::ui::json::{BackupSummary, Message, VerboseStatus};
+use crate::ui::json::{BackupSummary, LeftOutRecord, Message, RestoreSummary, VerboseStatus};
 use crate::ui::keys::{KeyAdded, KeyRecord};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, EquivalentRecord, ImportRecord, OutcomeRecord, RecoveryPart, RemarkRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
+    CheckRecord, ConfigRecord, EquivalentRecord, ImportRecord, OutcomeRecord, RecoveryPart,
+    RemarkRecord, RunRecord, SlotRecord, StoredRecord, SystemRecord,
 };
 use crate::ui::proof::{DrillFinding, DrillSummary, ProbeConfinement, RotationSummary};
 use crate::ui::records::{JsonPath, ProblemRecord, RootRecord};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor, Mounted};
-use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
-use crate::ui::watch::{
-    ChannelRecord, ConditionRecord, DeliveryRecord, StepRecord, TicketRecord, WatchSummary,
-};
 
 fn finding() -> DrillFinding {
     let text = String::new;
@@ -453,75 +449,4 @@ pub(super) fn restore_summary() -> RestoreSummary {
             inode_flags: 0,
         }),
     }
-}
-pub(super) fn condition() -> ConditionRecord {
-    let text = String::new;
-    ConditionRecord {
-        event: text(),
-        id: text(),
-        time: text(),
-        key: text(),
-        client: text(),
-        system: text(),
-        condition: text(),
-        severity: 1,
-        severity_name: "critical",
-        state: "open",
-        summary: text(),
-    }
-}
-
-pub(super) fn ticket() -> TicketRecord {
-    let text = String::new;
-    TicketRecord {
-        key: text(),
-        state: "open",
-        severity: 1,
-        severity_name: "critical",
-        client: text(),
-        system: text(),
-        condition: text(),
-        opened: text(),
-        seen: 1,
-        last_seen: text(),
-        resolved: None,
-        since: text(),
-        summary: text(),
-        details: text(),
-        remote: [(text(), text())].into(),
-        history: Some(vec![StepRecord { time: text(), event: text(), actor: None, note: None }]),
-    }
-}
-
-pub(super) fn delivery() -> DeliveryRecord {
-    let text = String::new;
-    DeliveryRecord {
-        id: text(),
-        client: text(),
-        channel: text(),
-        kind: text(),
-        key: text(),
-        time: text(),
-        state: text(),
-        failed: 0,
-        next: None,
-        answer: None,
-    }
-}
-
-pub(super) fn channel() -> ChannelRecord {
-    let text = String::new;
-    ChannelRecord {
-        client: text(),
-        channel: text(),
-        kind: "webhook",
-        usable: true,
-        note: None,
-        public_keys: Vec::new(),
-        ids: Default::default(),
-    }
-}
-
-pub(super) fn watched() -> WatchSummary {
-    WatchSummary::default()
 }

@@ -12,8 +12,8 @@ use crate::ui::database::{DatabaseDrillSummary, DatabaseFound, DatabaseRestored}
 use crate::ui::keys::{KeyAdded, KeyRemoved, KeyTested, KeysRotated};
 use crate::ui::machines::{Invited, Joined, MachineRecord};
 use crate::ui::night::{
-    CheckRecord, ConfigRecord, ImportRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord, StoredRecord,
-    SystemRecord,
+    CheckRecord, ConfigRecord, ImportRecord, OutcomeRecord, RecoveryPart, RunRecord, SlotRecord,
+    StoredRecord, SystemRecord,
 };
 use crate::ui::proof::{DrillSummary, RotationSummary};
 pub use crate::ui::records::JsonPath;
@@ -24,7 +24,6 @@ use crate::ui::records::{
 
 use crate::ui::retention::{HoldAdded, HoldReleased, Offboarded, TagsChanged, Undeleted};
 use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor, Mounted};
-use crate::ui::upkeep::{Benchmarked, CacheCleaned, Doctor};
 use crate::ui::watch::{
     ChannelRecord, ConditionRecord, DeliveryRecord, TicketRecord, WatchSummary,
 };

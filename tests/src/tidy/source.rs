@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::tidy::{Rule, Violation};
 
 /// Packages from the lowest to the highest.
-const PACKAGES: [&str; 7] =
-    ["engine", "restore-verify", "cli/agent", "cli/import", "cli", "tests", "benches"];
-    ["engine", "restore-verify", "cli/agent", "cli/alert", "cli", "tests", "benches"];
+const PACKAGES: [&str; 8] =
+    ["engine", "restore-verify", "cli/agent", "cli/alert", "cli/import", "cli", "tests", "benches"];
 
 /// Folders that hold no source of the package they are in.
 const SKIPPED_FOLDERS: [&str; 3] = ["target", "fixtures", "corpus"];

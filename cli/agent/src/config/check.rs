@@ -220,6 +220,9 @@ fn databases(source: &Source, place: &str, found: &mut Found) {
     // It is the name of a folder in the snapshot.
     if source.preset.is_some() && source.name.contains('/') {
         found.add(place, "its name has a slash in it, which a source with a preset cannot have");
+    }
+}
+
 fn alerts(alerts: &[Alert], found: &mut Found) {
     let mut names = BTreeSet::new();
     for alert in alerts {
