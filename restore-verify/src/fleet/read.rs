@@ -9,7 +9,7 @@ use engine::base::time::Timestamp;
 use engine::format::machine::{RunOutcome, RunRecord};
 use engine::format::snapshot::SnapshotState;
 use engine::index::catalog::{Catalog, Committed};
-use engine::index::{Index, IndexError, outcomes};
+use engine::index::{IndexError, outcomes};
 use engine::repo::Repo;
 
 use crate::evidence::drill_event::Outcome;
@@ -57,14 +57,13 @@ impl Facts {
     /// Those of the store and of local files.
     pub fn read(
         repo: &Repo,
-        index: &Index,
         state: &Path,
         catalog: &Catalog,
     ) -> Result<Self, ReadError> {
         let mut facts = Self::of_catalog(catalog);
         let now = repo.clock().now();
         let since = Timestamp { seconds: now.seconds - RUNS_BACK_S, nanos: 0 };
-        facts.take_runs(&outcomes::read(repo, index, since)?.runs);
+        facts.take_runs(&outcomes::read(repo, &catalog.claims, since)?.runs);
         let shelf = Shelf::open(repo, state)?;
         let systems: BTreeMap<[u8; 24], String> = catalog
             .snapshots

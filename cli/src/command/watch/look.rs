@@ -90,8 +90,8 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 fn read(around: &Surroundings, global: &GlobalArgs) -> Result<Facts, Fault> {
     let settings = Settings { quiet: true, ..Settings::default() };
     let ui = Ui::new(settings, around.stdout.clone(), around.stderr.clone());
-    let context = Context { ui: &ui, around, global, limits: global.limits() };
+    let context = Context { ui: &ui, around, global, limits: global.limits(around) };
     let opened = open(&context)?;
     let catalog = opened.catalog()?;
-    Ok(Facts::read(&opened.repo, &opened.index, &opened.state, &catalog)?)
+    Ok(Facts::read(&opened.repo, &opened.state, &catalog)?)
 }
