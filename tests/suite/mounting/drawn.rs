@@ -204,7 +204,7 @@ fn drawn_trees_are_shown_as_they_are() {
 fn a_file_with_a_tree_of_extents_is_read_from_anywhere() {
     let world = World::in_memory();
     let source = world.new_folder("source");
-    let bytes = system_tests::trees::content::random_bytes(3, 24 << 20);
+    let bytes = system_tests::trees::content::random_bytes(3, 48 << 20);
     system_tests::trees::put(&source.join("large"), &bytes);
     world.backup(&source).expect("the backup runs");
     let snapshot = world.newest();
