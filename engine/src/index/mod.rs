@@ -30,10 +30,10 @@ pub mod collections;
 pub mod refresh;
 pub mod identity;
 pub mod settle;
-pub mod outcomes;
-pub mod setups;
 pub mod marks;
 pub mod belief;
+pub mod outcomes;
+pub mod setups;
 pub mod catalog;
 pub mod pin;
 #[cfg(test)]

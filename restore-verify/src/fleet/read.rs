@@ -55,11 +55,7 @@ impl Facts {
     ///
     /// # Errors
     /// Those of the store and of local files.
-    pub fn read(
-        repo: &Repo,
-        state: &Path,
-        catalog: &Catalog,
-    ) -> Result<Self, ReadError> {
+    pub fn read(repo: &Repo, state: &Path, catalog: &Catalog) -> Result<Self, ReadError> {
         let mut facts = Self::of_catalog(catalog);
         let now = repo.clock().now();
         let since = Timestamp { seconds: now.seconds - RUNS_BACK_S, nanos: 0 };

@@ -110,7 +110,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("the server does not start");
+        unreachable!("the server does not start");
     }
 
     /// What `--server` says of it.
