@@ -29,6 +29,7 @@ mod searching;
 mod differing;
 mod comparing;
 mod dumping;
+mod known_heads;
 mod mounting;
 mod databases;
 mod cost;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use restore_verify::evidence::known::KnownHead;
 use restore_verify::evidence::verify::Trust;
 
 use crate::args::epilogue;
@@ -178,7 +179,8 @@ pub enum EvidenceCommand {
     /// repository gave you: its fingerprint, as `mainstay key test` shows it, or its public key.
     #[command(after_long_help = epilogue::with_repository(
         "mainstay evidence verify\n\
-         mainstay evidence verify q3.zip --key 1f0a-22b1-…",
+         mainstay evidence verify q3.zip --key 1f0a-22b1-…\n\
+         mainstay evidence verify --known-head 3f2a91c27d10b5e8/41:9c1f…",
         &[],
     ))]
     Verify {
@@ -188,6 +190,10 @@ pub enum EvidenceCommand {
         /// Fingerprint or public key of the repository's administrator
         #[arg(long, value_name = "KEY", value_parser = trust)]
         key: Option<Trust>,
+        /// A record that you know from elsewhere and that must be there, as an earlier run showed it
+        /// (may be repeated)
+        #[arg(long, value_name = "WRITER/NUMBER:HASH")]
+        known_head: Vec<KnownHead>,
     },
     /// List what failed, and how far it is: open, fixed, closed
     ///

@@ -17,6 +17,7 @@ use restore_verify::evidence::container::{BUNDLE_MAX_BYTES, Files};
 use restore_verify::evidence::drill_event::DrillKind;
 use restore_verify::evidence::event::Event;
 use restore_verify::evidence::journal;
+use restore_verify::evidence::known::{self, KnownHead};
 use restore_verify::evidence::record::{Reference, SignedRecord, Writer};
 use restore_verify::evidence::shelf::{Author, Shelf, millis};
 use restore_verify::evidence::stamp;
@@ -47,10 +48,10 @@ pub fn run(args: &EvidenceArgs, context: &Context<'_>) -> Result<ExitCode, Fault
     match &args.command {
         EvidenceCommand::List => list(context),
         EvidenceCommand::Show { record } => show(record, context),
-        EvidenceCommand::Verify { bundle: Some(bundle), key: Some(key) } => {
-            verify_bundle(bundle, key, context)
+        EvidenceCommand::Verify { bundle: Some(bundle), key: Some(key), known_head } => {
+            verify_bundle(bundle, key, known_head, context)
         }
-        EvidenceCommand::Verify { .. } => verify_repository(context),
+        EvidenceCommand::Verify { known_head, .. } => verify_repository(known_head, context),
         EvidenceCommand::Findings { open } => finding::list(*open, context),
         EvidenceCommand::Note(args) => finding::note(args, context),
         EvidenceCommand::Runs => finding::runs(context),
@@ -129,18 +130,22 @@ fn show(wanted: &str, context: &Context<'_>) -> Result<ExitCode, Fault> {
     Ok(ExitCode::Ok)
 }
 
-fn verify_repository(context: &Context<'_>) -> Result<ExitCode, Fault> {
+fn verify_repository(known: &[KnownHead], context: &Context<'_>) -> Result<ExitCode, Fault> {
     let opened = open(context)?;
     let shelf = Shelf::open(&opened.repo, &opened.state)?;
     let mut flaws = shelf.compare_with_store()?;
     flaws.extend(compare_with_snapshots(&shelf, &opened.catalog()?));
     let (records, late) = (shelf.records(), shelf.late());
+    flaws.extend(known::compare(known, records.iter().copied()));
     if context.ui.is_json() {
         tell_verdict((&records, &late), &flaws, None, context)?;
     } else if flaws.is_empty() && !context.ui.is_quiet() {
         let chains = units::counted(shelf.chains().len() as u64, "chain");
         let records = units::counted(records.len() as u64, "record");
         context.ui.result(&format!("no flaw: {records} in {chains}"));
+        for (reference, hash) in heads(shelf.records()) {
+            context.ui.result(&format!("  ends with {reference}:{hash}"));
+        }
     }
     tell_late(&late, context);
     tell_what_lacks(&shelf, &opened, context)?;
@@ -163,7 +168,12 @@ fn tell_what_lacks(shelf: &Shelf<'_>, opened: &Opened, context: &Context<'_>) ->
     Ok(())
 }
 
-fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<ExitCode, Fault> {
+fn verify_bundle(
+    bundle: &Path,
+    key: &Trust,
+    known: &[KnownHead],
+    context: &Context<'_>,
+) -> Result<ExitCode, Fault> {
     let path = context.around.absolute(bundle);
     let failed = |error: std::io::Error| {
         Fault::local(format!("cannot read {}", path.display())).because(&error)
@@ -172,7 +182,10 @@ fn verify_bundle(bundle: &Path, key: &Trust, context: &Context<'_>) -> Result<Ex
     let file = std::fs::File::open(&path).map_err(failed)?;
     file.take(BUNDLE_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     let (verified, flaws) = match verify(&bytes, key, &[]) {
-        Ok(verified) => (Some(verified), Vec::new()),
+        Ok(verified) => {
+            let flaws = known::compare(known, verified.records.iter());
+            (Some(verified).filter(|_| flaws.is_empty()), flaws)
+        }
         Err(flaws) => (None, flaws),
     };
     if context.ui.is_json() {
@@ -204,7 +217,7 @@ fn tell_bundle(verified: &Verified, context: &Context<'_>) {
         }
     }
     for (reference, hash) in heads(&verified.records) {
-        line(format!("  ends with {reference} {hash}"));
+        line(format!("  ends with {reference}:{hash}"));
     }
     for place in &verified.samples_drawn {
         line(format!("  sample of {place}: drawn again, the same files"));

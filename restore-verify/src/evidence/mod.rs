@@ -25,6 +25,8 @@ pub mod remedy;
 pub mod population;
 /// Whether a chain is whole.
 pub mod chain;
+/// Heads that are known from elsewhere.
+pub mod known;
 /// Files in one file, with one spelling.
 pub mod container;
 /// Writers that were revoked, and what of their chains counts.
