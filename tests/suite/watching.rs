@@ -226,7 +226,9 @@ fn one_client_that_is_in_trouble_keeps_no_other_from_being_watched() {
     let ran = call(&place, &["watch", "--once", "--json"]);
     assert!(ran.stderr.contains("chanel"), "{}", ran.stderr);
     assert!(ran.fails(2).contains("wrong.toml"));
-    assert_eq!(tickets(&place).len(), 2);
+    let listed = call(&place, &["ticket", "list", "--json"]);
+    assert_eq!(messages(&listed.stdout).len(), 2);
+    assert!(listed.fails(2).contains("wrong.toml"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn judge(facts: &Facts, promises: &Promises, watcher: Watcher) -> Vec<Condit
         found.extend(system(of_system, promise, watcher.now_s));
     }
     // Where nobody named a system and there is none, the promise is to all.
-    if promised.is_empty() && promises.rpo_s.is_some() {
+    if promised.is_empty() && facts.systems.is_empty() && promises.rpo_s.is_some() {
         found.push(never(WHOLE, promises.rpo_s, watcher.now_s));
     }
     found.extend(drills(facts, promises, &promised));

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alert::record::EventKind;
 use alert::state::TicketState;
-use proptest::prelude::*;
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 
 use crate::world::{Answer, Heard, Op, World};
 
