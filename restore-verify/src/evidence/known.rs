@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use crate::evidence::chain::{Flaw, FlawKind};
-use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer};
+use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer, from_hex};
 
 /// A record that must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,7 @@ impl FromStr for KnownHead {
         let (place, hash) = text.split_once(is_between).ok_or(KnownHeadError)?;
         let (writer, number) = place.split_once('/').ok_or(KnownHeadError)?;
         let bytes = |text: &str| {
-            let text = text.trim_matches(is_between).to_ascii_lowercase();
-            data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(|_| KnownHeadError)
+            from_hex(&text.trim_matches(is_between).to_ascii_lowercase()).ok_or(KnownHeadError)
         };
         let writer: [u8; 8] = bytes(writer)?.try_into().map_err(|_| KnownHeadError)?;
         let hash: [u8; 32] = bytes(hash)?.try_into().map_err(|_| KnownHeadError)?;
