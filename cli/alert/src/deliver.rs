@@ -118,7 +118,7 @@ impl One<'_> {
             }
             let mut due = self.state.due(&name, now_s, max)?;
             if self.receiver.is_digest() {
-                due = self.with_later(&name, due, now_s)?;
+                due = self.with_later(&name, due)?;
             }
             if due.is_empty() {
                 return Ok(());
@@ -142,10 +142,10 @@ impl One<'_> {
     }
 
     /// A digest has everything of a ticket at once, in order.
-    fn with_later(&self, name: &str, first: Vec<Due>, now_s: i64) -> Result<Vec<Due>, StateError> {
+    fn with_later(&self, name: &str, first: Vec<Due>) -> Result<Vec<Due>, StateError> {
         let mut all = Vec::new();
         for one in first {
-            all.extend(self.state.due_of(name, &one.key, now_s)?);
+            all.extend(self.state.due_of(name, &one.key)?);
         }
         all.sort_by_key(|one| one.event);
         all.truncate(DIGEST_MAX);

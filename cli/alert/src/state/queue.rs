@@ -81,13 +81,13 @@ impl State {
         })
     }
 
-    /// Everything of one ticket that waits in a channel, in its order.
-    pub fn due_of(&self, channel: &str, key: &str, now_s: i64) -> Result<Vec<Due>, StateError> {
-        let condition = "delivery.channel = ?1 AND delivery.state = 'due' AND delivery.key = ?2 \
-                         AND (delivery.next_s <= ?3 OR delivery.next_s > ?4)";
+    /// Everything of one ticket that waits in a channel, in its order. The first is due: whatever comes
+    /// after it goes along, for one that is left out would come after those behind it.
+    pub fn due_of(&self, channel: &str, key: &str) -> Result<Vec<Due>, StateError> {
+        let condition = "delivery.channel = ?1 AND delivery.state = 'due' AND delivery.key = ?2";
         self.read(|database| {
             let mut query = database.prepare_cached(&select(condition))?;
-            query.query_map((channel, key, now_s, now_s + AHEAD_MAX_S), due)?.collect()
+            query.query_map((channel, key), due)?.collect()
         })
     }
 
