@@ -4,7 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use serde_json::Value;
 
-use crate::place::{Place, Ran, put, ran};
+use system_tests::trees::put;
+
+use crate::place::{Place, Ran, ran};
 
 /// Somebody with the kit on a new machine: no state, no passphrase, no location.
 fn recover(place: &Place, words: &[&str]) -> Ran {

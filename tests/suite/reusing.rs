@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::place::{Place, last_json, noise, put};
+use system_tests::trees::put;
+
+use crate::place::{Place, last_json, noise};
 
 const MIB: usize = 1024 * 1024;
 const IMAGE_BYTES: usize = 64 * MIB;

@@ -23,11 +23,11 @@ pub mod draft;
 /// Floor 5: the draft as TOML.
 mod render;
 
-/// Floor 6: what the translators have in common.
-mod translate;
-
-/// Floor 7: patterns of Borg.
+/// Floor 6: patterns of Borg.
 pub mod pattern;
+
+/// Floor 7: what the translators have in common.
+mod translate;
 
 /// Floor 8: words of shells, and lines of scripts, crontabs and units.
 mod shell;

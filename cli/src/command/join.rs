@@ -5,7 +5,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use agent::config::schedule::JobKind;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::args::global::GlobalArgs;
@@ -236,15 +235,5 @@ fn claim(
     if end.is_stopped {
         return Err(Fault::interrupted());
     }
-    let text = |name: &str| {
-        let found = end.failure.as_ref().and_then(|failure| failure.get(name));
-        found.and_then(Value::as_str).map(str::to_owned)
-    };
-    let exit = ExitCode::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == end.code);
-    let message = text("message").unwrap_or_else(|| "joining ended without a word".to_owned());
-    let fault = Fault::new(exit.unwrap_or(ExitCode::Failed), "E_JOIN", message);
-    Err(match text("hint") {
-        Some(hint) => fault.hint(hint),
-        None => fault,
-    })
+    Err(end.fault(""))
 }

@@ -63,7 +63,7 @@ pub fn opening(error: &RepoError) -> Fault {
 pub fn repo(error: &RepoError) -> Fault {
     match error {
         RepoError::Denied { .. } => Fault::during(Doing::Unlock, error)
-            .hint("use the passphrase or a key file with another role; `mainstay key test` tells"),
+            .hint("use the passphrase or a key file with another role; `mainstay key test` says which role a key has"),
         RepoError::Revoked { client, .. } => Fault::during(Doing::Unlock, error).hint(format!(
             "an administrator can make a key that goes on with its history: mainstay key add --role \
              ROLE --succeeds {client} --to-key-file FILE"
@@ -271,7 +271,7 @@ pub fn collecting(error: &GcError) -> Fault {
                 .hint(format!("`mainstay unblock {what}` says what it takes to go on without it"))
         }
         GcError::Unsure { .. } => Fault::during(Doing::Work, error).hint(
-            "`mainstay check` tells what is damaged; a snapshot that cannot be saved can be \
+            "`mainstay check` says what is damaged; a snapshot that cannot be saved can be \
              forgotten, then prune goes on without it",
         ),
         GcError::RolledBack { .. } => Fault::during(Doing::Work, error)

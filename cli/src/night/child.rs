@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::config::surroundings::CHILD_OF;
-use crate::fault::Fault;
+use crate::fault::{ExitCode, Fault};
 
 /// How often it is looked whether it has ended.
 const TICK: Duration = Duration::from_millis(50);
@@ -62,6 +62,35 @@ pub struct Call<'a> {
     pub clock: &'a dyn Clock,
     /// Whether its whole standard output is wanted, and not only its summary.
     pub wants_output: bool,
+}
+
+impl ChildEnd {
+    /// Why it did not do what was asked, in its own words behind `what`.
+    #[must_use]
+    pub fn fault(&self, what: &str) -> Fault {
+        let text = |name: &str| {
+            let found = self.failure.as_ref().and_then(|failure| failure.get(name));
+            found.and_then(Value::as_str).map(str::to_owned)
+        };
+        let exit = ExitCode::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == self.code);
+        let (exit, code) = match exit {
+            Some(exit @ ExitCode::Usage) => (exit, "E_USAGE"),
+            Some(exit @ ExitCode::NoRepository) => (exit, "E_NO_REPOSITORY"),
+            Some(exit @ ExitCode::Busy) => (exit, "E_BUSY"),
+            Some(exit @ ExitCode::Key) => (exit, "E_KEY"),
+            Some(exit @ ExitCode::Damage) => (exit, "E_CORRUPT"),
+            Some(exit @ ExitCode::Refused) => (exit, "E_REFUSED"),
+            Some(exit @ ExitCode::Store) => (exit, "E_STORE"),
+            Some(exit @ ExitCode::Newer) => (exit, "E_NEWER"),
+            _ => (ExitCode::Failed, "E_LOCAL"),
+        };
+        let why = text("message").unwrap_or_else(|| "its process ended without a word".to_owned());
+        let fault = Fault::new(exit, code, format!("{what}{why}"));
+        match text("hint") {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
 }
 
 /// Starts it and waits for its end; `is_over` says when it is asked to stop.

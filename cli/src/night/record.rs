@@ -3,6 +3,9 @@
 
 use std::ffi::OsString;
 
+use crate::fault::Fault;
+use crate::night::child::{self, Call};
+use crate::night::perform::Errand;
 use agent::config::schedule::JobKind;
 use agent::outcome::{Outcome, Verdict};
 use agent::state::{PartRow, RunRow, State, StateError};
@@ -10,11 +13,6 @@ use engine::base::id::{ClientId, Digest, SessionId};
 use engine::base::time::Timestamp;
 use engine::crypt::hash;
 use engine::format::machine::{RunCounter, RunOutcome, RunRecord};
-use serde_json::Value;
-
-use crate::fault::{ExitCode, Fault};
-use crate::night::child::{self, Call};
-use crate::night::perform::Errand;
 
 /// Runs that one process records.
 pub const BATCH: u32 = 200;
@@ -62,16 +60,8 @@ pub fn record(errand: &Errand<'_>) -> Result<(), Fault> {
     if end.code == Some(0) || end.is_stopped {
         return Ok(());
     }
-    let text = |name: &str| {
-        let found = end.failure.as_ref().and_then(|failure| failure.get(name));
-        found.and_then(Value::as_str).map(str::to_owned)
-    };
-    let exit = ExitCode::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == end.code);
-    let why = text("message").unwrap_or_else(|| "its process ended without a word".to_owned());
     let client = &organisation.plan.client;
-    let message = format!("{client}: the store was not told how jobs ended: {why}");
-    let fault = Fault::new(exit.unwrap_or(ExitCode::Failed), "E_RECORD", message);
-    Err(fault.hint("jobs run all the same, and it is told later; `mainstay status` has it here"))
+    Err(end.fault(&format!("{client}: the store was not told how jobs ended: ")))
 }
 
 /// The records of one run: one for each source of a backup, one for any other job.

@@ -87,7 +87,7 @@ impl Office {
             Warden::Ceph(ceph) => ceph.add(name, &policy),
         }
         let client = policy.to_string();
-        client.split_once("/data/").map_or("", |(_, rest)| &rest[..16]).to_owned()
+        client.split_once("/run/*/").map_or("", |(_, rest)| &rest[..16]).to_owned()
     }
 
     /// All these commands, each of which must end with 0.

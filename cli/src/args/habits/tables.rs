@@ -55,7 +55,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("repository validate-provider", "`mainstay probe --full`"),
     (
         "repository",
-        "`mainstay init` makes a repository, -r LOCATION names one, `mainstay stats` tells of it",
+        "`mainstay init` makes a repository, -r LOCATION names one, `mainstay stats` describes it",
     ),
     ("rinfo", "`mainstay stats`"),
     ("repo-info", "`mainstay stats`"),

@@ -57,11 +57,17 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|names| format!("/{}", names.join("/")))
 }
 
+/// Borg takes `.` and `..` out of a pattern before it reads it.
+fn is_normal(pattern: &str) -> bool {
+    pattern.split('/').all(|name| name != "." && name != "..")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
     #[test]
     fn fm_patterns_leave_out_the_same(pattern in "/?[ab*]{1,3}(/[ab.*]{1,3}){0,2}/?", paths in proptest::collection::vec(path(), 8)) {
+        prop_assume!(is_normal(&pattern));
         if let Ok(translated) = of_borg(&pattern, Style::Fnmatch) {
             for path in paths {
                 prop_assert_eq!(
@@ -75,6 +81,7 @@ proptest! {
 
     #[test]
     fn sh_patterns_leave_out_the_same(pattern in "/?(\\*\\*/)?[ab*]{1,2}(/[ab.*]{1,2}|/\\*\\*){0,2}/?", paths in proptest::collection::vec(path(), 8)) {
+        prop_assume!(is_normal(&pattern));
         prop_assume!(!pattern.ends_with("**") && !pattern.ends_with("**/"));
         if let Ok(translated) = of_borg(&pattern, Style::Shell) {
             for path in paths {
