@@ -4,6 +4,7 @@ use std::path::Path;
 
 use agent::state::State;
 use engine::format::machine::{Configuration, RunCounter, RunOutcome, RunRecord};
+use engine::format::slot::Role;
 use engine::index::clients::Clients;
 use engine::index::identity::writer_identity;
 use engine::index::{clients, outcomes, setups};
@@ -212,8 +213,11 @@ fn tell_store(
     if let (Some(text), Some(path)) = (text, &args.setup) {
         let hash = record::setup_hash(&text);
         if state.setting(record::SETUP)?.as_ref() != Some(&hash) {
-            let setup = setup(&text, path, host, &program, context);
-            setups::put(repo, index, &identity, &setup).map_err(|e| trouble::index(&e))?;
+            // A key that only verifies cannot seal anything, and its machine has nothing to lose.
+            if repo.keys().role() != Role::Verify {
+                let setup = setup(&text, path, host, &program, context);
+                setups::put(repo, index, &identity, &setup).map_err(|e| trouble::index(&e))?;
+            }
             state.put_setting(record::SETUP, &hash)?;
         }
     }

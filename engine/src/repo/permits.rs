@@ -106,12 +106,13 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
     if let Some(client) = holder.client {
         // The hour comes first, so that who watches can read what is new.
         allow(Right::Put, &[format!("{}*/{client}-", prefix::RUNS)]);
-        // That the invitation was taken, which bears the client's id, and how the machine is set up.
-        allow(Right::Put, &own(&[prefix::JOINS, prefix::CONFIGURATIONS]));
+        // That the invitation was taken, which bears the client's id.
+        allow(Right::Put, &own(&[prefix::JOINS]));
     }
     match holder.role {
         Role::Backup => {
             allow(Right::Put, &own(&written));
+            allow(Right::Put, &own(&[prefix::CONFIGURATIONS]));
             allow(Right::Get, &own(&[prefix::CONFIGURATIONS]));
             match holder.shares_domain {
                 true => allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE])),
@@ -122,7 +123,7 @@ pub fn permits(holder: &Holder) -> Vec<Permit> {
         Role::Maintain => {
             allow(Right::Get, &plain(&[prefix::DATA, prefix::TREE, PROBES]));
             allow(Right::Put, &own(&[prefix::DATA, prefix::TREE, prefix::INDEX]));
-            allow(Right::Put, &own(&[prefix::SESSIONS, prefix::EVIDENCE]));
+            allow(Right::Put, &own(&[prefix::SESSIONS, prefix::EVIDENCE, prefix::CONFIGURATIONS]));
             // Fences and finals of others, records of collections that it closes.
             allow(Right::Put, &plain(&[prefix::SNAPSHOTS, prefix::COLLECTIONS]));
             allow(Right::Put, &plain(&[prefix::TOMBS, prefix::HOLDS, prefix::TAGS, PROBES]));

@@ -63,7 +63,7 @@ fn is_normal(pattern: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::with_cases(3000) })]
 
     #[test]
     fn fm_patterns_leave_out_the_same(pattern in "/?[ab*]{1,3}(/[ab.*]{1,3}){0,2}/?", paths in proptest::collection::vec(path(), 8)) {
