@@ -30,7 +30,8 @@ fn an_end_that_was_cut_off_is_found_by_a_head_that_is_known() {
     assert_ne!(early, late);
     let shown = place.run(["evidence", "verify"]).expect(0);
     assert!(shown.contains(&format!("ends with {late}")), "{shown}");
-    assert_eq!(verified(&place, &[&early, &late]).0, 0);
+    let hash = |head: &str| head.split_once(':').map_or(String::new(), |(_, hash)| hash.to_owned());
+    assert_eq!(verified(&place, &[&early, &late, &hash(&late)]).0, 0);
     // The last record goes, and so does what this machine remembers.
     let (writer, number) =
         late.split_once(':').and_then(|(at, _)| at.split_once('/')).expect("a place");
@@ -47,6 +48,7 @@ fn an_end_that_was_cut_off_is_found_by_a_head_that_is_known() {
     let (exit, verdict) = verified(&place, &[&early, &late]);
     assert_eq!(exit, 20);
     assert!(verdict["flaws"][0].as_str().is_some_and(|it| it.contains("ends before")), "{verdict}");
+    assert_eq!(verified(&place, &[&hash(&late)]).0, 20);
     // Another hash at a place that is there, another writer, and what is no head.
     let other =
         format!("{}{}", &early[..early.len() - 2], if early.ends_with("00") { "11" } else { "00" });

@@ -8,11 +8,18 @@ use crate::evidence::record::{Hash32, Reference, SignedRecord, Writer, from_hex}
 
 /// A record that must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownHead(pub Reference);
+pub enum KnownHead {
+    /// At its place.
+    At(Reference),
+    /// Wherever it is.
+    Hash(Hash32),
+}
 
 /// A text names no head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write WRITER/NUMBER:HASH, as `evidence verify` shows it: 16 digits, a number, 64 digits")]
+#[error(
+    "write WRITER/NUMBER:HASH, as `evidence verify` shows it (16 digits, a number, 64 digits), or the hash alone"
+)]
 pub struct KnownHeadError;
 
 impl FromStr for KnownHead {
@@ -20,6 +27,9 @@ impl FromStr for KnownHead {
 
     fn from_str(text: &str) -> Result<Self, KnownHeadError> {
         let text = text.trim();
+        if let Some(hash) = Hash32::from_hex(&text.to_ascii_lowercase()) {
+            return Ok(Self::Hash(hash));
+        }
         let is_between = |letter: char| letter == ':' || letter == '=' || letter.is_whitespace();
         let (place, hash) = text.split_once(is_between).ok_or(KnownHeadError)?;
         let (writer, number) = place.split_once('/').ok_or(KnownHeadError)?;
@@ -29,7 +39,7 @@ impl FromStr for KnownHead {
         let writer: [u8; 8] = bytes(writer)?.try_into().map_err(|_| KnownHeadError)?;
         let hash: [u8; 32] = bytes(hash)?.try_into().map_err(|_| KnownHeadError)?;
         let number = number.parse().map_err(|_| KnownHeadError)?;
-        Ok(Self(Reference { writer: Writer(writer), number, hash: Hash32(hash) }))
+        Ok(Self::At(Reference { writer: Writer(writer), number, hash: Hash32(hash) }))
     }
 }
 
@@ -40,7 +50,17 @@ pub fn compare<'a>(
     records: impl Iterator<Item = &'a SignedRecord> + Clone,
 ) -> Vec<Flaw> {
     let mut flaws = Vec::new();
-    for KnownHead(head) in known {
+    for head in known {
+        let head = match head {
+            KnownHead::At(head) => head,
+            KnownHead::Hash(hash) => {
+                if !records.clone().any(|one| one.reference().hash == *hash) {
+                    let why = "no record has this hash, which is known";
+                    flaws.push(Flaw::new(FlawKind::Missing, hash.to_string(), why));
+                }
+                continue;
+            }
+        };
         let of_writer = records.clone().map(SignedRecord::reference);
         let of_writer = of_writer.filter(|one| one.writer == head.writer);
         let (mut last, mut there) = (None, None);
@@ -80,7 +100,7 @@ mod tests {
         let head = Reference { writer: Writer([10; 8]), number: 7, hash: Hash32([254; 32]) };
         for between in [":", " ", "=", "  "] {
             let text = format!("{writer}/7{between}{hash}");
-            assert_eq!(text.parse(), Ok(KnownHead(head)), "{text}");
+            assert_eq!(text.parse(), Ok(KnownHead::At(head)), "{text}");
         }
         for wrong in
             ["", "7", "a/7:b", &writer, &format!("{writer}/x:{hash}"), &format!("{writer}/7")]
