@@ -216,7 +216,11 @@ fn one_client_that_is_in_trouble_keeps_no_other_from_being_watched() {
     assert_eq!(found, ["rpo-breached", "store-unreachable"], "{told:#?}");
     assert_eq!(told.last().expect("a summary")["unreachable"], 1);
     let key = "mainstay/acme/never-seen/rpo";
+    let attention =
+        || messages(&call(&place, &["status", "--attention", "--json"]).expect(0)).len();
+    assert_eq!(attention(), 2);
     call(&place, &["ticket", "ack", key, "--note", "on its way"]).expect(0);
+    assert_eq!(attention(), 1);
     let shown = messages(&call(&place, &["ticket", "show", key, "--json"]).expect(0));
     assert_eq!(shown[0]["state"], "acknowledged");
     assert_eq!(shown[0]["history"][1]["note"], "on its way");

@@ -123,6 +123,10 @@ pub struct StatusArgs {
     #[arg(long, value_name = "NAME", value_parser = values::words)]
     pub client: Option<String>,
 
+    /// Only what needs somebody: tickets of `watch` that nobody acknowledged; none is the goal
+    #[arg(long, conflicts_with = "check")]
+    pub attention: bool,
+
     /// Answer as a monitor does: one state for all, and its exit code
     #[arg(long)]
     pub check: bool,

@@ -78,8 +78,12 @@ pub enum TicketCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct TicketListArgs {
     /// Also those that are resolved
-    #[arg(long)]
+    #[arg(long, conflicts_with = "unacknowledged")]
     pub all: bool,
+
+    /// Only those that nobody looks after yet
+    #[arg(long)]
+    pub unacknowledged: bool,
 
     /// Only this client
     #[arg(long, value_name = "NAME", value_parser = values::words)]

@@ -8,9 +8,11 @@ use agent::state::{State, StateError};
 use agent::status::{JobStatus, SystemStatus, jobs, systems};
 
 use crate::args::night::StatusArgs;
+use crate::args::watch::{TicketArgs, TicketCommand, TicketListArgs};
 use crate::command::context::Context;
 use crate::command::monitor::{self, Standing};
 use crate::command::night::{in_words, utc, with_offset};
+use crate::command::ticket;
 use crate::fault::{ExitCode, Fault};
 use crate::night::load;
 use crate::ui::json::Message;
@@ -23,6 +25,11 @@ use crate::units;
 /// # Errors
 /// A fault of usage for a configuration that makes no sense, when all others are shown.
 pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
+    if args.attention {
+        let (client, all, unacknowledged) = (args.client.clone(), false, true);
+        let list = TicketCommand::List(TicketListArgs { all, unacknowledged, client });
+        return ticket::run(&TicketArgs { command: list }, context);
+    }
     let now_s = context.around.clock.now().seconds;
     let files = load::files(context.global.config.as_deref(), context.around);
     let files = match files {

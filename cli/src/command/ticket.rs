@@ -1,6 +1,6 @@
 //! `ticket`: tickets of all clients for people.
 
-use alert::state::{State, Step, Ticket};
+use alert::state::{State, Step, Ticket, TicketState};
 
 use crate::args::watch::{
     TicketAckArgs, TicketArgs, TicketCommand, TicketListArgs, TicketShowArgs,
@@ -76,6 +76,9 @@ fn list(
             found.extend(state.tickets(args.all).map_err(|error| state_fault(&error))?);
         }
     }
+    if args.unacknowledged {
+        found.retain(|ticket| ticket.state == TicketState::Open);
+    }
     found.sort_by_key(|ticket| (ticket.resolved_s.is_some(), ticket.severity, ticket.opened_s));
     let records: Vec<_> = found.iter().map(|ticket| record(ticket, None)).collect();
     if context.ui.is_json() {
@@ -83,7 +86,10 @@ fn list(
         return Ok(());
     }
     if records.is_empty() {
-        context.ui.note("no ticket is open");
+        context.ui.note(match args.unacknowledged {
+            true => "nothing needs attention",
+            false => "no ticket is open",
+        });
         return Ok(());
     }
     let mut table = Table::new(&[
