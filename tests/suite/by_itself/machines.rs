@@ -29,12 +29,18 @@ fn machines(place: &Place) -> Vec<Value> {
     messages(&place.run(["machine", "list", "--json"]).expect(0))
 }
 
+/// The machine of that name: whoever invites is a client, too.
+fn machine(place: &Place, name: &str) -> Value {
+    let is_it = |one: &Value| one["name"] == name;
+    machines(place).into_iter().find(is_it).expect("it is listed")
+}
+
 #[test]
 fn one_line_and_a_machine_has_its_first_snapshot() {
     let place = Place::with_repository();
     let token = invite(&place, &["--host", "web1"]);
     assert!(token.starts_with("mainstay-invitation-1.") && !token.contains(['\n', ' ']));
-    assert_eq!(machines(&place)[0]["state"], "not used yet");
+    assert_eq!(machine(&place, "web1")["state"], "not used yet");
     let said = join(&place, "one", &token).expect(0);
     assert!(said.contains("web1/files: backup ok") && said.contains("web1 has joined"), "{said}");
     let listed = place.run(["snapshots", "--json", "--host", "web1"]).expect(0);
@@ -48,8 +54,8 @@ fn one_line_and_a_machine_has_its_first_snapshot() {
     assert_eq!((mode("one/etc/acme-ltd-.toml"), mode("one/etc/acme-ltd-.key")), (0o600, 0o600));
     let config = config.display().to_string();
     place.run(["config", "check", "--config", &config]).expect(0);
-    let all = machines(&place);
-    assert_eq!((&all[0]["state"], &all[0]["snapshots"]), (&"joined".into(), &1.into()));
+    let joined = machine(&place, "web1");
+    assert_eq!((&joined["state"], &joined["snapshots"]), (&"joined".into(), &1.into()));
     // Again on this machine, and on another one: neither gets in, and nothing stays behind.
     let again = join(&place, "one", &token).fails(2);
     assert!(again.contains("joined that organisation before"), "{again}");
@@ -58,10 +64,10 @@ fn one_line_and_a_machine_has_its_first_snapshot() {
     assert!(other.contains("was taken at"), "{other}");
     let left: Vec<_> = std::fs::read_dir(place.path("two/etc")).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
-    assert_eq!(machines(&place)[0]["state"], "joined");
+    assert_eq!(machine(&place, "web1")["state"], "joined");
     // A machine that is ended makes nothing that counts.
     place.run(["machine", "revoke", "web1", "--reason", "sold"]).expect(0);
-    assert_eq!(machines(&place)[0]["state"], "revoked");
+    assert_eq!(machine(&place, "web1")["state"], "revoked");
     let mut late = place.command(["run", "backup", "--config", &config]);
     late.env("MAINSTAY_STATE_DIR", place.path("one/state")).env_remove("MAINSTAY_PASSWORD");
     ran(&mut late).fails(12);
@@ -122,9 +128,7 @@ fn of_two_that_join_at_once_at_most_one_goes_on() {
         });
         let joined = ends.iter().filter(|exit| **exit == 0).count();
         assert!(joined <= 1 && ends.iter().all(|exit| [0, 23].contains(exit)), "{ends:?}");
-        let all = machines(&place);
-        let name = format!("web{round}");
-        let one = all.iter().find(|one| one["name"] == name.as_str()).expect("it is listed");
+        let one = machine(&place, &format!("web{round}"));
         assert!(joined == 1 || one["state"] == "joined twice", "{one}");
     }
 }

@@ -86,12 +86,15 @@ impl Server {
     pub(super) fn mariadb() -> Self {
         let folder = folder("mysql");
         let data = format!("--datadir={}", folder.path().join("data").display());
+        // A server that starts removes temporary tables of others from a folder that they share.
         let made = as_user("mariadb-install-db", "mysql")
+            .env("TMPDIR", folder.path())
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
             .arg(&data)
             .status();
         assert!(made.expect("mariadb-install-db").success());
         let child = as_user("/usr/sbin/mariadbd", "mysql")
+            .env("TMPDIR", folder.path())
             .args(["--no-defaults", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
             .arg(&data)
             .arg(format!("--socket={}", folder.path().join("s").display()))
