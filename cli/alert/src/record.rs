@@ -192,6 +192,11 @@ pub struct Standing<'a> {
 #[must_use]
 pub fn body(finding: &Finding, standing: Standing<'_>) -> Value {
     let Standing { kind, at_s, state, opened_s, seen } = standing;
+    let summary = match kind {
+        // Whoever reads nothing else must not take it for something that is wrong now.
+        EventKind::Resolved => format!("Over: {}", finding.summary),
+        _ => finding.summary.clone(),
+    };
     json!({
         "type": kind.name(),
         "timestamp": rfc3339(at_s),
@@ -212,7 +217,7 @@ pub fn body(finding: &Finding, standing: Standing<'_>) -> Value {
             "rpo_left_seconds": finding.rpo_left_s,
             "snapshot": finding.snapshot,
             "evidence": finding.evidence,
-            "summary": cut(&finding.summary, SUMMARY_MAX_CHARS),
+            "summary": cut(&summary, SUMMARY_MAX_CHARS),
             "details": cut(&finding.details, DETAILS_MAX_CHARS),
         }
     })

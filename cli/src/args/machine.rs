@@ -62,7 +62,7 @@ pub struct InviteArgs {
     pub host: String,
 
     /// The organisation, as tickets and reports name it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::label)]
     pub organisation: String,
 
     /// What the key allows
@@ -125,4 +125,8 @@ pub struct ClaimArgs {
     /// What the machine calls itself
     #[arg(long, value_name = "NAME")]
     pub machine: String,
+
+    /// It has the files of a join that was cut off: one record of its own name is its own
+    #[arg(long)]
+    pub again: bool,
 }

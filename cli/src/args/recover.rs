@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::args::epilogue;
-use crate::fault::ExitCode;
 
 /// Bring a whole machine back with nothing but the recovery kit
 ///
@@ -19,7 +18,7 @@ use crate::fault::ExitCode;
 #[command(after_long_help = epilogue::with_repository(
     "mainstay recover --kit kit.txt --target /mnt/new\n\
      mainstay recover --kit kit.txt --target /mnt/new --host web1 --dry-run",
-    &[ExitCode::Damage, ExitCode::Refused],
+    &[],
 ))]
 pub struct RecoverArgs {
     /// The recovery kit: the file that `init --kit` wrote, or a copy of it

@@ -43,7 +43,7 @@ pub fn run(args: &JoinArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     let folder = context.around.absolute(&args.config_dir);
     let laid = lay(&invitation, &folder, context)?;
     let organisation = load::one(&laid.config, context.around)?;
-    claim(&invitation, &organisation, context)?;
+    claim(&invitation, &organisation, laid.is_found, context)?;
     let (config_file, key_file) = laid.keep();
     let mut outcome = Ok(ExitCode::Ok);
     if !args.no_backup {
@@ -129,6 +129,8 @@ struct Laid {
     config: PathBuf,
     key: PathBuf,
     all: Vec<PathBuf>,
+    /// Whether an earlier join that was cut off wrote them.
+    is_found: bool,
 }
 
 impl Laid {
@@ -158,7 +160,29 @@ fn lay(invitation: &Invitation, folder: &Path, context: &Context<'_>) -> Result<
     };
     let name: String = invitation.organisation.chars().take(64).map(plain).collect();
     let place = |end: &str| folder.join(format!("{name}.{end}"));
-    let there = |fault: Fault| fault.hint("this machine has joined that organisation before");
+    // A join that was cut off is gone on with: only its token has that key.
+    let there = |end: &str| std::fs::read(place(end)).unwrap_or_default();
+    let is_ours = there("key") == invitation.key.as_bytes();
+    match (place("toml").is_file(), there("toml").is_empty()) {
+        (true, false) if is_ours => {
+            let (config, key) = (place("toml"), place("key"));
+            return Ok(Laid { config, key, all: Vec::new(), is_found: true });
+        }
+        // It was cut off before anything was in them.
+        (true, true) if is_ours || there("key").is_empty() => {
+            for end in ["env", "key", "toml"] {
+                let _ = std::fs::remove_file(place(end));
+            }
+        }
+        _ => {}
+    }
+    let there = |fault: Fault| {
+        fault.hint(format!(
+            "this machine has joined that organisation before: `mainstay run backup --config {0}` goes on \
+             with it; to join anew, move {0} and the key beside it away",
+            place("toml").display()
+        ))
+    };
     let new = |end: &str, what: &str| PrivateFile::create(place(end), what).map_err(there);
     let (config, key) = (new("toml", "the configuration")?, new("key", "the key file")?);
     let environment = environment(context)?;
@@ -169,7 +193,8 @@ fn lay(invitation: &Invitation, folder: &Path, context: &Context<'_>) -> Result<
         ("key-file", format!("{name}.key")),
     ];
     head.extend(invitation.endpoint.clone().map(|endpoint| ("endpoint", endpoint)));
-    let mut laid = Laid { config: place("toml"), key: place("key"), all: Vec::new() };
+    let (all, is_found) = (Vec::new(), false);
+    let mut laid = Laid { config: place("toml"), key: place("key"), all, is_found };
     laid.all.push(key.keep(invitation.key.as_bytes())?);
     if !environment.is_empty() {
         let file = new("env", "the credentials")?;
@@ -213,11 +238,13 @@ fn environment(context: &Context<'_>) -> Result<Zeroizing<String>, Fault> {
 fn claim(
     invitation: &Invitation,
     organisation: &Organisation,
+    is_again: bool,
     context: &Context<'_>,
 ) -> Result<(), Fault> {
     let words = ["machine", "claim", &invitation.client()?.to_string(), "--machine"];
     let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
     words.push(OsString::from(&context.around.host));
+    words.extend(is_again.then(|| OsString::from("--again")));
     let observer = context.around.cancel.observe();
     let call = Call {
         program: &context.around.program,

@@ -198,8 +198,10 @@ fn claim(args: &ClaimArgs, context: &Context<'_>) -> Result<ExitCode, Fault> {
     if identity.client.as_bytes() != invitation.as_bytes() {
         return Err(Fault::refused("this key is not that of the invitation"));
     }
-    if let Some(other) = taken(&opened, invitation)?.first() {
-        return Err(twice(other, context));
+    match taken(&opened, invitation)?.as_slice() {
+        [] => {}
+        [own] if args.again && own.machine == args.machine => return Ok(ExitCode::Ok),
+        [other, ..] => return Err(twice(other, context)),
     }
     let record = JoinRecord {
         invitation,

@@ -86,8 +86,9 @@ pub fn in_words(outcome: &str, reason: Option<&str>) -> String {
 pub fn exit(verdicts: &[Verdict]) -> ExitCode {
     let worst = Verdict::worst(verdicts);
     match (worst.outcome, worst.reason) {
-        (Outcome::Ok | Outcome::OkWithNotes | Outcome::Skipped, _) => ExitCode::Ok,
-        (Outcome::Partial | Outcome::Suspicious, _) => ExitCode::Partial,
+        (Outcome::Ok | Outcome::OkWithNotes, _) => ExitCode::Ok,
+        // What was left out was not done.
+        (Outcome::Skipped | Outcome::Partial | Outcome::Suspicious, _) => ExitCode::Partial,
         (Outcome::Missed | Outcome::Failed, reason) => match reason {
             Some(Reason::Store) => ExitCode::Store,
             Some(Reason::NoRepository) => ExitCode::NoRepository,

@@ -1,6 +1,7 @@
 //! Dumps become databases again: under a new name, never over one that is there, whole or not at all.
 
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -310,7 +311,9 @@ pub fn sqlite(database: &Database, new: &Path, content: &mut Content<'_>) -> Res
     let part = tempfile::Builder::new().prefix(".mainstay-restore-").tempdir_in(folder);
     let part = part.map_err(|error| unwritable(&error))?;
     let path = part.path().join("database");
-    let mut file = std::fs::File::create_new(&path).map_err(|error| unwritable(&error))?;
+    // Nobody knows any more who could read it where it was saved.
+    let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
+    let mut file = made.map_err(|error| unwritable(&error))?;
     if !content(&mut file)? {
         return Err(Fault::local(format!("cannot write {}", new.display()))
             .hint("look whether there is room on that disk"));

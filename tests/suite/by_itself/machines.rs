@@ -56,8 +56,12 @@ fn one_line_and_a_machine_has_its_first_snapshot() {
     place.run(["config", "check", "--config", &config]).expect(0);
     let joined = machine(&place, "web1");
     assert_eq!((&joined["state"], &joined["snapshots"]), (&"joined".into(), &1.into()));
-    // Again on this machine, and on another one: neither gets in, and nothing stays behind.
-    let again = join(&place, "one", &token).fails(2);
+    // Again with the same files, as after a join that was cut off: it goes on. With another token, and on
+    // another machine: neither gets in, and nothing stays behind.
+    join(&place, "one", &token).expect(0);
+    assert_eq!(machine(&place, "web1")["state"], "joined");
+    let another = invite(&place, &["--host", "web7"]);
+    let again = join(&place, "one", &another).fails(2);
     assert!(again.contains("joined that organisation before"), "{again}");
     place.run(["config", "check", "--config", &config]).expect(0);
     let other = join(&place, "two", &token).fails(23);

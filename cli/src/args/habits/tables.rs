@@ -2,7 +2,6 @@
 
 /// Commands that other programs have, by one or two words.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
-    ("mount", MOUNT),
     ("umount", MOUNT),
     ("webdav", MOUNT),
     ("copy", COPY),
@@ -128,7 +127,7 @@ pub(super) const DONE: &[(&str, &str)] = &[
 const LOCKS: &str = "there are no locks in a repository: nothing to unlock";
 const DUMP: &str = "for an archive: `mainstay dump SNAP:/path -a tar -o FILE`";
 const MOUNT: &str =
-    "snapshots cannot be mounted: `mainstay ls`, `mainstay find` and `mainstay cat` look into them";
+    "`mainstay mount DIR` shows snapshots as folders; Ctrl-C or `fusermount3 -u DIR` ends that";
 const COPY: &str = "for a second copy let the machines back up to both repositories, or copy the objects with the tools of the store";
 const REWRITE: &str = "snapshots are never rewritten: `mainstay forget SNAP` and `mainstay prune` remove those that hold a file";
 const REPAIR: &str = "`mainstay check` names what is damaged, `mainstay index rebuild` reads the index again, and the next backup stores what is missing";
