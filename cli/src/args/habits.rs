@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn each_habit_has_one_line_and_only_what_is_needless_is_done() {
         for (line, words) in [
-            ("mount /mnt", "cannot be mounted"),
+            ("umount /mnt", "fusermount3 -u"),
             ("copy --from-repo R2 latest", "second copy"),
             ("rewrite --exclude /x latest", "never rewritten"),
             ("-r repo -q self-update", "install the new version"),
