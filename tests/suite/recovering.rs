@@ -58,14 +58,23 @@ fn a_machine_comes_back_with_all_its_sources_and_its_configuration() {
     assert_eq!(std::fs::read(&data).expect("it came back"), b"new\n");
     assert_eq!(data.metadata().expect("it is there").mode() & 0o7777, 0o640);
     let hosts = below(&place, "source/etc/hosts");
-    assert_eq!(std::fs::read(hosts).expect("it came back"), b"127.0.0.1 localhost\n");
+    assert_eq!(std::fs::read(&hosts).expect("it came back"), b"127.0.0.1 localhost\n");
     let stream = place.path("back/recovered-streams/shop.sql");
     assert_eq!(std::fs::read(stream).expect("it came back"), b"rows\n");
     let config = below(&place, "acme.toml");
     let config = std::fs::read_to_string(config).expect("it came back");
     assert!(config.contains("unconfirmed = true") && config.contains("rto = \"1h\""), "{config}");
-    // The same again changes nothing, and goes where something else is only if that is this.
-    recover(&place, &["--target", "back"]).fails(23);
+    // Where a recovery is finished none is begun, nor where something else is.
+    let said = recover(&place, &["--target", "back"]).fails(23);
+    assert!(said.contains("is not empty") && !said.contains("--overwrite"), "{said}");
+    assert!(!place.path("back/.mainstay-recovering").exists());
+    // One that was cut off between two sources is given again as it was.
+    put(&place.path("again/.mainstay-recovering"), b"web1");
+    let half = place.path("again").join(hosts.strip_prefix(place.path("back")).expect("below"));
+    put(&half, b"half");
+    recover(&place, &["--target", "again", "--verify"]).expect(0);
+    assert_eq!(std::fs::read(half).expect("it came back"), b"127.0.0.1 localhost\n");
+    assert!(!place.path("again/.mainstay-recovering").exists());
 }
 
 #[test]

@@ -138,6 +138,9 @@ impl Mount<'_> {
             let snapshots = units::counted(count, "snapshot");
             let shown = folder.display();
             ui.result(&format!("{snapshots} at {shown}: hosts, tags, times, ids, latest"));
+            if count == 0 {
+                ui.note("no snapshot meets the conditions; one that does will be shown");
+            }
             ui.result(&format!("Ctrl-C ends it, or `{}`", attach::by_hand(folder)));
             ui.stdout().flush();
         }

@@ -31,6 +31,8 @@ use crate::units;
 const STREAMS: &str = "recovered-streams";
 /// What a new file system has.
 const LOST_AND_FOUND: &str = "lost+found";
+/// Says in the target which machine is being restored there.
+const MARKER: &str = ".mainstay-recovering";
 /// Where the agent of a machine that comes back looks for its configuration.
 const CLIENTS: &str = "etc/mainstay/clients";
 /// Tags of the agent's sources.
@@ -72,18 +74,15 @@ pub fn run(args: &RecoverArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
     if args.dry_run {
         return Ok(ExitCode::Ok);
     }
-    let is_new = has_only_lost_and_found(&target);
+    let marker = begin(&target, &parts)?;
     let mut worst: Option<Fault> = None;
-    for (number, part) in parts.iter().enumerate() {
+    for part in &parts {
         if context.around.cancel.is_set() {
             return Err(Fault::interrupted());
         }
-        let first = number == 0 && !is_new;
-        let overwrite = (!first).then_some(Overwrite::IfChanged);
-        match restore::run(&part.restore(args, &target, overwrite), context) {
+        match restore::run(&part.restore(args, &target, Some(Overwrite::IfChanged)), context) {
             Ok(_) => {}
-            // What is in the way of the first is in the way of all.
-            Err(fault) if first || fault.exit_code() == ExitCode::Interrupted => return Err(fault),
+            Err(fault) if fault.exit_code() == ExitCode::Interrupted => return Err(fault),
             Err(fault) => {
                 fault.print(context.ui);
                 worst = Some(fault);
@@ -91,7 +90,41 @@ pub fn run(args: &RecoverArgs, context: &Context<'_>) -> Result<ExitCode, Fault>
         }
     }
     bring_configurations(&parts, &target, context)?;
+    if worst.is_none() {
+        // It would only let the same be done once more.
+        let _ = std::fs::remove_file(marker);
+    }
     worst.map_or(Ok(ExitCode::Ok), Err)
+}
+
+/// Makes the target, and notes in it what is restored there, so that a run that is cut off between two
+/// sources can be given again. Answers where that stands.
+fn begin(target: &Path, parts: &[Part]) -> Result<PathBuf, Fault> {
+    let shown = target.display();
+    let failed =
+        |error: &std::io::Error| Fault::local(format!("cannot begin in {shown}")).because(error);
+    std::fs::create_dir_all(target).map_err(|error| failed(&error))?;
+    let marker = target.join(MARKER);
+    let wanted = parts.first().map(|part| part.host.clone()).unwrap_or_default();
+    if std::fs::read_to_string(&marker).is_ok_and(|text| text == wanted) {
+        return Ok(marker);
+    }
+    for entry in std::fs::read_dir(target).map_err(|error| failed(&error))? {
+        let name = entry.map_err(|error| failed(&error))?.file_name();
+        let is_marker = name.to_string_lossy().starts_with(MARKER);
+        if name != LOST_AND_FOUND && !is_marker {
+            return Err(Fault::refused(format!(
+                "{shown} is not empty, and no recovery began there"
+            ))
+            .hint("name a new folder, or the root of an empty file system"));
+        }
+    }
+    let beside = target.join(format!("{MARKER}.new"));
+    let mut file = std::fs::File::create(&beside).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, wanted.as_bytes()).map_err(|error| failed(&error))?;
+    file.sync_all().map_err(|error| failed(&error))?;
+    std::fs::rename(&beside, &marker).map_err(|error| failed(&error))?;
+    Ok(marker)
 }
 
 /// Refuses another repository than that of the kit.
@@ -108,6 +141,7 @@ fn require_same(opened: &Opened, kit: &Kit) -> Result<(), Fault> {
 
 /// One snapshot to restore.
 struct Part {
+    host: String,
     id: String,
     source: String,
     is_stream: bool,
@@ -224,6 +258,7 @@ fn part(one: &Committed, choice: &Choice<'_>, sources: &[Source], setup: Option<
     let paths: Vec<String> =
         snapshot.paths.iter().map(|path| engine::base::path::escape(&path.0)).collect();
     Part {
+        host: snapshot.host.clone(),
         id: snapshot.session.to_snapshot_hex(),
         source: tag.map_or_else(|| paths.join(", "), str::to_owned),
         is_stream: snapshot.roots.is_empty(),
@@ -272,13 +307,6 @@ fn show(parts: &[Part], context: &Context<'_>) {
             units::size(part.bytes),
         ));
     }
-}
-
-/// A file system that was just made.
-fn has_only_lost_and_found(target: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(target) else { return false };
-    let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
-    names.len() == 1 && names[0] == LOST_AND_FOUND
 }
 
 /// The configuration of the agent, unless a source has brought it back already.
